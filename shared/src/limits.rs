@@ -1,0 +1,1 @@
+//! Every bound of ssedge, with its unit and its reason.

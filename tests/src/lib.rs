@@ -1,0 +1,1 @@
+//! What both hosts must do, and the tools to check it.
