@@ -125,10 +125,13 @@ fn drafts() -> impl Strategy<Value = Vec<Draft>> {
 
 /// Streams that nobody's encoder would write.
 fn soup() -> impl Strategy<Value = Vec<u8>> {
-    let field = prop::sample::select(vec!["data", "event", "id", "retry", "", "Data", "x"]);
-    let line = (field, prop::sample::select(vec!["", ":", ": ", ":  "]), hostile_text());
-    vec(line.prop_map(|(field, colon, text)| [field, colon, &text, "\n"].concat()), 0..8)
-        .prop_map(|lines| lines.concat().into_bytes())
+    let field = prop::sample::select(vec!["data", "data", "id", "event", "retry", "", "Data", "x"]);
+    let colon = prop::sample::select(vec!["", ":", ": ", ":  "]);
+    let end = prop::sample::select(vec!["\n", "\r", "\r\n", "\n\n", "\r\r", "\r\n\r\n", "\r\n\r"]);
+    let line = (field, colon, hostile_text(), end);
+    let lines = vec(line.prop_map(|(field, colon, text, end)| [field, colon, &text, end].concat()), 0..12);
+    let mark = prop::sample::select(vec!["", "\u{feff}"]);
+    (mark, lines).prop_map(|(mark, lines)| [mark, &lines.concat()].concat().into_bytes())
 }
 
 struct Golden {
