@@ -4,7 +4,7 @@
 /// name is repeated on the wire with every event.
 pub const EVENT_NAME_CHARS: usize = 64;
 
-/// Bytes that a [`Decoder`](crate::sse::Decoder) holds of one event: the line being read and the data before
-/// it. A server that never ends a line or an event must not fill the client's memory. Eight times the largest
-/// event that ssedge sends: a body of 16 KiB in which every byte is escaped as `\u0000`.
+/// Bytes of one event that a [`Decoder`](crate::sse::Decoder) holds before it gives up: the line being read and
+/// the data before it. A server that never ends a line or an event must not fill the client's memory; the
+/// events of ssedge itself come from bodies of at most 16 KiB.
 pub const DECODED_EVENT_BYTES: usize = 1 << 20;
