@@ -10,8 +10,8 @@ pub(super) const ONE: i64 = 1 << 32;
 /// The fraction bits of a place between two lattice points. With 26, the longest [`Octave`] period that
 /// fits is 2³⁷ ms, more than four years.
 const PLACE_BITS: u32 = 26;
-/// The fraction bits of a lattice value; one less than [`ONE`] so that a product with an amplitude fits.
-const VALUE_BITS: u32 = 30;
+/// The fraction bits of a lattice value: what an `i64` has left beside an amplitude.
+const VALUE_BITS: u32 = 29;
 /// The odd integer nearest to 2⁶⁴ / φ, the step of `SplitMix64`.
 const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 
@@ -24,15 +24,14 @@ const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 pub(super) struct Octave {
     /// Milliseconds from one lattice point to the next, at most 2³⁷.
     pub(super) period: u64,
-    /// What a lattice value of 1 means, `Q32`, at most [`ONE`].
+    /// What a lattice value of 1 means, `Q32`, less than 4.
     pub(super) amplitude: i64,
 }
 
 impl Octave {
     /// The octave's value at `tick`, `Q32`. Another `seed` is another lattice, with another phase.
     pub(super) fn at(self, seed: u64, tick: UnixMillis) -> i64 {
-        let phase = ((seed >> (64 - PLACE_BITS)) * self.period) >> PLACE_BITS;
-        let (mut point, mut rest) = (tick.0 / self.period, tick.0 % self.period + phase);
+        let (mut point, mut rest) = (tick.0 / self.period, tick.0 % self.period + self.phase(seed));
         if rest >= self.period {
             point += 1;
             rest -= self.period;
@@ -40,6 +39,11 @@ impl Octave {
         let place = ((rest << PLACE_BITS) / self.period) as i64;
         let values = [0, 1, 2, 3].map(|nth| lattice(seed, point.wrapping_add(nth)));
         (b_spline(values, place) * self.amplitude) >> VALUE_BITS
+    }
+
+    /// How many milliseconds before the epoch a lattice point lies.
+    pub(super) const fn phase(self, seed: u64) -> u64 {
+        ((seed >> (u64::BITS - PLACE_BITS)) * self.period) >> PLACE_BITS
     }
 }
 
@@ -58,7 +62,7 @@ pub(super) const fn draw(seed: u64, nth: u64) -> u64 {
 
 /// A value from -1 to 1, uniform, with [`VALUE_BITS`].
 const fn lattice(seed: u64, point: u64) -> i64 {
-    (draw(seed, point) >> (63 - VALUE_BITS)) as i64 - (1 << VALUE_BITS)
+    (draw(seed, point) >> (u64::BITS - 1 - VALUE_BITS)) as i64 - (1 << VALUE_BITS)
 }
 
 /// The uniform cubic B-spline through four neighbours, at a `place` between the middle two.
@@ -88,4 +92,74 @@ pub(super) const fn exp2(x: i64) -> i64 {
         nth += 1;
     }
     (sum as i64) << (x / ONE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OCTAVE: Octave = Octave { period: 1_000, amplitude: ONE };
+
+    fn mean(values: impl Iterator<Item = f64>) -> f64 {
+        let (sum, count) = values.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
+        sum / count
+    }
+
+    fn value(seed: u64, tick: u64) -> f64 {
+        OCTAVE.at(seed, UnixMillis(tick)) as f64 / ONE as f64
+    }
+
+    #[test]
+    fn an_octave_keeps_its_bounds() {
+        let slope = 2 * ONE / OCTAVE.period as i64;
+        let rounding = ONE >> 20;
+        for tick in (0..200_000).chain(1_795_341_600_000..1_795_341_610_000) {
+            let [now, next] = [0, 1].map(|later| OCTAVE.at(7, UnixMillis(tick + later)));
+            assert!(now.abs() <= ONE + rounding, "at {tick}");
+            assert!((next - now).abs() <= slope + rounding, "after {tick}");
+        }
+    }
+
+    #[test]
+    fn a_lattice_point_cannot_be_told_by_what_happens_there() {
+        let spread_and_slope = |after_point: u64| {
+            let ticks = (1..50_000).map(|point| point * 1_000 + after_point - OCTAVE.phase(7));
+            let slopes = ticks.clone().map(|tick| value(7, tick + 50) - value(7, tick - 50));
+            (mean(ticks.map(|tick| value(7, tick).powi(2))), mean(slopes.map(|slope| slope.powi(2))))
+        };
+        let (spread_at, slope_at) = spread_and_slope(0);
+        let (spread_between, slope_between) = spread_and_slope(500);
+        assert!((0.9..1.2).contains(&(spread_at / spread_between)), "{spread_at} {spread_between}");
+        assert!((0.5..1.5).contains(&(slope_at / slope_between)), "{slope_at} {slope_between}");
+    }
+
+    #[test]
+    fn lattices_are_independent() {
+        const POINTS: u64 = 20_000;
+        // Five standard errors of the correlation of independent values.
+        let most = 5.0 / (POINTS as f64).sqrt();
+        let at = |seed, point| lattice(seed, point) as f64 / f64::from(1 << VALUE_BITS);
+        let correlation =
+            |a, b, shift| 3.0 * mean((0..POINTS).map(|point| at(a, point) * at(b, point + shift)));
+        for a in 0..12 {
+            assert!((correlation(a, a, 0) - 1.0).abs() < most, "seed {a} is not uniform");
+            assert!(correlation(a, a, 1).abs() < most, "neighbours of seed {a}");
+            for b in 0..a {
+                let [nearby, drawn] = [[a, b], [draw(5, a), draw(5, b)]].map(|[a, b]| correlation(a, b, 0));
+                assert!(nearby.abs() < most && drawn.abs() < most, "seeds {a} and {b}: {nearby} {drawn}");
+            }
+        }
+    }
+
+    #[test]
+    fn exp2_is_as_precise_as_it_says() {
+        for nth in 0..30_000 {
+            let x = nth * ONE / 1_000 + nth;
+            let exact = (x as f64 / ONE as f64).exp2();
+            let error = (exp2(x) as f64 / ONE as f64 - exact) / exact;
+            assert!(error.abs() < 1e-8, "2^{} is off by {error:e}", x as f64 / ONE as f64);
+        }
+        assert_eq!(exp2(0), ONE);
+        assert_eq!(exp2(29 * ONE), ONE << 29);
+    }
 }
