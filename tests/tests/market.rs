@@ -16,7 +16,7 @@ const YEAR: u64 = 365 * DAY;
 const NOW: u64 = 1_795_341_600_000;
 
 fn symbols() -> [Symbol; 8] {
-    DEFAULT_SYMBOLS.map(|name| Symbol::new(name).unwrap())
+    DEFAULT_SYMBOLS.map(|name| Symbol::new(name).expect("the defaults follow the rule"))
 }
 
 fn cents(symbol: &Symbol, tick: u64) -> i64 {

@@ -21,7 +21,7 @@ const BASE_LOG2: i64 = 12 * ONE;
 /// The volatility: the amplitude of a 1 ms octave, in doublings, `Q32`. It makes about 2 % in a day.
 const AMPLITUDE_PER_ROOT_MS: i64 = 16_000;
 
-/// The first period, in ms: near the shortest interval of a stream, so that each tick moves.
+/// The first period, in ms: near the shortest interval of a stream, so that quotes move at that one too.
 const SHORTEST_PERIOD: u64 = 590;
 /// The longest of so many octaves is more than two years.
 const WANDER_OCTAVES: usize = 30;
@@ -41,7 +41,7 @@ const WANDER: [Octave; WANDER_OCTAVES] = {
     octaves
 };
 
-/// Between bid and ask: up to 2 cents either way, different at each tick. In cents, `Q32`.
+/// Between bid and ask: up to 2 cents either way, another at each whole second. In cents, `Q32`.
 const BOUNCE: Octave = Octave { period: 430, amplitude: 2 * ONE };
 
 /// The price of `symbol` at `tick`: any symbol, any instant, past or future, at the same cost.

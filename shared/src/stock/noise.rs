@@ -152,6 +152,16 @@ mod tests {
     }
 
     #[test]
+    fn octaves_of_one_sum_are_independent() {
+        let spread = |octaves: &[Octave]| {
+            let total = |tick| sum(octaves, 7, UnixMillis(tick)) as f64 / ONE as f64;
+            mean((0..5_000).map(|nth| total(nth * 1_000).powi(2)))
+        };
+        let ratio = spread(&[OCTAVE; 2]) / spread(&[OCTAVE]);
+        assert!((1.8..2.2).contains(&ratio), "{ratio}");
+    }
+
+    #[test]
     fn exp2_is_as_precise_as_it_says() {
         for nth in 0..30_000 {
             let x = nth * ONE / 1_000 + nth;
