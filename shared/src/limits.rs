@@ -1,4 +1,85 @@
 //! Every bound of ssedge, with its unit and its reason.
+//!
+//! What a deployment may choose stands in [`crate::settings`]; the ranges of those choices stand here.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+// --- Requests ---
+
+/// Bytes of a request body. Eight times the largest chat message, small enough to hold for every sender at once.
+pub const BODY_BYTES: usize = 16 * 1024;
+/// Characters of a path, query or header value that a problem repeats to its sender.
+pub const ECHO_CHARS: usize = 64;
+/// Seconds a browser may remember a preflight: the longest that Chromium honours.
+pub const PREFLIGHT_SECS: u32 = 7_200;
+/// Seconds after which a client may try again when the storage did not answer.
+pub const UNAVAILABLE_RETRY_SECS: u32 = 2;
+
+// --- Channels ---
+
+/// Greatest id: the greatest integer that a JavaScript client holds exactly.
+pub const ID_MAX: u64 = (1 << 53) - 1;
+/// Bytes of one page of replay. A reader that catches up holds at most one page more than [`BACKLOG_BYTES`].
+pub const PAGE_BYTES: usize = 64 * 1024;
+/// Entries in one snapshot after a cursor; what is left is told by `"more":true`.
+pub const SNAPSHOT_ENTRIES: u32 = 200;
+
+// --- Streams ---
+
+/// Bytes that a stream may hold for a reader that does not take them. A Worker isolate has 128 MB for all of its
+/// streams, so some hundred readers may stand still in it at once.
+pub const BACKLOG_BYTES: usize = 256 * 1024;
+/// Bytes of backlog below which a reader that fell behind is served again.
+pub const BACKLOG_LOW_BYTES: usize = 32 * 1024;
+/// How long a filter may hold entries back before the reader is told the new cursor. Far below the shortest
+/// useful HISTORY_SECS, so that a quiet filter does not age into a gap.
+pub const FILTER_CURSOR: Duration = Duration::from_secs(30);
+/// Milliseconds until the client comes back after a planned end: at once, but not all in one wave.
+pub const ROTATE_RETRY_MS: RangeInclusive<u64> = 100..=1_000;
+/// Milliseconds until the client comes back when there is no room for it now.
+pub const OVERLOAD_RETRY_MS: RangeInclusive<u64> = 10_000..=30_000;
+/// How far the clocks of two instances may differ before a cursor of the market is from the future.
+pub const CLOCK_SKEW: Duration = Duration::from_secs(2);
+/// A stream ends this long before its host does, so that its last event leaves whole.
+pub const DEADLINE_MARGIN: Duration = Duration::from_secs(3);
+/// First and longest pause before a lost channel is asked again (full jitter).
+pub const RESUBSCRIBE_MS: RangeInclusive<u64> = 100..=5_000;
+
+// --- Events ---
+
+/// Characters of a topic.
+pub const TOPIC_CHARS: usize = 64;
+/// Topics that one stream may choose.
+pub const TOPICS: usize = 16;
+/// Milliseconds between two ticks, and between two quotes of a symbol.
+pub const INTERVAL_MS: RangeInclusive<u64> = 250..=60_000;
+/// Milliseconds between two ticks where the reader does not say.
+pub const INTERVAL_DEFAULT_MS: u64 = 1_000;
+/// Kept notifications that a reader may ask for on its first connect.
+pub const EVENTS_HISTORY: RangeInclusive<u32> = 0..=100;
+
+// --- Stock ---
+
+/// Ticks of the simulated market that a reader may ask for or resume over: ten minutes at one second.
+pub const STOCK_TICKS: u32 = 600;
+/// Symbols that STOCK_SYMBOLS may list: one tick of all of them stays well below [`PAGE_BYTES`].
+pub const STOCK_SYMBOLS: usize = 64;
+
+// --- Chat ---
+
+/// Characters of a room's name.
+pub const ROOM_CHARS: usize = 64;
+/// Characters of a user's name, after trimming.
+pub const USER_CHARS: usize = 40;
+/// Characters of a message, after trimming.
+pub const TEXT_CHARS: usize = 2_000;
+/// Messages that a reader may ask for on its first connect.
+pub const CHAT_HISTORY: RangeInclusive<u32> = 0..=200;
+/// Messages that a reader is sent on its first connect where it does not say.
+pub const CHAT_HISTORY_DEFAULT: u32 = 20;
+
+// --- The wire format, and prices ---
 
 /// Characters of an event name. Names are for `addEventListener`, so an identifier's length is plenty, and a
 /// name is repeated on the wire with every event.
@@ -14,3 +95,26 @@ pub const MAX_SYMBOL_LEN: usize = 10;
 /// Cents of a price: fifteen digits, the most that every decimal number keeps on its way through a
 /// reader's double. So the difference of two prices is as exact, and their arithmetic is far from `i64::MAX`.
 pub const MAX_PRICE_CENTS: i64 = 999_999_999_999_999;
+
+// --- Settings ---
+
+/// HEARTBEAT_SECS. A proxy that cuts silent connections rarely waits less than a minute.
+pub const HEARTBEAT_SECS: RangeInclusive<u64> = 1..=60;
+/// RETRY_MS.
+pub const RETRY_MS: RangeInclusive<u64> = 100..=60_000;
+/// STREAM_SECS: up to a day; 0 is no limit.
+pub const STREAM_SECS: RangeInclusive<u64> = 0..=86_400;
+/// HISTORY_MAX: what a fan-out replays in a few pages.
+pub const HISTORY_MAX: RangeInclusive<u64> = 1..=10_000;
+/// HISTORY_SECS: up to a year.
+pub const HISTORY_SECS: RangeInclusive<u64> = 1..=31_536_000;
+/// POST_RATE, posts per second.
+pub const POST_RATE: RangeInclusive<u64> = 1..=1_000;
+/// POST_BURST, posts at once.
+pub const POST_BURST: RangeInclusive<u64> = 1..=10_000;
+/// POLL_MIN_MS and POLL_MAX_MS. Below 20 ms the table is asked faster than it answers.
+pub const POLL_MS: RangeInclusive<u64> = 20..=10_000;
+/// ROOM_RELAYS.
+pub const ROOM_RELAYS: RangeInclusive<u64> = 1..=16;
+/// Bytes of AUTH_SECRET: RFC 7518 § 3.2 wants a key at least as long as the hash.
+pub const AUTH_SECRET_BYTES: usize = 32;

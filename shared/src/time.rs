@@ -4,19 +4,18 @@ use std::fmt;
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Serialize, Serializer};
 
 /// Milliseconds since 1970-01-01T00:00:00Z, as the host's clock says.
 ///
-/// `Display` writes RFC 3339 in UTC with exactly three decimals (`2026-11-22T10:00:00.000Z`);
-/// beyond the year 9999 it stays there.
+/// `Display` and `Serialize` write RFC 3339 in UTC with exactly three decimals (`2026-11-22T10:00:00.000Z`);
+/// beyond the year 9999 they stay there.
 ///
 /// ```
 /// use ssedge::time::UnixMillis;
 /// assert_eq!(UnixMillis(1_795_341_600_000).to_string(), "2026-11-22T10:00:00.000Z");
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixMillis(pub u64);
 
 impl UnixMillis {
@@ -57,6 +56,12 @@ impl fmt::Display for UnixMillis {
             .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
             .unwrap_or(jiff::Timestamp::MAX);
         write!(f, "{timestamp:.3}")
+    }
+}
+
+impl Serialize for UnixMillis {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -1,0 +1,165 @@
+//! Entries and the frames that readers get.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::EntryId;
+use crate::sse::{Event, EventName};
+use crate::time::UnixMillis;
+
+/// One entry of a channel, as it is stored and replayed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its place in the channel.
+    pub id: EntryId,
+    /// When it was stored. Within a channel times never go back.
+    pub time: UnixMillis,
+    /// The event's name, where its publisher chose one.
+    pub event: Option<EventName>,
+    /// What a [`Filter`] looks at: the topic of a notification, the symbol of a quote.
+    pub key: Option<String>,
+    /// One line of JSON: the `data` of the event, and the entry in a snapshot.
+    pub body: String,
+}
+
+impl Entry {
+    /// Appends the entry to `out` as one block of an event stream.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let mut event = Event::new().id(self.id.into()).data(self.body.as_str());
+        if let Some(name) = &self.event {
+            event = event.name(name.clone());
+        }
+        event.encode(out);
+    }
+
+    /// The entry, whose body (an object) says that `n` before it were skipped.
+    fn skipping(&self, n: u64) -> Self {
+        let mut entry = self.clone();
+        if n > 0 && entry.body.pop().is_some() {
+            entry.body.push_str(&format!(r#","skipped":{n}}}"#));
+        }
+        entry
+    }
+}
+
+/// Which entries of a channel a reader wants.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Filter(Option<BTreeSet<String>>);
+
+impl Filter {
+    /// Every entry.
+    pub const ALL: Self = Self(None);
+
+    /// Only entries with one of these keys.
+    pub fn keys(keys: impl IntoIterator<Item = String>) -> Self {
+        Self(Some(keys.into_iter().collect()))
+    }
+
+    /// Whether the entry passes.
+    #[must_use]
+    pub fn admits(&self, entry: &Entry) -> bool {
+        match (&self.0, &entry.key) {
+            (None, _) => true,
+            (Some(keys), Some(key)) => keys.contains(key),
+            (Some(_), None) => false,
+        }
+    }
+}
+
+/// What a channel has for one kind of reader: every entry in `(after, upto]` that its filter admits, in one frame.
+///
+/// Readers with the same filter share the frame; `F` is whatever the host holds bytes in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch<F> {
+    /// The entry before the first one, or [`EntryId::BEGINNING`] where the first one begins a run.
+    pub after: EntryId,
+    /// The last entry that the batch speaks of.
+    pub upto: EntryId,
+    /// The last entry that is in the frame; [`EntryId::BEGINNING`] where the filter held all of them back.
+    pub shown: EntryId,
+    /// Whole blocks of an event stream.
+    pub frame: Option<F>,
+}
+
+impl Batch<Bytes> {
+    /// Encodes the entries that `filter` admits. `after` is the id before the first of them.
+    /// `None` where there are no entries.
+    pub fn encode<'a>(
+        after: EntryId,
+        entries: impl IntoIterator<Item = &'a Entry>,
+        filter: &Filter,
+    ) -> Option<Self> {
+        let (mut upto, mut shown, mut frame) = (None, EntryId::BEGINNING, Vec::new());
+        for entry in entries {
+            upto = Some(entry.id);
+            if filter.admits(entry) {
+                entry.encode(&mut frame);
+                shown = entry.id;
+            }
+        }
+        let frame = (!frame.is_empty()).then(|| Bytes::from(frame));
+        Some(Self { after, upto: upto?, shown, frame })
+    }
+
+    /// Encodes only the newest entry of each key, which says by `"skipped":n` how many of its key came before it.
+    pub fn newest<'a>(
+        after: EntryId,
+        entries: impl IntoIterator<Item = &'a Entry>,
+        filter: &Filter,
+    ) -> Option<Self> {
+        let (mut upto, mut newest) = (None, BTreeMap::<&Option<String>, (&Entry, u64)>::new());
+        for entry in entries {
+            upto = Some(entry.id);
+            if filter.admits(entry) {
+                newest.entry(&entry.key).and_modify(|seen| *seen = (entry, seen.1 + 1)).or_insert((entry, 0));
+            }
+        }
+        let mut newest: Vec<_> = newest.into_values().collect();
+        newest.sort_by_key(|(entry, _)| entry.id);
+        let shown = newest.last().map_or(EntryId::BEGINNING, |(entry, _)| entry.id);
+        let entries: Vec<_> = newest.into_iter().map(|(entry, skipped)| entry.skipping(skipped)).collect();
+        let frame = Self::encode(after, &entries, &Filter::ALL).and_then(|batch| batch.frame);
+        Some(Self { after, upto: upto?, shown, frame })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn quote(id: u64, symbol: &str, price: u64) -> Entry {
+        let body = format!(r#"{{"symbol":"{symbol}","price":{price}}}"#);
+        let id = EntryId::new(id).unwrap();
+        Entry { id, time: UnixMillis(0), event: None, key: Some(symbol.into()), body }
+    }
+
+    fn text(batch: &Batch<Bytes>) -> &str {
+        std::str::from_utf8(batch.frame.as_deref().unwrap_or_default()).unwrap()
+    }
+
+    #[test]
+    fn a_batch_says_what_its_filter_held_back() {
+        let log = [quote(7, "ACME", 1), quote(8, "GLBX", 2)];
+        let after = EntryId::new(6).unwrap();
+        let batch = Batch::encode(after, &log, &Filter::keys(["ACME".into()])).unwrap();
+        assert_eq!((batch.upto, batch.shown), (log[1].id, log[0].id));
+        assert_eq!(text(&batch), "id: 7\ndata: {\"symbol\":\"ACME\",\"price\":1}\n\n");
+        let none = Batch::encode(after, &log, &Filter::keys(["X".into()])).unwrap();
+        assert_eq!((none.upto, none.shown, none.frame), (log[1].id, EntryId::BEGINNING, None));
+        assert_eq!(Batch::encode(after, [], &Filter::ALL), None);
+    }
+
+    #[test]
+    fn the_newest_quote_says_how_many_it_stands_for() {
+        let log = [quote(7, "ACME", 1), quote(8, "GLBX", 2), quote(9, "ACME", 3), quote(10, "ACME", 4)];
+        let batch = Batch::newest(EntryId::new(6).unwrap(), &log, &Filter::ALL).unwrap();
+        assert_eq!(
+            text(&batch),
+            "id: 8\ndata: {\"symbol\":\"GLBX\",\"price\":2}\n\n\
+             id: 10\ndata: {\"symbol\":\"ACME\",\"price\":4,\"skipped\":2}\n\n"
+        );
+    }
+}

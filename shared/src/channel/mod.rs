@@ -1,0 +1,16 @@
+//! A channel: one ordered log of entries that many readers follow.
+//!
+//! The hosts keep the log, each in its own storage; what it means is decided here: how ids go on
+//! ([`Extent::next`]), what is still kept ([`Retention`]), and where a reader that comes back goes on ([`Start`]).
+
+mod draft;
+mod entry;
+mod id;
+mod name;
+mod replay;
+
+pub use draft::Draft;
+pub use entry::{Batch, Entry, Filter};
+pub use id::{EntryId, InvalidId, Requested};
+pub use name::ChannelName;
+pub use replay::{Extent, Gap, GapReason, Page, Position, Retention, Start, Subscribe};

@@ -1,0 +1,279 @@
+//! Where a reader goes on: resumed, after a gap, or live.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Batch, EntryId, Filter, Requested};
+use crate::time::UnixMillis;
+
+/// How much of a channel is kept. A rule of reading: what it excludes is never sent, whether or not the storage
+/// has freed the space yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Entries per channel, at least one.
+    pub max: u64,
+    /// Age beyond which an entry is no longer sent.
+    pub age: Duration,
+}
+
+impl Retention {
+    /// The oldest id that may be kept where `last` is the newest.
+    #[must_use]
+    pub const fn oldest_id(&self, last: EntryId) -> EntryId {
+        last.back(self.max - 1)
+    }
+
+    /// The oldest time that is kept at `now`.
+    #[must_use]
+    pub fn oldest_time(&self, now: UnixMillis) -> UnixMillis {
+        now - self.age
+    }
+}
+
+/// What a log knows of itself once it has had an entry.
+///
+/// A *run* is a row of consecutive ids. A channel whose entries have all expired begins a new one at the current
+/// time in unix ms, so that an id is never used twice and an old cursor is always seen to be old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// The first id of the current run.
+    pub run: EntryId,
+    /// The last id of the run before; [`EntryId::BEGINNING`] where there was none or it is forgotten.
+    pub previous: EntryId,
+    /// The oldest entry that is kept; `None` where all of them expired.
+    pub first: Option<EntryId>,
+    /// The newest id.
+    pub last: EntryId,
+}
+
+impl Extent {
+    /// The log after one more entry: its id is [`Extent::last`] of the answer.
+    #[must_use]
+    pub fn next(extent: Option<Self>, now: UnixMillis) -> Self {
+        let clock = EntryId::new(now.0).unwrap_or(EntryId::BEGINNING);
+        match extent {
+            Some(Self { run, previous, first: Some(first), last }) => {
+                Self { run, previous, first: Some(first), last: last.next() }
+            }
+            Some(Self { first: None, last, .. }) => Self::begun(clock.max(last.next()), last),
+            None => Self::begun(clock.max(EntryId::BEGINNING.next()), EntryId::BEGINNING),
+        }
+    }
+
+    const fn begun(id: EntryId, previous: EntryId) -> Self {
+        Self { run: id, previous, first: Some(id), last: id }
+    }
+
+    /// The id before `id` in the log, as a [`Batch`] names it: the first of a run has none.
+    #[must_use]
+    pub fn before(&self, id: EntryId) -> EntryId {
+        if id == self.run { EntryId::BEGINNING } else { id.back(1) }
+    }
+}
+
+/// Where a reader wants to begin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Position {
+    /// With the newest entries: so many of those that its filter admits.
+    History(u32),
+    /// After this cursor.
+    After(Requested),
+}
+
+/// What a stream asks of its channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscribe {
+    /// Where to begin.
+    pub position: Position,
+    /// Which entries.
+    pub filter: Filter,
+    /// Only the newest entry of each key ([`Batch::newest`]): what a slow reader of quotes gets once it takes
+    /// bytes again.
+    pub newest: bool,
+}
+
+/// The channel's answer: where the reader begins, the first entries, and whether it is now live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<F> {
+    /// Where the reader begins.
+    pub start: Start,
+    /// What follows, up to [`crate::limits::PAGE_BYTES`].
+    pub batch: Option<Batch<F>>,
+    /// There is more; the reader is not subscribed and asks again when it has taken this.
+    pub more: bool,
+}
+
+/// The cursor that a stream starts after, and what went missing before it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Start {
+    /// The cursor: everything kept after it is sent.
+    pub after: EntryId,
+    /// What the reader missed, if anything.
+    pub gap: Option<Gap>,
+}
+
+/// What a reader is told where a cursor cannot be resumed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// Why.
+    pub reason: GapReason,
+    /// The cursor that came.
+    pub requested: Requested,
+}
+
+/// Why a cursor cannot be resumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GapReason {
+    /// Some of what followed it is no longer kept; the stream goes on from what is.
+    Expired,
+    /// It is malformed or from the future; the stream goes on live.
+    Unknown,
+}
+
+impl Start {
+    /// Begins after `id` with nothing missing.
+    #[must_use]
+    pub const fn at(id: EntryId) -> Self {
+        Self { after: id, gap: None }
+    }
+
+    /// The replay decision, on both hosts.
+    ///
+    /// `extent` is `None` where the log has no memory of the channel. `nth_newest` is asked for the id of the
+    /// n-th newest kept entry that the reader's filter admits (n ≥ 1), `None` where there are fewer.
+    pub fn decide(
+        position: &Position,
+        extent: Option<Extent>,
+        now: UnixMillis,
+        nth_newest: impl FnOnce(u32) -> Option<EntryId>,
+    ) -> Self {
+        match (position, extent) {
+            (Position::After(requested), _) => Self::after(requested, extent, now),
+            (Position::History(0), Some(Extent { first: Some(_), last, .. })) => Self::at(last),
+            (Position::History(n), Some(Extent { first: Some(first), .. })) => {
+                Self::at(nth_newest(*n).unwrap_or(first).back(1))
+            }
+            (Position::History(_), _) => Self::at(EntryId::BEGINNING),
+        }
+    }
+
+    fn after(requested: &Requested, extent: Option<Extent>, now: UnixMillis) -> Self {
+        use GapReason::{Expired, Unknown};
+        let gap = |reason, after| Self { after, gap: Some(Gap { reason, requested: requested.clone() }) };
+        let live = extent.filter(|e| e.first.is_some()).map_or(EntryId::BEGINNING, |e| e.last);
+        let Some(cursor) = requested.id() else { return gap(Unknown, live) };
+        match extent {
+            _ if cursor == EntryId::BEGINNING
+                && extent.is_none_or(|e| e.first.is_none_or(|f| f == e.run)) =>
+            {
+                Self::at(cursor)
+            }
+            // Ids begin at the clock, so a channel that has forgotten itself may have given any up to now.
+            None if cursor.get() <= now.0 => gap(Expired, live),
+            None => gap(Unknown, live),
+            Some(Extent { last, .. }) if cursor > last => gap(Unknown, live),
+            Some(Extent { first: None, last, .. }) if cursor == last => Self::at(EntryId::BEGINNING),
+            Some(Extent { first: None, .. }) => gap(Expired, live),
+            Some(Extent { first: Some(first), .. }) if cursor.next() >= first => Self::at(cursor),
+            Some(Extent { first: Some(first), run, previous, .. }) if first == run && cursor == previous => {
+                Self::at(cursor)
+            }
+            Some(Extent { first: Some(first), .. }) => gap(Expired, first.back(1)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixMillis = UnixMillis(1_795_341_600_000);
+
+    fn id(n: u64) -> EntryId {
+        EntryId::new(n).unwrap()
+    }
+
+    fn extent(run: u64, previous: u64, first: Option<u64>, last: u64) -> Option<Extent> {
+        Some(Extent { run: id(run), previous: id(previous), first: first.map(id), last: id(last) })
+    }
+
+    #[track_caller]
+    fn check(cursor: &str, extent: Option<Extent>, after: u64, reason: Option<GapReason>) {
+        let start = Start::decide(&Position::After(Requested::new(cursor)), extent, NOW, |_| None);
+        assert_eq!((start.after, start.gap.map(|gap| gap.reason)), (id(after), reason));
+    }
+
+    #[test]
+    fn a_kept_cursor_resumes() {
+        let log = extent(100, 0, Some(105), 110);
+        check("104", log, 104, None);
+        check("107", log, 107, None);
+        check("110", log, 110, None);
+    }
+
+    #[test]
+    fn a_cursor_before_what_is_kept_is_a_gap() {
+        let log = extent(100, 0, Some(105), 110);
+        check("103", log, 104, Some(GapReason::Expired));
+        check("0", log, 104, Some(GapReason::Expired));
+    }
+
+    #[test]
+    fn a_cursor_that_was_never_given_is_unknown_and_goes_on_live() {
+        let log = extent(100, 0, Some(105), 110);
+        for cursor in ["111", "abc", "", "-1", "9007199254740992"] {
+            check(cursor, log, 110, Some(GapReason::Unknown));
+        }
+    }
+
+    #[test]
+    fn from_the_beginning_nothing_is_missing_while_the_run_is_whole() {
+        check("0", extent(100, 0, Some(100), 110), 0, None);
+        check("0", extent(100, 90, Some(100), 110), 0, None);
+        check("0", None, 0, None);
+        check("0", extent(100, 0, None, 110), 0, None);
+    }
+
+    #[test]
+    fn the_last_reader_of_an_expired_run_missed_nothing() {
+        check("110", extent(100, 0, None, 110), 0, None);
+        check("90", extent(100, 90, Some(100), 110), 90, None);
+        check("90", extent(100, 90, Some(101), 110), 100, Some(GapReason::Expired));
+        check("89", extent(100, 90, Some(100), 110), 99, Some(GapReason::Expired));
+        check("109", extent(100, 0, None, 110), 0, Some(GapReason::Expired));
+    }
+
+    #[test]
+    fn a_channel_without_memory_takes_any_past_id_for_an_expired_one() {
+        check("5", None, 0, Some(GapReason::Expired));
+        check(&NOW.0.to_string(), None, 0, Some(GapReason::Expired));
+        check(&(NOW.0 + 1).to_string(), None, 0, Some(GapReason::Unknown));
+    }
+
+    #[test]
+    fn history_begins_before_the_nth_newest() {
+        let log = extent(100, 0, Some(105), 110);
+        let start =
+            |n, nth: Option<u64>| Start::decide(&Position::History(n), log, NOW, |_| nth.map(id)).after;
+        assert_eq!(start(0, None), id(110));
+        assert_eq!(start(3, Some(108)), id(107));
+        assert_eq!(start(50, None), id(104));
+        assert_eq!(Start::decide(&Position::History(5), None, NOW, |_| None), Start::at(id(0)));
+    }
+
+    #[test]
+    fn ids_are_consecutive_in_a_run_and_never_used_twice() {
+        let first = Extent::next(None, NOW);
+        assert_eq!(first.last, id(NOW.0));
+        let second = Extent::next(Some(first), NOW);
+        assert_eq!((second.last, second.run), (id(NOW.0 + 1), first.last));
+        let emptied = Extent { first: None, ..second };
+        let again = Extent::next(Some(emptied), NOW);
+        assert_eq!((again.last, again.run, again.previous), (id(NOW.0 + 2), id(NOW.0 + 2), second.last));
+        let later = Extent::next(Some(emptied), NOW + Duration::from_secs(60));
+        assert_eq!(later.last, id(NOW.0 + 60_000));
+    }
+}

@@ -1,0 +1,39 @@
+//! What pages of other origins may do (the Fetch standard, CORS protocol).
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+use crate::limits::PREFLIGHT_SECS;
+use crate::settings::Origins;
+
+const ALLOW_HEADERS: &str = "Content-Type, Authorization, Idempotency-Key, Last-Event-ID";
+const EXPOSE_HEADERS: &str = "Last-Event-ID, Location, Retry-After, Idempotent-Replayed";
+
+/// Adds what every answer carries for the page at `origin`.
+pub(crate) fn apply(origins: &Origins, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
+    match origins {
+        Origins::Any => {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        }
+        Origins::Listed(listed) => {
+            // The answer differs by origin whether or not this one is allowed.
+            headers.append(header::VARY, HeaderValue::from_static("Origin"));
+            let Some(origin) = origin.filter(|o| listed.iter().any(|l| l.as_bytes() == o.as_bytes())) else {
+                return;
+            };
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+            headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        }
+    }
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSE_HEADERS));
+}
+
+/// Adds what a preflight asks for.
+pub(crate) fn preflight(allow: &'static str, headers: &mut HeaderMap) {
+    const ADD: [(HeaderName, &str); 1] = [(header::ACCESS_CONTROL_ALLOW_HEADERS, ALLOW_HEADERS)];
+    for (name, value) in ADD {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(allow));
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_SECS.into());
+}

@@ -1,0 +1,191 @@
+//! Problems: what a client is told when it does not get what it asked for (RFC 9457).
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use serde::Serialize;
+
+use crate::access::Action;
+use crate::json::{self, InvalidBody};
+use crate::limits::{BODY_BYTES, UNAVAILABLE_RETRY_SECS};
+use crate::settings::BadSetting;
+
+/// The media type of a problem.
+pub const CONTENT_TYPE: &str = "application/problem+json";
+
+/// One kind of problem each. `Display` is the `detail`, which is for the client: it names the field, the rule and
+/// the limit, and never an internal. A cause is for the log alone.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// 400: a field of the body, the query or the path is against its rule.
+    #[error("{field}: {rule}")]
+    Invalid {
+        /// The field.
+        field: &'static str,
+        /// What it must be.
+        rule: String,
+    },
+    /// 400: the body is no JSON object.
+    #[error("{0}")]
+    Malformed(String),
+    /// 401.
+    #[error("the token is refused: {0}")]
+    Unauthorized(&'static str),
+    /// 403.
+    #[error("no grant to {action} {channel}")]
+    Forbidden {
+        /// What was tried.
+        action: Action,
+        /// On which channel.
+        channel: String,
+    },
+    /// 404.
+    #[error("{0}")]
+    NotFound(&'static str),
+    /// 405.
+    #[error("this path takes {allow}")]
+    MethodNotAllowed {
+        /// The methods of the path, as `Allow` lists them.
+        allow: &'static str,
+    },
+    /// 406.
+    #[error("Accept: this path answers {0}")]
+    NotAcceptable(&'static str),
+    /// 409: the market is simulated, so nothing can be published to it.
+    #[error("quotes are simulated here (STOCK_SOURCE=simulated) and cannot be published")]
+    Simulated,
+    /// 413.
+    #[error("the body: must be at most {BODY_BYTES} bytes")]
+    TooLarge,
+    /// 415.
+    #[error("Content-Type: the body must be application/json in UTF-8, without Content-Encoding")]
+    UnsupportedMediaType,
+    /// 500: the deployment has a bad setting.
+    #[error("{0}")]
+    Setting(#[from] BadSetting),
+    /// 500: a bug. The client learns nothing of it.
+    #[error("the server failed to answer; the failure is in its log")]
+    Internal {
+        /// For the log.
+        cause: String,
+    },
+    /// 503: the storage did not answer.
+    #[error("the storage did not answer; nothing that was not acknowledged is certain")]
+    Unavailable {
+        /// For the log.
+        cause: String,
+    },
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+}
+
+impl Problem {
+    /// A field of a request that is against its rule.
+    pub(crate) fn invalid<E: ToString>(field: &'static str) -> impl FnOnce(E) -> Self {
+        move |rule| Self::Invalid { field, rule: rule.to_string() }
+    }
+
+    /// The one mapping to a status.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        match self {
+            Self::Invalid { .. } | Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden { .. } => StatusCode::FORBIDDEN,
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotAcceptable(_) => StatusCode::NOT_ACCEPTABLE,
+            Self::Simulated => StatusCode::CONFLICT,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Setting(_) | Self::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// The last part of `type`, `urn:ssedge:problem:{kind}`, and the title.
+    const fn kind(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Invalid { .. } => ("invalid", "A value is against its rule"),
+            Self::Malformed(_) => ("malformed", "The body cannot be read"),
+            Self::Unauthorized(_) => ("unauthorized", "The token is refused"),
+            Self::Forbidden { .. } => ("forbidden", "No grant for this"),
+            Self::NotFound(_) => ("not-found", "There is nothing here"),
+            Self::MethodNotAllowed { .. } => ("method-not-allowed", "The path does not take this method"),
+            Self::NotAcceptable(_) => ("not-acceptable", "No representation that is accepted"),
+            Self::Simulated => ("simulated", "The market is simulated"),
+            Self::TooLarge => ("too-large", "The body is too large"),
+            Self::UnsupportedMediaType => ("unsupported-media-type", "The body is not JSON"),
+            Self::Setting(_) => ("setting", "The deployment has a bad setting"),
+            Self::Internal { .. } => ("internal", "The server failed"),
+            Self::Unavailable { .. } => ("unavailable", "The storage is not available"),
+        }
+    }
+
+    /// The field at fault.
+    const fn field(&self) -> Option<&'static str> {
+        match self {
+            Self::Invalid { field, .. } => Some(*field),
+            Self::NotAcceptable(_) => Some("Accept"),
+            Self::UnsupportedMediaType => Some("Content-Type"),
+            Self::Setting(bad) => Some(bad.name),
+            _ => None,
+        }
+    }
+
+    /// What the log should say beyond the detail.
+    #[must_use]
+    pub fn cause(&self) -> Option<&str> {
+        match self {
+            Self::Internal { cause } | Self::Unavailable { cause } => Some(cause),
+            _ => None,
+        }
+    }
+
+    /// The answer.
+    #[must_use]
+    pub fn response(&self) -> Response<Bytes> {
+        let (kind, title) = self.kind();
+        let status = self.status();
+        let document = Document {
+            r#type: format!("urn:ssedge:problem:{kind}"),
+            title,
+            status: status.as_u16(),
+            detail: self.to_string(),
+            field: self.field(),
+        };
+        let mut response = Response::new(Bytes::from(json::line(&document)));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+        match self {
+            Self::MethodNotAllowed { allow } => {
+                headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+            }
+            Self::Unauthorized(_) => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Self::Unavailable { .. } => {
+                headers.insert(header::RETRY_AFTER, UNAVAILABLE_RETRY_SECS.into());
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+impl From<InvalidBody> for Problem {
+    fn from(invalid: InvalidBody) -> Self {
+        match invalid {
+            InvalidBody::Field { name, rule } => Self::Invalid { field: name, rule },
+            InvalidBody::Json(_) => Self::Malformed(invalid.to_string()),
+        }
+    }
+}

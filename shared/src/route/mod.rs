@@ -1,0 +1,138 @@
+//! The whole URL surface.
+
+mod accept;
+mod plan;
+mod query;
+mod response;
+
+use http::Method;
+use percent_encoding::percent_decode_str;
+
+pub use accept::{Representation, negotiate};
+pub use plan::{Append, Plan, Read, Snapshot, plan};
+pub use response::{finish, head_of_stream, health, json, preflight};
+
+use crate::channel::{ChannelName, EntryId};
+use crate::chat::Room;
+use crate::problem::Problem;
+
+/// What a path leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// The page.
+    Page,
+    /// Is the host up?
+    Health,
+    /// What this document's reader wants as OpenAPI.
+    OpenApi,
+    /// A feed: its stream, its snapshot, and where to post.
+    Feed(ChannelName),
+    /// One kept message of a room.
+    Message(Room, EntryId),
+}
+
+/// One line of the endpoint table: method, path, what it does.
+pub type Endpoint = (Method, &'static str, &'static str);
+
+const PAGE: &str = "GET, HEAD, OPTIONS";
+const FEED: &str = "GET, HEAD, POST, OPTIONS";
+
+impl Route {
+    /// Every endpoint there is. The table in the README and the paths of the OpenAPI document are checked
+    /// against it.
+    pub const ALL: &[Endpoint] = &[
+        (Method::GET, "/api/events", "stream of ticks and notifications"),
+        (Method::POST, "/api/events", "publish a notification"),
+        (Method::GET, "/api/stock", "stream of quotes"),
+        (Method::POST, "/api/stock", "publish a quote"),
+        (Method::GET, "/api/chat", "stream of the room `lobby`"),
+        (Method::POST, "/api/chat", "say something in `lobby`"),
+        (Method::GET, "/api/chat/{room}", "stream of a room"),
+        (Method::POST, "/api/chat/{room}", "say something in a room"),
+        (Method::GET, "/api/chat/{room}/messages/{id}", "one message"),
+        (Method::GET, "/healthz", "is the host up"),
+        (Method::GET, "/openapi.json", "this API as OpenAPI 3.1"),
+        (Method::GET, "/", "the page"),
+    ];
+
+    /// Reads a path as it came, percent-encoded.
+    ///
+    /// # Errors
+    /// [`Problem::NotFound`], or [`Problem::Invalid`] for a bad room name.
+    pub fn parse(path: &str) -> Result<Self, Problem> {
+        const NOT_FOUND: Problem = Problem::NotFound("no such path");
+        // Split before decoding, so that an encoded slash stays inside its segment.
+        let segments: Option<Vec<_>> = path
+            .strip_prefix('/')
+            .ok_or(NOT_FOUND)?
+            .split('/')
+            .map(|segment| percent_decode_str(segment).decode_utf8().ok())
+            .collect();
+        let segments = segments.ok_or(NOT_FOUND)?;
+        let segments: Vec<&str> = segments.iter().map(|segment| &**segment).collect();
+        let room = |name| Room::new(name).map_err(Problem::invalid("room"));
+        match segments[..] {
+            [""] => Ok(Self::Page),
+            ["healthz"] => Ok(Self::Health),
+            ["openapi.json"] => Ok(Self::OpenApi),
+            ["api", "events"] => Ok(Self::Feed(ChannelName::Events)),
+            ["api", "stock"] => Ok(Self::Feed(ChannelName::Stock)),
+            ["api", "chat"] => Ok(Self::Feed(ChannelName::Chat(Room::default()))),
+            ["api", "chat", name] => Ok(Self::Feed(ChannelName::Chat(room(name)?))),
+            ["api", "chat", name, "messages", id] => {
+                let id = id.parse().map_err(|_| Problem::NotFound("no such message"))?;
+                Ok(Self::Message(room(name)?, id))
+            }
+            _ => Err(NOT_FOUND),
+        }
+    }
+
+    /// The value of `Allow`.
+    #[must_use]
+    pub const fn allow(&self) -> &'static str {
+        match self {
+            Self::Feed(_) => FEED,
+            _ => PAGE,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    #[expect(clippy::needless_pass_by_value, reason = "a table reads better without `&`")]
+    fn check(path: &str, expected: Result<Route, u16>) {
+        assert_eq!(Route::parse(path).map_err(|p| p.status().as_u16()), expected, "{path}");
+    }
+
+    #[test]
+    fn every_path_of_the_table_is_a_route() {
+        for (method, path, _) in Route::ALL {
+            let route = Route::parse(&path.replace("{room}", "a").replace("{id}", "7")).unwrap();
+            assert!(route.allow().contains(method.as_str()), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn a_room_is_decoded_once_and_then_keeps_to_its_pattern() {
+        let room = |name| Ok(Route::Feed(ChannelName::Chat(Room::new(name).unwrap())));
+        check("/api/chat/%6Cobby", room("lobby"));
+        check("/api/chat/Lobby", Err(400));
+        check("/api/chat/", Err(400));
+        check("/api/chat/a%2Fb", Err(400));
+        check("/api/chat/%2e%2e", Err(400));
+        check("/api/chat/%256C", Err(400));
+        check("/api/chat/%ff", Err(404));
+    }
+
+    #[test]
+    fn anything_else_is_not_found() {
+        for path in ["", "/api", "/api/", "/api/events/", "/api/chat/a/b", "/api/chat/a/messages", "//"] {
+            check(path, Err(404));
+        }
+        check("/api/chat/a/messages/x", Err(404));
+        check("/api/chat/A/messages/1", Err(400));
+    }
+}

@@ -1,0 +1,88 @@
+//! Query parameters, each with its rule.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use crate::limits::{INTERVAL_DEFAULT_MS, INTERVAL_MS};
+use crate::problem::Problem;
+
+/// A decoded query string. Where a parameter comes twice the first counts; unknown ones are ignored.
+pub struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+
+impl<'a> Query<'a> {
+    /// Decodes by the WHATWG URL standard, which takes any text.
+    pub fn new(query: Option<&'a str>) -> Self {
+        Self(form_urlencoded::parse(query.unwrap_or_default().as_bytes()).collect())
+    }
+
+    /// The value of the parameter.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| &**value)
+    }
+
+    /// A whole number in a range.
+    ///
+    /// # Errors
+    /// [`Problem::Invalid`].
+    pub fn number(
+        &self,
+        name: &'static str,
+        range: &RangeInclusive<u32>,
+        default: u32,
+    ) -> Result<u32, Problem> {
+        self.get(name).map_or(Ok(default), |text| {
+            let digits = text.bytes().all(|b| b.is_ascii_digit());
+            text.parse().ok().filter(|n| digits && range.contains(n)).ok_or_else(|| {
+                let rule = format!("must be a whole number from {} to {}", range.start(), range.end());
+                Problem::Invalid { field: name, rule }
+            })
+        })
+    }
+
+    /// The time between two ticks; `None` for the word `off`, where that is allowed.
+    ///
+    /// # Errors
+    /// [`Problem::Invalid`].
+    pub fn interval(&self, name: &'static str, may_be_off: bool) -> Result<Option<Duration>, Problem> {
+        match self.get(name) {
+            Some("off") if may_be_off => Ok(None),
+            None => Ok(Some(Duration::from_millis(INTERVAL_DEFAULT_MS))),
+            Some(text) => {
+                let ms = text.parse().ok().filter(|ms| !text.starts_with('+') && INTERVAL_MS.contains(ms));
+                let off = if may_be_off { ", or off" } else { "" };
+                let (low, high) = (INTERVAL_MS.start(), INTERVAL_MS.end());
+                ms.map(|ms| Some(Duration::from_millis(ms))).ok_or_else(|| Problem::Invalid {
+                    field: name,
+                    rule: format!("must be milliseconds from {low} to {high}{off}"),
+                })
+            }
+        }
+    }
+
+    /// A comma-separated list of 1 to `max` items, without repeats; `None` where the parameter is absent.
+    ///
+    /// # Errors
+    /// [`Problem::Invalid`] for a bad item or too many.
+    pub fn list<T: PartialEq, E: Display>(
+        &self,
+        name: &'static str,
+        max: usize,
+        item: impl Fn(&str) -> Result<T, E>,
+    ) -> Result<Option<Vec<T>>, Problem> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let mut items = Vec::new();
+        for part in text.split(',') {
+            let item =
+                item(part).map_err(|e| Problem::Invalid { field: name, rule: format!("each item {e}") })?;
+            if !items.contains(&item) {
+                items.push(item);
+            }
+            if items.len() > max {
+                return Err(Problem::Invalid { field: name, rule: format!("must be at most {max} items") });
+            }
+        }
+        Ok(Some(items))
+    }
+}

@@ -1,0 +1,77 @@
+//! The heads of answers.
+
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Response, StatusCode};
+use serde::Serialize;
+
+use crate::channel::EntryId;
+use crate::settings::{Host, Settings};
+use crate::{cors, json, sse};
+
+/// The header by which a reader brings its cursor, and by which a stream says where it starts.
+pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// An answer of JSON.
+#[must_use]
+pub fn json(status: StatusCode, body: impl Into<Bytes>) -> Response<Bytes> {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// The answer of `/healthz`.
+#[must_use]
+pub fn health(host: Host) -> Response<Bytes> {
+    #[derive(Serialize)]
+    struct Health {
+        status: &'static str,
+        host: &'static str,
+        version: &'static str,
+    }
+    let health = Health { status: "ok", host: host.name(), version: env!("CARGO_PKG_VERSION") };
+    json(StatusCode::OK, json::line(&health))
+}
+
+/// The answer to OPTIONS. Lambda streams every body, and an empty streamed one can hang there.
+#[must_use]
+pub fn preflight(allow: &'static str, host: Host) -> Response<Bytes> {
+    let (status, body) = match host {
+        Host::Worker => (StatusCode::NO_CONTENT, ""),
+        Host::Lambda => (StatusCode::OK, "\n"),
+    };
+    let mut response = Response::new(Bytes::from_static(body.as_bytes()));
+    *response.status_mut() = status;
+    cors::preflight(allow, response.headers_mut());
+    response
+}
+
+/// The head of a stream that starts after `cursor`; `None` where no cursor is known, because there is no storage.
+#[must_use]
+pub fn head_of_stream(cursor: Option<EntryId>) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(sse::CONTENT_TYPE));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform"));
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    headers.insert(header::VARY, HeaderValue::from_static("Accept"));
+    if let Some(cursor) = cursor {
+        headers.insert(LAST_EVENT_ID, cursor.get().into());
+    }
+    response
+}
+
+/// Adds what every answer carries, and takes the body from the answer to a HEAD (on Lambda all but a byte).
+pub fn finish(response: &mut Response<Bytes>, method: &Method, request: &HeaderMap, settings: &Settings) {
+    let body_less = *method == Method::HEAD;
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    cors::apply(&settings.allowed_origins, request.get(header::ORIGIN), headers);
+    if body_less && settings.host == Host::Worker {
+        response.body_mut().clear();
+    } else if body_less {
+        *response.body_mut() = Bytes::from_static(b"\n");
+    }
+}

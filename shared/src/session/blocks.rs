@@ -1,0 +1,61 @@
+//! The blocks that a stream writes about itself.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::channel::{EntryId, Gap, GapReason, Requested, Start};
+use crate::json;
+use crate::sse::{Event, EventName};
+
+/// The first block: when to come back, and the cursor that the stream starts after, so that a reader that is cut
+/// before its first message misses nothing.
+pub(super) fn opening(retry: Duration, start: &Start) -> Bytes {
+    let event = match &start.gap {
+        None => cursor_event(start.after),
+        Some(gap) => gap_event(gap, start.after),
+    };
+    event.retry(retry).to_bytes()
+}
+
+/// The cursor has moved past what a filter held back.
+pub(super) fn cursor(after: EntryId) -> Bytes {
+    cursor_event(after).to_bytes()
+}
+
+/// The cursor could not be resumed.
+pub(super) fn gap(gap: &Gap, resumes_after: EntryId) -> Bytes {
+    gap_event(gap, resumes_after).to_bytes()
+}
+
+/// When to come back.
+pub(super) fn retry(retry: Duration) -> Bytes {
+    Event::new().retry(retry).to_bytes()
+}
+
+/// The token has expired.
+pub(super) fn expired() -> Bytes {
+    Event::new().name(EventName::EXPIRED).data(r#"{"reason":"token expired"}"#).to_bytes()
+}
+
+/// A named event, because `onmessage` must not see it, and with data, because common parsers ignore a block that
+/// has only an id.
+fn cursor_event(after: EntryId) -> Event {
+    #[derive(Serialize)]
+    struct Data {
+        cursor: EntryId,
+    }
+    Event::new().name(EventName::CURSOR).id(after.into()).data(json::line(&Data { cursor: after }))
+}
+
+fn gap_event(gap: &Gap, resumes_after: EntryId) -> Event {
+    #[derive(Serialize)]
+    struct Data<'a> {
+        reason: GapReason,
+        requested: &'a Requested,
+        resumes_after: EntryId,
+    }
+    let data = Data { reason: gap.reason, requested: &gap.requested, resumes_after };
+    Event::new().name(EventName::GAP).id(resumes_after.into()).data(json::line(&data))
+}

@@ -1,0 +1,453 @@
+//! One stream as a state machine.
+//!
+//! A host feeds a [`Session`] with an [`Input`] and the current time, and then drains it.
+//!
+//! > **Invariant:** after every [`Session::handle`], [`Session::poll_output`] is called until it answers
+//! > [`Output::WakeAt`] or [`Output::Close`], with nothing awaited in between.
+//!
+//! What a reader sees is decided here alone: the first block, replay and gaps, heartbeats, filters, planned ends,
+//! slow readers. `F` is whatever the host holds an encoded batch in; the session looks only at its length.
+
+mod blocks;
+mod pulse;
+mod rng;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::channel::{Batch, ChannelName, EntryId, Page, Position, Requested, Start, Subscribe};
+use crate::limits::{BACKLOG_BYTES, BACKLOG_LOW_BYTES, DEADLINE_MARGIN, FILTER_CURSOR, RESUBSCRIBE_MS};
+use crate::settings::Settings;
+use crate::sse::HEARTBEAT;
+use crate::time::UnixMillis;
+pub use pulse::Pulse;
+use pulse::{Beat, Beats};
+use rng::Rng;
+
+/// Bytes of a batch, as a host holds them.
+pub trait Frame {
+    /// How many.
+    fn len(&self) -> usize;
+
+    /// None: a frame with nothing in it is never sent.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Frame for Bytes {
+    fn len(&self) -> usize {
+        self.as_ref().len()
+    }
+}
+
+/// What a reader asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// The log that it follows, and from where; `None` for the simulated market.
+    pub channel: Option<(ChannelName, Subscribe)>,
+    /// What comes by the clock.
+    pub pulse: Pulse,
+    /// When the reader is too slow, it gets the newest entry of each key instead of an end.
+    pub conflates: bool,
+}
+
+/// What the deployment and the host give a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// The longest silence.
+    pub heartbeat: Duration,
+    /// The middle of the reconnection time that the reader is told.
+    pub retry: Duration,
+    /// How long the stream may live.
+    pub life: Option<Duration>,
+    /// When the host is stopped, if it is known to be.
+    pub deadline: Option<UnixMillis>,
+    /// When the reader's token expires.
+    pub expires: Option<UnixMillis>,
+}
+
+impl Terms {
+    /// What the settings say, for a reader without a token on a host without a deadline.
+    #[must_use]
+    pub const fn new(settings: &Settings) -> Self {
+        Self {
+            heartbeat: settings.heartbeat,
+            retry: settings.retry,
+            life: settings.stream_life,
+            deadline: None,
+            expires: None,
+        }
+    }
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input<F> {
+    /// The channel answered [`Output::Subscribe`].
+    Page(Page<F>),
+    /// The channel has news for a subscribed reader.
+    Entries(Batch<F>),
+    /// The channel did not answer, or the subscription broke.
+    Lost,
+    /// So many bytes are with the transport and not yet with the reader. Due before every other input when it
+    /// has changed, and once [`Output::AwaitDrain`] asked for it.
+    Backlog(usize),
+    /// The time of [`Output::WakeAt`] has come.
+    Wake,
+    /// The reader left.
+    ReaderGone,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output<F> {
+    /// Hand these bytes to the transport: whole blocks of an event stream.
+    Send(Chunk<F>),
+    /// Ask the channel; the answer is [`Input::Page`] or [`Input::Lost`].
+    Subscribe(Subscribe),
+    /// Give the subscription up: what it still delivers is not wanted.
+    Unsubscribe,
+    /// Tell by [`Input::Backlog`] when the backlog is at most [`BACKLOG_LOW_BYTES`].
+    AwaitDrain,
+    /// Nothing more until then, or until the next input.
+    WakeAt(UnixMillis),
+    /// Nothing more at all: end the body once everything sent has left.
+    Close(CloseReason),
+}
+
+/// Bytes to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Chunk<F> {
+    /// A block that the session wrote.
+    Own(Bytes),
+    /// A batch of the channel, as it came.
+    Frame(F),
+}
+
+/// Why a stream ended, for the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// It lived as long as it may.
+    Rotated,
+    /// The reader's token expired.
+    Expired,
+    /// The reader did not take its bytes.
+    TooSlow,
+    /// The channel could not be reached when the stream opened.
+    Unavailable,
+    /// The reader left.
+    ReaderGone,
+}
+
+/// Where the session stands with its channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Upstream {
+    /// It has none.
+    None,
+    /// It asked and waits for the page.
+    Asked,
+    /// It is subscribed.
+    Live,
+    /// It asks again when the reader has taken what it has, for the newest of each key only, or for all.
+    Draining { newest: bool },
+    /// It lost the channel and asks again then.
+    Down { until: UnixMillis },
+}
+
+/// One stream. See the [module](self) for how to drive it.
+#[derive(Debug)]
+pub struct Session<F> {
+    terms: Terms,
+    subscribe: Option<Subscribe>,
+    conflates: bool,
+    beats: Beats,
+    rng: Rng,
+    upstream: Upstream,
+    /// How often in a row the channel was lost.
+    losses: u32,
+    /// Everything up to here was sent or held back; `None` before the channel first answered.
+    cursor: Option<EntryId>,
+    /// The id that the reader knows.
+    told: EntryId,
+    held_since: Option<UnixMillis>,
+    ends_at: Option<UnixMillis>,
+    last_sent: UnixMillis,
+    backlog: usize,
+    outputs: VecDeque<Output<F>>,
+    closed: Option<CloseReason>,
+}
+
+impl<F: Frame> Session<F> {
+    /// Opens a stream at `now`. Everything that is drawn is drawn from `seed`.
+    #[must_use]
+    pub fn open(opening: Opening, terms: Terms, seed: u64, now: UnixMillis) -> Self {
+        let deadline = terms.deadline.map(|deadline| deadline - DEADLINE_MARGIN);
+        let mut session = Self {
+            terms,
+            subscribe: opening.channel.map(|(_, subscribe)| subscribe),
+            conflates: opening.conflates,
+            beats: Beats::new(opening.pulse, now),
+            rng: Rng::new(seed),
+            upstream: Upstream::None,
+            losses: 0,
+            cursor: None,
+            told: EntryId::BEGINNING,
+            held_since: None,
+            ends_at: [deadline, terms.life.map(|life| now + life)].into_iter().flatten().min(),
+            last_sent: now,
+            backlog: 0,
+            outputs: VecDeque::new(),
+            closed: None,
+        };
+        match session.subscribe.clone() {
+            Some(subscribe) => session.ask(subscribe),
+            None => {
+                let start = session.beats.start();
+                session.begin(&start, now);
+                session.beat(now);
+            }
+        }
+        session
+    }
+
+    /// The cursor that the stream starts after, once it is known: the host sends the head of the response then.
+    #[must_use]
+    pub const fn cursor(&self) -> Option<EntryId> {
+        self.cursor
+    }
+
+    /// Takes an input.
+    pub fn handle(&mut self, input: Input<F>, now: UnixMillis) {
+        if self.closed.is_some() {
+            return;
+        }
+        match input {
+            Input::Page(page) => self.page(page, now),
+            Input::Entries(batch) if self.upstream == Upstream::Live => self.entries(batch, now),
+            Input::Entries(_) => {}
+            Input::Lost => self.lost(now),
+            Input::Backlog(bytes) => self.drained(bytes, now),
+            Input::Wake => self.wake(now),
+            Input::ReaderGone => {
+                self.outputs.clear();
+                self.close(CloseReason::ReaderGone);
+            }
+        }
+    }
+
+    /// What is to be done next.
+    pub fn poll_output(&mut self) -> Output<F> {
+        if let Some(output) = self.outputs.pop_front() {
+            return output;
+        }
+        match self.closed {
+            Some(reason) => Output::Close(reason),
+            None => Output::WakeAt(self.wake_at()),
+        }
+    }
+
+    fn wake_at(&self) -> UnixMillis {
+        let down = match self.upstream {
+            Upstream::Down { until } => Some(until),
+            _ => None,
+        };
+        let held = self.held_since.map(|since| since + FILTER_CURSOR);
+        let heartbeat = self.last_sent + self.terms.heartbeat;
+        let others = [down, held, self.ends_at, self.terms.expires, self.beats.due()];
+        others.into_iter().flatten().fold(heartbeat, UnixMillis::min)
+    }
+
+    fn ask(&mut self, subscribe: Subscribe) {
+        self.upstream = Upstream::Asked;
+        self.outputs.push_back(Output::Subscribe(subscribe));
+    }
+
+    /// Asks for what follows the cursor.
+    fn ask_again(&mut self, newest: bool) {
+        let Some(subscribe) = self.subscribe.clone() else { return };
+        let position = match self.cursor {
+            Some(cursor) => Position::After(Requested::from(cursor)),
+            None => subscribe.position,
+        };
+        self.ask(Subscribe { position, newest, ..subscribe });
+    }
+
+    fn page(&mut self, page: Page<F>, now: UnixMillis) {
+        if self.upstream != Upstream::Asked {
+            return;
+        }
+        self.losses = 0;
+        self.upstream = Upstream::Live;
+        let after = page.start.after;
+        match (self.cursor, &page.start.gap) {
+            (None, _) => self.begin(&page.start, now),
+            // A reader that gets only the newest of each key is told what it skipped by the entries themselves.
+            (Some(_), Some(gap)) if !self.conflates => {
+                self.send_own(blocks::gap(gap, after), now);
+                self.told = after;
+            }
+            (Some(_), _) => {}
+        }
+        self.cursor = Some(after);
+        if let Some(batch) = page.batch {
+            self.entries(batch, now);
+        }
+        if page.more && self.upstream == Upstream::Live {
+            self.upstream = Upstream::Draining { newest: false };
+            self.await_drain(now);
+        }
+    }
+
+    fn begin(&mut self, start: &Start, now: UnixMillis) {
+        let retry = self.rng.around(self.terms.retry);
+        self.cursor = Some(start.after);
+        self.told = start.after;
+        self.send_own(blocks::opening(retry, start), now);
+    }
+
+    fn entries(&mut self, batch: Batch<F>, now: UnixMillis) {
+        let Some(cursor) = self.cursor else { return };
+        if batch.upto <= cursor {
+            return;
+        }
+        if batch.after != cursor && batch.after != EntryId::BEGINNING {
+            self.outputs.push_back(Output::Unsubscribe);
+            return self.ask_again(false);
+        }
+        if batch.frame.is_some() && self.backlog > BACKLOG_BYTES {
+            return self.too_slow(now);
+        }
+        if let Some(frame) = batch.frame {
+            self.told = batch.shown;
+            self.send(Chunk::Frame(frame), now);
+        }
+        self.cursor = Some(batch.upto);
+        self.held_since = (self.told < batch.upto).then(|| self.held_since.unwrap_or(now));
+    }
+
+    fn too_slow(&mut self, now: UnixMillis) {
+        if self.conflates {
+            self.outputs.push_back(Output::Unsubscribe);
+            self.upstream = Upstream::Draining { newest: true };
+            self.await_drain(now);
+        } else {
+            self.close(CloseReason::TooSlow);
+        }
+    }
+
+    fn lost(&mut self, now: UnixMillis) {
+        if self.cursor.is_none() {
+            let retry = self.rng.draw(crate::limits::OVERLOAD_RETRY_MS);
+            self.send_own(blocks::retry(retry), now);
+            self.close(CloseReason::Unavailable);
+        } else if matches!(self.upstream, Upstream::Asked | Upstream::Live) {
+            let ceiling = RESUBSCRIBE_MS.start().saturating_mul(1 << self.losses.min(16));
+            let pause = self.rng.draw(0..=ceiling.min(*RESUBSCRIBE_MS.end()));
+            self.losses += 1;
+            self.upstream = Upstream::Down { until: now + pause };
+        }
+    }
+
+    fn await_drain(&mut self, now: UnixMillis) {
+        if self.backlog <= BACKLOG_LOW_BYTES {
+            self.drained(self.backlog, now);
+        } else {
+            self.outputs.push_back(Output::AwaitDrain);
+        }
+    }
+
+    fn drained(&mut self, bytes: usize, now: UnixMillis) {
+        self.backlog = bytes;
+        if bytes > BACKLOG_LOW_BYTES {
+            return;
+        }
+        if let Upstream::Draining { newest } = self.upstream {
+            self.ask_again(newest);
+        }
+        if self.beats.waits() {
+            self.beat(now);
+        }
+    }
+
+    fn wake(&mut self, now: UnixMillis) {
+        let due = |at: Option<UnixMillis>| at.is_some_and(|at| at <= now);
+        if due(self.terms.expires) {
+            self.tell_cursor(now);
+            self.send_own(blocks::expired(), now);
+            return self.close(CloseReason::Expired);
+        }
+        if due(self.ends_at) {
+            self.tell_cursor(now);
+            let retry = self.rng.draw(crate::limits::ROTATE_RETRY_MS);
+            self.send_own(blocks::retry(retry), now);
+            return self.close(CloseReason::Rotated);
+        }
+        if matches!(self.upstream, Upstream::Down { until } if until <= now) {
+            self.ask_again(false);
+        }
+        if due(self.held_since.map(|since| since + FILTER_CURSOR)) {
+            self.tell_cursor(now);
+        }
+        // A reader learns nothing before its cursor, so nothing by the clock comes before that.
+        if self.cursor.is_some() && due(self.beats.due()) {
+            self.beat(now);
+        }
+        if now.since(self.last_sent) >= self.terms.heartbeat {
+            self.heartbeat(now);
+        }
+    }
+
+    fn heartbeat(&mut self, now: UnixMillis) {
+        if self.backlog > BACKLOG_LOW_BYTES || self.cursor.is_none() {
+            self.last_sent = now;
+        } else {
+            self.send_own(Bytes::from_static(HEARTBEAT), now);
+        }
+    }
+
+    /// Sends what the clock has made due.
+    fn beat(&mut self, now: UnixMillis) {
+        loop {
+            match self.beats.next(now, self.backlog) {
+                Beat::Nothing => return,
+                Beat::AwaitDrain => return self.outputs.push_back(Output::AwaitDrain),
+                Beat::TooSlow => return self.close(CloseReason::TooSlow),
+                Beat::Block(block) => self.send_own(block, now),
+                Beat::Quotes { upto, block } => {
+                    self.cursor = Some(upto);
+                    self.told = upto;
+                    self.send_own(block, now);
+                }
+            }
+        }
+    }
+
+    /// Moves the reader's cursor past what its filter held back.
+    fn tell_cursor(&mut self, now: UnixMillis) {
+        self.held_since = None;
+        if let Some(cursor) = self.cursor.filter(|cursor| *cursor != self.told) {
+            self.told = cursor;
+            self.send_own(blocks::cursor(cursor), now);
+        }
+    }
+
+    fn send_own(&mut self, block: Bytes, now: UnixMillis) {
+        self.send(Chunk::Own(block), now);
+    }
+
+    fn send(&mut self, chunk: Chunk<F>, now: UnixMillis) {
+        self.last_sent = now;
+        self.backlog += match &chunk {
+            Chunk::Own(block) => block.len(),
+            Chunk::Frame(frame) => frame.len(),
+        };
+        self.outputs.push_back(Output::Send(chunk));
+    }
+
+    fn close(&mut self, reason: CloseReason) {
+        self.closed = Some(reason);
+    }
+}

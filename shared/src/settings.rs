@@ -1,0 +1,354 @@
+//! What a deployment chooses, read from the environment by name.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use crate::access::Grants;
+use crate::channel::Retention;
+use crate::limits;
+use crate::stock::{DEFAULT_SYMBOLS, Symbol};
+
+/// The host that the core runs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// A Cloudflare Worker.
+    Worker,
+    /// An AWS Lambda function.
+    Lambda,
+}
+
+impl Host {
+    /// Its name in `/healthz`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Worker => "worker",
+            Self::Lambda => "lambda",
+        }
+    }
+}
+
+/// Where quotes come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StockSource {
+    /// The simulated market.
+    Simulated,
+    /// `POST /api/stock`.
+    Published,
+}
+
+/// Who may read answers in a browser.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origins {
+    /// Any page, without credentials.
+    Any,
+    /// These, as the `Origin` header writes them, with credentials.
+    Listed(Vec<String>),
+}
+
+/// How much a host logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// Nothing.
+    Off,
+    /// What somebody should be woken for.
+    Error,
+    /// What mends itself.
+    Warn,
+    /// One line per start and per end of a stream.
+    Info,
+    /// Everything.
+    Debug,
+}
+
+/// The key of tokens. Its `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Everything that a deployment chooses. Each field is named after its variable, [`Settings::NAMES`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The host, which is not a choice.
+    pub host: Host,
+    /// ANONYMOUS: what a caller without a token may do.
+    pub anonymous: Grants,
+    /// AUTH_SECRET.
+    pub auth_secret: Option<Secret>,
+    /// ALLOWED_ORIGINS.
+    pub allowed_origins: Origins,
+    /// HEARTBEAT_SECS: the longest silence of a stream.
+    pub heartbeat: Duration,
+    /// RETRY_MS: the middle of what clients are told.
+    pub retry: Duration,
+    /// STREAM_SECS: how long a stream lives; `None` is for ever.
+    pub stream_life: Option<Duration>,
+    /// HISTORY_MAX and HISTORY_SECS.
+    pub retention: Retention,
+    /// POST_RATE, per second, sender and channel.
+    pub post_rate: u64,
+    /// POST_BURST.
+    pub post_burst: u64,
+    /// STOCK_SOURCE.
+    pub stock_source: StockSource,
+    /// STOCK_SYMBOLS, without repeats.
+    pub stock_symbols: Vec<Symbol>,
+    /// LOG_LEVEL.
+    pub log_level: LogLevel,
+    /// TABLE_NAME, on Lambda.
+    pub table_name: Option<String>,
+    /// POLL_MIN_MS and POLL_MAX_MS, on Lambda.
+    pub poll: RangeInclusive<Duration>,
+    /// ROOM_RELAYS, on the Worker.
+    pub room_relays: u64,
+}
+
+/// A setting has a bad value. The sentence names the setting and the rule, and never shows the value: it may be
+/// a secret in the wrong place.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the setting {name} is bad: it {rule}")]
+pub struct BadSetting {
+    /// The variable.
+    pub name: &'static str,
+    /// What it must be.
+    pub rule: String,
+}
+
+struct Reader<F>(F);
+
+impl<F: Fn(&str) -> Option<String>> Reader<F> {
+    /// The value; an empty one is as good as none, because templates pass empty parameters.
+    fn text(&self, name: &str) -> Option<String> {
+        self.0(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    fn number(
+        &self,
+        name: &'static str,
+        range: RangeInclusive<u64>,
+        default: u64,
+    ) -> Result<u64, BadSetting> {
+        let Some(text) = self.text(name) else { return Ok(default) };
+        text.parse().ok().filter(|n| range.contains(n)).ok_or_else(|| {
+            bad(name, format!("must be a whole number from {} to {}", range.start(), range.end()))
+        })
+    }
+
+    fn choice<T: Copy>(&self, name: &'static str, choices: &[(&str, T)]) -> Result<T, BadSetting> {
+        let Some(text) = self.text(name) else { return Ok(choices[0].1) };
+        choices.iter().find(|(word, _)| *word == text).map(|(_, choice)| *choice).ok_or_else(|| {
+            let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
+            bad(name, format!("must be one of {}", words.join(", ")))
+        })
+    }
+}
+
+fn bad(name: &'static str, rule: impl Into<String>) -> BadSetting {
+    BadSetting { name, rule: rule.into() }
+}
+
+impl Settings {
+    /// Every variable that is read, on either host.
+    pub const NAMES: [&'static str; 18] = [
+        "ANONYMOUS",
+        "AUTH_SECRET",
+        "ALLOWED_ORIGINS",
+        "HEARTBEAT_SECS",
+        "RETRY_MS",
+        "STREAM_SECS",
+        "HISTORY_MAX",
+        "HISTORY_SECS",
+        "POST_RATE",
+        "POST_BURST",
+        "STOCK_SOURCE",
+        "STOCK_SYMBOLS",
+        "LOG_LEVEL",
+        "TABLE_NAME",
+        "POLL_MIN_MS",
+        "POLL_MAX_MS",
+        "AWS_ENDPOINT_URL_DYNAMODB",
+        "ROOM_RELAYS",
+    ];
+
+    /// Reads the settings; `lookup` answers a variable by its name.
+    ///
+    /// # Errors
+    /// [`BadSetting`] for the first value that is against its rule.
+    pub fn parse(host: Host, lookup: impl Fn(&str) -> Option<String>) -> Result<Self, BadSetting> {
+        // The one variable whose empty value says something: nobody may do anything without a token.
+        let anonymous = lookup("ANONYMOUS").unwrap_or_else(|| "subscribe *, publish chat/*".to_owned());
+        let read = Reader(lookup);
+        let stream_secs = match host {
+            Host::Worker => 0,
+            Host::Lambda => 60,
+        };
+        let poll_min = read.number("POLL_MIN_MS", limits::POLL_MS, 100)?;
+        let poll_max = read.number("POLL_MAX_MS", limits::POLL_MS, poll_min.max(1_000))?;
+        if poll_max < poll_min {
+            return Err(bad("POLL_MAX_MS", "must not be below POLL_MIN_MS"));
+        }
+        Ok(Self {
+            host,
+            anonymous: anonymous
+                .parse()
+                .map_err(|e| bad("ANONYMOUS", format!("is a list of grants: {e}")))?,
+            auth_secret: secret("AUTH_SECRET", read.text("AUTH_SECRET"))?,
+            allowed_origins: origins(read.text("ALLOWED_ORIGINS"))?,
+            heartbeat: Duration::from_secs(read.number("HEARTBEAT_SECS", limits::HEARTBEAT_SECS, 15)?),
+            retry: Duration::from_millis(read.number("RETRY_MS", limits::RETRY_MS, 2_000)?),
+            stream_life: match read.number("STREAM_SECS", limits::STREAM_SECS, stream_secs)? {
+                0 => None,
+                secs => Some(Duration::from_secs(secs)),
+            },
+            retention: Retention {
+                max: read.number("HISTORY_MAX", limits::HISTORY_MAX, 1_000)?,
+                age: Duration::from_secs(read.number("HISTORY_SECS", limits::HISTORY_SECS, 7 * 86_400)?),
+            },
+            post_rate: read.number("POST_RATE", limits::POST_RATE, 5)?,
+            post_burst: read.number("POST_BURST", limits::POST_BURST, 20)?,
+            stock_source: read.choice(
+                "STOCK_SOURCE",
+                &[("simulated", StockSource::Simulated), ("published", StockSource::Published)],
+            )?,
+            stock_symbols: symbols(read.text("STOCK_SYMBOLS"))?,
+            log_level: read.choice(
+                "LOG_LEVEL",
+                &[
+                    ("info", LogLevel::Info),
+                    ("debug", LogLevel::Debug),
+                    ("warn", LogLevel::Warn),
+                    ("error", LogLevel::Error),
+                    ("off", LogLevel::Off),
+                ],
+            )?,
+            table_name: read.text("TABLE_NAME"),
+            poll: Duration::from_millis(poll_min)..=Duration::from_millis(poll_max),
+            room_relays: read.number("ROOM_RELAYS", limits::ROOM_RELAYS, 1)?,
+        })
+    }
+}
+
+fn secret(name: &'static str, value: Option<String>) -> Result<Option<Secret>, BadSetting> {
+    match value {
+        Some(key) if key.len() < limits::AUTH_SECRET_BYTES => {
+            Err(bad(name, format!("must be at least {} bytes", limits::AUTH_SECRET_BYTES)))
+        }
+        key => Ok(key.map(Secret)),
+    }
+}
+
+fn origins(list: Option<String>) -> Result<Origins, BadSetting> {
+    let Some(list) = list.filter(|list| list != "*") else { return Ok(Origins::Any) };
+    let origins: Vec<_> = list.split(',').map(|origin| origin.trim().to_owned()).collect();
+    let well_formed = |origin: &String| {
+        let uri = origin.parse::<http::Uri>().ok();
+        // `Origin` never has a path, and a `Uri` with only an authority says `/`.
+        uri.is_some_and(|uri| uri.scheme().is_some() && uri.path() == "/" && uri.query().is_none())
+            && !origin.ends_with('/')
+    };
+    if origins.iter().all(well_formed) {
+        Ok(Origins::Listed(origins))
+    } else {
+        Err(bad(
+            "ALLOWED_ORIGINS",
+            "must be * or a comma-separated list of origins such as https://example.com",
+        ))
+    }
+}
+
+fn symbols(list: Option<String>) -> Result<Vec<Symbol>, BadSetting> {
+    let rule = |rule| bad("STOCK_SYMBOLS", format!("must be a comma-separated list: {rule}"));
+    let list = list.unwrap_or_else(|| DEFAULT_SYMBOLS.join(","));
+    let mut symbols = Vec::new();
+    for name in list.split(',') {
+        let symbol = Symbol::new(name.trim()).map_err(|e| rule(e.to_string()))?;
+        if !symbols.contains(&symbol) {
+            symbols.push(symbol);
+        }
+    }
+    match symbols.len() {
+        0..=limits::STOCK_SYMBOLS => Ok(symbols),
+        n => Err(rule(format!("at most {} symbols, not {n}", limits::STOCK_SYMBOLS))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(vars: &[(&str, &str)]) -> Result<Settings, BadSetting> {
+        Settings::parse(Host::Worker, |name| {
+            assert!(Settings::NAMES.contains(&name), "{name} is missing in NAMES");
+            vars.iter().find(|(var, _)| *var == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[track_caller]
+    fn check(name: &str, value: &str, rule: &str) {
+        assert_eq!(
+            parse(&[(name, value)]).unwrap_err().to_string(),
+            format!("the setting {name} is bad: it {rule}")
+        );
+    }
+
+    #[test]
+    fn a_bad_value_is_named_with_its_rule() {
+        check("HEARTBEAT_SECS", "0", "must be a whole number from 1 to 60");
+        check("HEARTBEAT_SECS", "abc", "must be a whole number from 1 to 60");
+        check("STREAM_SECS", "-1", "must be a whole number from 0 to 86400");
+        check("AUTH_SECRET", "short", "must be at least 32 bytes");
+        check("STOCK_SOURCE", "real", "must be one of simulated, published");
+        check(
+            "ANONYMOUS",
+            "all",
+            "is a list of grants: a grant is `subscribe` or `publish`, a space and a pattern, as in `publish chat/*`",
+        );
+        check(
+            "ALLOWED_ORIGINS",
+            "https://a.example/,b",
+            "must be * or a comma-separated list of origins such as https://example.com",
+        );
+        assert_eq!(parse(&[("STOCK_SYMBOLS", "acme")]).unwrap_err().name, "STOCK_SYMBOLS");
+        assert_eq!(parse(&[("POLL_MIN_MS", "500"), ("POLL_MAX_MS", "100")]).unwrap_err().name, "POLL_MAX_MS");
+    }
+
+    #[test]
+    fn nothing_set_means_the_defaults() {
+        let settings = parse(&[]).unwrap();
+        assert_eq!(settings, parse(&[("RETRY_MS", ""), ("STREAM_SECS", " ")]).unwrap());
+        assert_eq!((settings.heartbeat.as_secs(), settings.retry.as_millis()), (15, 2_000));
+        assert_eq!((settings.stream_life, settings.retention.max), (None, 1_000));
+        assert_eq!(settings.stock_symbols.len(), 8);
+        let lambda = Settings::parse(Host::Lambda, |_| None).unwrap();
+        assert_eq!(lambda.stream_life, Some(Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn an_empty_anonymous_locks_everything() {
+        assert_eq!(parse(&[("ANONYMOUS", "")]).unwrap().anonymous, Grants::default());
+    }
+
+    #[test]
+    fn lists_are_read() {
+        let settings = parse(&[
+            ("ALLOWED_ORIGINS", "https://a.example, http://localhost:3000"),
+            ("STOCK_SYMBOLS", "ABC, X.Y ,ABC"),
+        ])
+        .unwrap();
+        let origins = ["https://a.example", "http://localhost:3000"].map(str::to_owned);
+        assert_eq!(settings.allowed_origins, Origins::Listed(origins.into()));
+        assert_eq!(settings.stock_symbols, ["ABC", "X.Y"].map(|s| Symbol::new(s).unwrap()));
+    }
+
+    #[test]
+    fn a_secret_is_not_shown() {
+        let key = "k".repeat(32);
+        assert!(!format!("{:?}", parse(&[("AUTH_SECRET", &key)]).unwrap()).contains(&key));
+    }
+}

@@ -1,0 +1,145 @@
+//! Quotes as they are published, computed and sent.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Change, Price, Symbol, change_at, price_at};
+use crate::json::{self, InvalidBody};
+use crate::sse::Event;
+use crate::time::UnixMillis;
+
+/// A published quote before the channel gave it an id and a time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuoteDraft {
+    /// What is quoted.
+    pub symbol: Symbol,
+    /// What it costs.
+    pub price: Price,
+}
+
+#[derive(Deserialize)]
+struct Body {
+    symbol: Option<Value>,
+    price: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Previous {
+    price: Price,
+}
+
+/// What readers see of a quote, in the stream and in the snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Quote<'a> {
+    symbol: &'a Symbol,
+    price: Price,
+    change: Change,
+    time: UnixMillis,
+    #[serde(skip_serializing_if = "is_zero")]
+    skipped: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+const fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+impl QuoteDraft {
+    /// Reads the body of a POST: `{"symbol":"ACME","price":189.34}`; the symbol must be one of `listed`.
+    ///
+    /// # Errors
+    /// [`InvalidBody`] where it is no JSON object or a field is against its rule.
+    pub fn parse(listed: &[Symbol], body: &[u8]) -> Result<Self, InvalidBody> {
+        let body: Body = json::object(body)?;
+        let symbol = json::string("symbol", body.symbol.as_ref())?;
+        let price = match &body.price {
+            Some(Value::Number(number)) => {
+                Price::parse_decimal(&number.to_string()).map_err(InvalidBody::field("price"))?
+            }
+            _ => return Err(InvalidBody::field("price")("must be a number such as 189.34")),
+        };
+        Ok(Self { symbol: listed_symbol(listed, symbol).map_err(InvalidBody::field("symbol"))?, price })
+    }
+
+    /// The quote as one line of JSON. Its change is that from the quote before, 0 where none is kept.
+    pub(crate) fn body(&self, time: UnixMillis, previous: Option<&str>) -> String {
+        let before = previous.and_then(|body| serde_json::from_str::<Previous>(body).ok());
+        let change = self.price - before.map_or(self.price, |quote| quote.price);
+        json::line(&Quote { symbol: &self.symbol, price: self.price, change, time, skipped: 0 })
+    }
+}
+
+/// The symbol of this name, if it is listed.
+///
+/// # Errors
+/// A sentence that names those that are.
+pub fn listed_symbol(listed: &[Symbol], name: &str) -> Result<Symbol, String> {
+    listed.iter().find(|symbol| symbol.as_str() == name).cloned().ok_or_else(|| {
+        let names: Vec<_> = listed.iter().map(Symbol::as_str).collect();
+        format!("must be one of {}", names.join(", "))
+    })
+}
+
+/// The simulated quote of one symbol.
+#[must_use]
+pub fn quote_at(symbol: &Symbol, tick: UnixMillis, skipped: u64) -> Quote<'_> {
+    Quote { symbol, price: price_at(symbol, tick), change: change_at(symbol, tick), time: tick, skipped }
+}
+
+/// One tick of the simulated market: a block per symbol, of which the last carries the tick's time as its id, so
+/// that a tick counts as seen only when all of it was.
+#[must_use]
+pub fn market_tick(symbols: &[Symbol], tick: UnixMillis, skipped: u64) -> Bytes {
+    let mut out = Vec::new();
+    for (at, symbol) in symbols.iter().enumerate() {
+        let event = Event::new().data(json::line(&quote_at(symbol, tick, skipped)));
+        let last = at + 1 == symbols.len();
+        if last { event.id(tick.0.into()) } else { event }.encode(&mut out);
+    }
+    out.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed() -> Vec<Symbol> {
+        ["ACME", "GLBX"].map(|s| Symbol::new(s).unwrap()).into()
+    }
+
+    #[track_caller]
+    fn check(body: &str, expected: Result<&str, &str>) {
+        let got = QuoteDraft::parse(&listed(), body.as_bytes())
+            .map(|draft| draft.body(UnixMillis(0), Some(r#"{"symbol":"ACME","price":189.46}"#)))
+            .map_err(|e| e.to_string());
+        assert_eq!(got.as_deref().map_err(String::as_str), expected, "{body}");
+    }
+
+    #[test]
+    fn a_published_quote_changes_from_the_one_before() {
+        check(
+            r#"{"symbol":"ACME","price":189.34}"#,
+            Ok(r#"{"symbol":"ACME","price":189.34,"change":-0.12,"time":"1970-01-01T00:00:00.000Z"}"#),
+        );
+    }
+
+    #[test]
+    fn names_the_field_and_the_rule() {
+        check(r#"{"symbol":"XXX","price":1}"#, Err("symbol: must be one of ACME, GLBX"));
+        check(r#"{"symbol":"ACME","price":"1"}"#, Err("price: must be a number such as 189.34"));
+        check(r#"{"symbol":"ACME","price":0.001}"#, Err("price: a price has at most 2 decimals"));
+        check(r#"{"symbol":"ACME"}"#, Err("price: must be a number such as 189.34"));
+    }
+
+    #[test]
+    fn only_the_last_quote_of_a_tick_carries_the_id() {
+        let tick = market_tick(&listed(), UnixMillis(1_795_341_600_000), 3);
+        let text = std::str::from_utf8(&tick).unwrap();
+        let blocks: Vec<_> = text.split_terminator("\n\n").collect();
+        assert_eq!(blocks.len(), 2);
+        assert!(blocks[0].starts_with("data: {\"symbol\":\"ACME\","), "{text}");
+        assert!(blocks[1].starts_with("id: 1795341600000\ndata: {\"symbol\":\"GLBX\","), "{text}");
+        assert!(blocks.iter().all(|block| block.ends_with(",\"skipped\":3}")), "{text}");
+    }
+}
