@@ -1,13 +1,18 @@
 // Serves the built Worker, as wrangler.toml describes it, from workerd. Its one argument is JSON:
 // {"port": 8787, "state": "folder", "vars": {"NAME": "value"}}. It ends when its standard input does.
 //
-// `wrangler dev` would put a Worker of its own in front, which does not pass on that a reader left until something
-// is written to that reader; here workerd holds the reader's connection itself, as on Cloudflare.
+// That a reader left has to reach the Worker at once, as it does on Cloudflare. `wrangler dev` puts a Worker of its
+// own in front, which passes it on only when it has written to that reader a few more times. workerd alone notices
+// a connection that is reset, but one that is closed only when it next writes to it. So this resets what readers
+// close.
 import { Log, LogLevel, Miniflare, convertV4MiniflareOptions } from "miniflare";
+import { connect, createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { unstable_getMiniflareWorkerOptions, unstable_readConfig } from "wrangler";
 
 const CONFIG = "wrangler.toml";
+/** A client may close its half and still wait for a short answer. */
+const FAREWELL_MS = 500;
 const { port, state, vars } = JSON.parse(process.argv[2]);
 
 // `modulesRules` tell wrangler's bundler what a file is. worker-build has bundled already, into two modules.
@@ -27,7 +32,7 @@ const options = convertV4MiniflareOptions({
 const server = new Miniflare({
   ...options,
   host: "127.0.0.1",
-  port,
+  port: 0,
   // Where `wrangler dev --persist-to` looks, too.
   resourcePersistencePath: join(state, "v3"),
   // What a Worker learns of a request's origin would be fetched from Cloudflare.
@@ -38,6 +43,18 @@ const server = new Miniflare({
   logRequests: false,
 });
 
+const { port: origin } = new URL(await server.ready);
+const front = createServer({ allowHalfOpen: true, noDelay: true }, (reader) => {
+  const workerd = connect({ host: "127.0.0.1", port: Number(origin), noDelay: true });
+  reader.pipe(workerd, { end: false });
+  workerd.pipe(reader);
+  const leave = () => workerd.resetAndDestroy();
+  reader.on("end", () => setTimeout(leave, FAREWELL_MS));
+  reader.on("error", leave).on("close", leave);
+  workerd.on("error", () => reader.resetAndDestroy()).on("close", () => reader.end());
+});
+front.listen(port, "127.0.0.1");
+
 const stop = async () => {
   await server.dispose();
   process.exit(0);
@@ -45,4 +62,3 @@ const stop = async () => {
 process.on("SIGTERM", stop);
 process.on("SIGINT", stop);
 process.stdin.on("end", stop).resume();
-await server.ready;

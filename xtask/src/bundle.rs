@@ -82,8 +82,13 @@ fn only_file(folder: &Path, extension: &str) -> Result<String> {
 
 /// Compiles the Worker and lets worker-build make the bundle, unless this very wasm has been bundled before.
 fn worker(repo: &Repo) -> Result<()> {
+    // As worker-build does, whose own call then finds that nothing is left to compile.
     let release = ["build", "--release", "--lib", "--target", "wasm32-unknown-unknown"];
-    run(repo.command("cargo")?.args(release).args(["--package", "ssedge-worker"]))?;
+    run(repo
+        .command("cargo")?
+        .args(release)
+        .args(["--package", "ssedge-worker"])
+        .env("WASM_BINDGEN_USE_JS_SYS", "1"))?;
 
     let wasm = repo.target_dir().join("wasm32-unknown-unknown/release/ssedge_worker.wasm");
     let tools = [".tools/.crates.toml", "package-lock.json"].map(|file| repo.path(file));

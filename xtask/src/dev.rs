@@ -74,7 +74,7 @@ pub fn dev(repo: &Repo, dev: &Dev) -> Result<()> {
     let vars = dev.vars.iter().map(|var| (var.name.as_str(), var.value.as_str())).collect();
     check_settings(&vars)?;
     let port = free_port(dev.port)?;
-    let state = repo.path(".").join(&dev.state);
+    let state = repo.path(&dev.state);
     let _state_lock = lock_state(&state)?;
 
     setup::setup(repo)?;
@@ -88,7 +88,7 @@ pub fn dev(repo: &Repo, dev: &Dev) -> Result<()> {
     let _pipe = server.child().stdin.take();
     wait_until_healthy(&mut server, port)?;
     println!("{}", greeting(port));
-    server.wait()?;
+    server.wait().context("the server ended by itself")?;
     bail!("the server ended by itself")
 }
 

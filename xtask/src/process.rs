@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,7 +44,8 @@ impl Group {
     /// # Errors
     /// When the program cannot be started.
     pub fn spawn(command: &mut Command) -> Result<Self> {
-        let name = command.get_program().to_string_lossy().into_owned();
+        let program = Path::new(command.get_program());
+        let name = program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned();
         let mut groups = GROUPS.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if STOPPING.load(Ordering::SeqCst) {
             drop(groups);

@@ -24,7 +24,7 @@ impl Repo {
         Ok(Self { root: root.to_owned() })
     }
 
-    pub fn path(&self, relative: &str) -> PathBuf {
+    pub fn path(&self, relative: impl AsRef<Path>) -> PathBuf {
         self.root.join(relative)
     }
 
