@@ -113,7 +113,7 @@ fn worker(repo: &Repo) -> Result<()> {
 /// Bytes of all modules, as they are and compressed together, as an upload is.
 fn size(bundle: &Path) -> Result<(usize, usize)> {
     let mut raw = 0;
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
     for module in MODULES {
         let path = bundle.join(module);
         let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;

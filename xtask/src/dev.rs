@@ -59,7 +59,6 @@ impl FromStr for Var {
 ///
 /// # Errors
 /// A sentence that names the bad setting.
-#[expect(clippy::unnecessary_wraps, reason = "fails once the settings are parsed")]
 fn check_settings(_vars: &BTreeMap<&str, &str>) -> Result<()> {
     // ssedge::settings::Settings::parse(Host::Worker, |name| vars.get(name).map(|value| (*value).to_owned()))?
     Ok(())
