@@ -25,6 +25,13 @@ pub const PAGE_BYTES: usize = 64 * 1024;
 /// Entries in one snapshot after a cursor; what is left is told by `"more":true`.
 pub const SNAPSHOT_ENTRIES: u32 = 200;
 
+/// Longest time that a channel may take to answer a request.
+pub const CHANNEL_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time per reader for which a channel gathers entries after it has sent some: about what one delivery costs.
+pub const COALESCE_PER_READER: Duration = Duration::from_micros(60);
+/// Longest time that an entry waits for others.
+pub const COALESCE_MAX: Duration = Duration::from_millis(50);
+
 // --- Streams ---
 
 /// Bytes that a stream may hold for a reader that does not take them. A Worker isolate has 128 MB for all of its

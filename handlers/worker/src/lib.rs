@@ -1,1 +1,127 @@
+//! ssedge on Cloudflare.
+//!
+//! A stateless Worker holds the readers' responses, because it is billed for CPU and not for waiting. The messages
+//! of a channel come to it over a hibernatable WebSocket from the channel's Durable Object, which sleeps between
+//! two messages. What a reader sees is decided in the core.
 
+mod channel;
+mod host;
+mod link;
+mod log;
+mod reply;
+mod stream;
+
+use http::{Method, Response as Reply};
+use ssedge::problem::Problem;
+use ssedge::route::{self, Plan};
+use ssedge::session::{Opening, Session, Terms};
+use ssedge::settings::Settings;
+use worker::{Context, Env, Request, Response, Result, event};
+
+use crate::link::{Command, JsFrame, Link, Stored};
+use crate::stream::Stream;
+
+pub use channel::Channel;
+
+/// The Durable Object binding in wrangler.toml.
+const BINDING: &str = "CHANNELS";
+/// The binding of the page and its assets in wrangler.toml.
+const ASSETS: &str = "ASSETS";
+/// How a channel says where a subscriber starts.
+const PAGE_HEADER: &str = "x-ssedge-page";
+
+#[event(fetch)]
+async fn fetch(request: Request, env: Env, _: Context) -> Result<Response> {
+    let settings = match host::settings(&env) {
+        Ok(settings) => settings,
+        Err(bad) => return Ok(reply::whole(Problem::from(bad).response())),
+    };
+    let parts = match reply::parts(&request) {
+        Ok(parts) => parts,
+        Err(problem) => return Ok(reply::whole(problem.response())),
+    };
+    let exchange = Exchange { request, env, settings, parts };
+    exchange.answer().await
+}
+
+struct Exchange {
+    request: Request,
+    env: Env,
+    settings: Settings,
+    parts: http::request::Parts,
+}
+
+impl Exchange {
+    async fn answer(mut self) -> Result<Response> {
+        let reply = match route::plan(&self.parts, &self.settings, host::now()) {
+            Ok(Plan::Page) => return self.env.assets(ASSETS)?.fetch_request(self.request).await,
+            Ok(Plan::Stream(opening)) if self.parts.method != Method::HEAD => {
+                return self.stream(*opening).await;
+            }
+            Ok(plan) => self.reply(plan).await,
+            Err(problem) => Err(problem),
+        };
+        let reply = reply.unwrap_or_else(|problem| {
+            reply::log(&problem, Some(&self.settings));
+            problem.response()
+        });
+        Ok(reply::whole(self.finish(reply)))
+    }
+
+    fn finish(&self, mut reply: Reply<bytes::Bytes>) -> Reply<bytes::Bytes> {
+        route::finish(&mut reply, &self.parts.method, &self.parts.headers, &self.settings);
+        reply
+    }
+
+    async fn reply(&mut self, plan: Plan) -> std::result::Result<Reply<bytes::Bytes>, Problem> {
+        match plan {
+            Plan::Reply(reply) => Ok(reply),
+            Plan::Read(read) => {
+                let snapshot = self.link(&read.channel)?.ask(&Command::Read(read.subscribe.clone())).await?;
+                read.response(snapshot)
+            }
+            Plan::Message(channel, id) => Plan::message(self.link(&channel)?.ask(&Command::Entry(id)).await?),
+            Plan::Append(append) => {
+                let body = reply::body(&mut self.request).await.map_err(internal)?;
+                let draft = append.draft(&body, &self.settings)?;
+                let stored: Stored = self.link(&append.channel)?.ask(&Command::Append(draft)).await?;
+                Ok(append.response(stored.id, stored.body))
+            }
+            Plan::Stream(opening) => Ok(route::head_of_stream(self.start(*opening).await?)),
+            Plan::Page => Err(Problem::NotFound("no page")),
+        }
+    }
+
+    /// Where a stream would start, for a HEAD.
+    async fn start(
+        &self,
+        opening: Opening,
+    ) -> std::result::Result<Option<ssedge::channel::EntryId>, Problem> {
+        if let Some((channel, subscribe)) = opening.channel {
+            let start: ssedge::channel::Start = self.link(&channel)?.ask(&Command::Start(subscribe)).await?;
+            return Ok(Some(start.after));
+        }
+        let session = Session::<JsFrame>::open(opening, Terms::new(&self.settings), 0, host::now());
+        Ok(session.cursor())
+    }
+
+    async fn stream(self, opening: Opening) -> Result<Response> {
+        let link = match &opening.channel {
+            Some((channel, _)) => Some(Link::new(&self.env, channel)?),
+            None => None,
+        };
+        let signal = self.request.inner().signal();
+        let (stream, body) = Stream::open(opening, Terms::new(&self.settings), link, &signal).await?;
+        let head = self.finish(route::head_of_stream(stream.cursor()));
+        Ok(reply::streamed(&head, body))
+    }
+
+    fn link(&self, channel: &ssedge::channel::ChannelName) -> std::result::Result<Link, Problem> {
+        Link::new(&self.env, channel).map_err(internal)
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn internal(e: worker::Error) -> Problem {
+    Problem::Internal { cause: e.to_string() }
+}

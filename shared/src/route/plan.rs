@@ -1,5 +1,7 @@
 //! From a request to what is to be done, decided once for both hosts.
 
+use std::collections::BTreeMap;
+
 use http::request::Parts;
 use http::{HeaderMap, Method, Response, StatusCode, header};
 
@@ -11,7 +13,9 @@ use super::query::Query;
 use super::response::{self, LAST_EVENT_ID};
 use super::{Representation, Route, negotiate};
 use crate::access::{Action, Caller};
-use crate::channel::{ChannelName, Draft, Entry, EntryId, Filter, Gap, Position, Requested, Subscribe};
+use crate::channel::{
+    ChannelName, Draft, Entry, EntryId, Filter, Gap, Position, Requested, Start, Subscribe,
+};
 use crate::chat::{ChatDraft, Room};
 use crate::events::{NotificationDraft, Topic};
 use crate::limits;
@@ -324,26 +328,27 @@ impl Plan {
 }
 
 impl Snapshot {
-    /// Takes what a [`Read`] wants from the kept entries after `after`, oldest first.
-    pub fn take(
-        after: EntryId,
-        last: EntryId,
-        gap: Option<Gap>,
-        subscribe: &Subscribe,
-        entries: impl IntoIterator<Item = Entry>,
-    ) -> Self {
-        let mut snapshot = Self { bodies: Vec::new(), cursor: after, more: false, gap };
+    /// Takes at most [`limits::SNAPSHOT_ENTRIES`] of the kept entries after `start`, oldest first.
+    #[must_use]
+    pub fn take(start: Start, subscribe: &Subscribe, entries: Vec<Entry>) -> Self {
+        let mut snapshot = Self { bodies: Vec::new(), cursor: start.after, more: false, gap: start.gap };
+        if subscribe.newest {
+            snapshot.cursor = entries.last().map_or(start.after, |entry| entry.id);
+            let newest: BTreeMap<_, _> = entries.into_iter().map(|entry| (entry.key, entry.body)).collect();
+            let admitted = newest.into_iter().filter(|(key, _)| subscribe.filter.admits_key(key.as_deref()));
+            snapshot.bodies = admitted.map(|(_, body)| body).collect();
+            return snapshot;
+        }
         for entry in entries {
             if subscribe.filter.admits(&entry) {
                 if snapshot.bodies.len() == limits::SNAPSHOT_ENTRIES as usize {
                     snapshot.more = true;
-                    return snapshot;
+                    break;
                 }
                 snapshot.bodies.push(entry.body);
             }
             snapshot.cursor = entry.id;
         }
-        snapshot.cursor = snapshot.cursor.max(last);
         snapshot
     }
 }

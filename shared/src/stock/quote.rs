@@ -40,7 +40,6 @@ pub struct Quote<'a> {
     skipped: u64,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
 const fn is_zero(n: &u64) -> bool {
     *n == 0
 }

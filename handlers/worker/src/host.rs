@@ -1,0 +1,44 @@
+//! What the platform alone knows: the time, chance, the environment, timers.
+
+use std::cell::OnceCell;
+
+use ssedge::settings::{BadSetting, Host, Settings};
+use ssedge::time::UnixMillis;
+use wasm_bindgen::JsCast;
+use web_sys::WorkerGlobalScope;
+use worker::{Date, Env};
+
+/// The current time, which in a Worker stands still between two events.
+pub fn now() -> UnixMillis {
+    UnixMillis(Date::now().as_millis())
+}
+
+/// A seed for what a stream draws.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "random is in [0, 1)")]
+pub fn seed() -> u64 {
+    const SPAN: f64 = (1_u64 << 53) as f64;
+    (js_sys::Math::random() * SPAN) as u64
+}
+
+/// The settings, read once per isolate: its environment never changes.
+pub fn settings(env: &Env) -> Result<Settings, BadSetting> {
+    thread_local! {
+        static SETTINGS: OnceCell<Result<Settings, BadSetting>> = const { OnceCell::new() };
+    }
+    let lookup = |name: &str| env.var(name).ok().map(|value| value.to_string());
+    SETTINGS.with(|settings| settings.get_or_init(|| Settings::parse(Host::Worker, lookup)).clone())
+}
+
+/// Calls back once, after this many milliseconds.
+pub fn set_timeout(callback: &js_sys::Function, millis: i32) -> i32 {
+    let global: WorkerGlobalScope = js_sys::global().unchecked_into();
+    global
+        .set_timeout_with_callback_and_timeout_and_arguments_0(callback, millis)
+        .expect("setTimeout throws only for what is no function")
+}
+
+/// Takes a timeout back.
+pub fn clear_timeout(handle: i32) {
+    let global: WorkerGlobalScope = js_sys::global().unchecked_into();
+    global.clear_timeout_with_handle(handle);
+}

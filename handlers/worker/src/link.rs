@@ -1,0 +1,141 @@
+//! The Worker's way to a channel's Durable Object, and what they say to each other.
+
+use futures_util::future::{Either, select};
+use js_sys::{ArrayBuffer, Uint8Array};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use ssedge::channel::{Batch, ChannelName, Draft, EntryId, Page, Start, Subscribe};
+use ssedge::limits::CHANNEL_TIMEOUT;
+use ssedge::problem::Problem;
+use ssedge::session::Frame;
+use worker::{Delay, Env, Method, Request, RequestInit, Result, Stub, WebSocket};
+
+use crate::{BINDING, PAGE_HEADER};
+
+/// A request to a channel, as JSON in the query of its URL.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Command {
+    Append(Draft),
+    Read(Subscribe),
+    Entry(EntryId),
+    /// Where the reader would start; nothing is sent to it.
+    Start(Subscribe),
+    /// Answered by a WebSocket once the reader is at the head, by one page of entries before.
+    Subscribe(Subscribe),
+}
+
+/// The answer to [`Command::Append`].
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Stored {
+    pub id: EntryId,
+    pub body: String,
+}
+
+/// The head of the answer to [`Command::Subscribe`].
+#[derive(Debug, Serialize, Deserialize)]
+pub struct PageHead {
+    pub start: Start,
+    pub more: bool,
+}
+
+/// An encoded batch, as it came from the Durable Object: it goes on to the reader without a copy through wasm.
+#[derive(Debug)]
+pub struct JsFrame(pub Uint8Array);
+
+impl Frame for JsFrame {
+    fn len(&self) -> usize {
+        self.0.byte_length() as usize
+    }
+}
+
+/// Bytes before the frame: `after`, `upto` and `shown`, each a big-endian u64.
+const HEAD: usize = 24;
+
+/// One message of the WebSocket.
+pub fn pack(batch: &Batch<bytes::Bytes>) -> Uint8Array {
+    let frame = batch.frame.as_deref().unwrap_or_default();
+    let mut message = Vec::with_capacity(HEAD + frame.len());
+    for id in [batch.after, batch.upto, batch.shown] {
+        message.extend_from_slice(&id.get().to_be_bytes());
+    }
+    message.extend_from_slice(frame);
+    Uint8Array::from(&message[..])
+}
+
+/// Reads what [`pack`] wrote; `None` where it did not.
+pub fn unpack(message: &ArrayBuffer) -> Option<Batch<JsFrame>> {
+    let length = message.byte_length() as usize;
+    let mut head = [0; HEAD];
+    if length < HEAD {
+        return None;
+    }
+    Uint8Array::new_with_byte_offset_and_length(message, 0, HEAD as u32).copy_to(&mut head);
+    let mut ids = head.chunks_exact(8).map(|id| {
+        let id = id.try_into().map(u64::from_be_bytes).ok()?;
+        EntryId::new(id).ok()
+    });
+    let mut next = || ids.next().flatten();
+    let (after, upto, shown) = (next()?, next()?, next()?);
+    let frame = (length > HEAD).then(|| JsFrame(Uint8Array::new_with_byte_offset(message, HEAD as u32)));
+    Some(Batch { after, upto, shown, frame })
+}
+
+/// Reads the command of a request.
+pub async fn command(request: &mut Request) -> Result<Command> {
+    if request.method() == Method::Get {
+        let url = request.url()?;
+        let query = url.query().unwrap_or_default();
+        let json = form_urlencoded::parse(query.as_bytes()).next().map(|(json, _)| json.into_owned());
+        return Ok(serde_json::from_str(&json.unwrap_or_default())?);
+    }
+    request.json().await
+}
+
+/// A channel, seen from a request.
+pub struct Link(Stub);
+
+impl Link {
+    pub fn new(env: &Env, channel: &ChannelName) -> Result<Self> {
+        Ok(Self(env.durable_object(BINDING)?.get_by_name(&channel.to_string())?))
+    }
+
+    /// Asks and reads the answer.
+    pub async fn ask<T: DeserializeOwned>(&self, command: &Command) -> std::result::Result<T, Problem> {
+        let unavailable = |e: worker::Error| Problem::Unavailable { cause: e.to_string() };
+        self.fetch(command).await.map_err(unavailable)?.json().await.map_err(unavailable)
+    }
+
+    /// Subscribes; with the socket where the reader is live.
+    pub async fn subscribe(&self, subscribe: Subscribe) -> Result<(Page<JsFrame>, Option<WebSocket>)> {
+        let mut response = self.fetch(&Command::Subscribe(subscribe)).await?;
+        let head = response.headers().get(PAGE_HEADER)?.unwrap_or_default();
+        let head = form_urlencoded::parse(head.as_bytes()).next().map(|(json, _)| json.into_owned());
+        let PageHead { start, more } = serde_json::from_str(&head.unwrap_or_default())?;
+        if more {
+            let bytes = response.bytes().await?;
+            let batch = unpack(&Uint8Array::from(&bytes[..]).buffer());
+            return Ok((Page { start, batch, more }, None));
+        }
+        Ok((Page { start, batch: None, more }, response.websocket()))
+    }
+
+    async fn fetch(&self, command: &Command) -> Result<worker::Response> {
+        let json = serde_json::to_string(command)?;
+        let mut init = RequestInit::new();
+        init.with_method(Method::Post);
+        let request = match command {
+            Command::Subscribe(_) => {
+                let query: String = form_urlencoded::byte_serialize(json.as_bytes()).collect();
+                let request = Request::new(&format!("https://channel/?{query}"), Method::Get)?;
+                request.headers().set("Upgrade", "websocket")?;
+                request
+            }
+            _ => Request::new_with_init("https://channel/", init.with_body(Some(json.into())))?,
+        };
+        let limit = Delay::from(CHANNEL_TIMEOUT);
+        match select(std::pin::pin!(self.0.fetch_with_request(request)), limit).await {
+            Either::Left((response, _)) => response,
+            Either::Right(_) => Err("the channel did not answer in time".into()),
+        }
+    }
+}

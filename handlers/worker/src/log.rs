@@ -1,0 +1,219 @@
+//! The channel's log in the SQLite of its Durable Object.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use ssedge::channel::{Batch, Draft, Entry, EntryId, Extent, Page, Retention, Start, Subscribe};
+use ssedge::limits::PAGE_BYTES;
+use ssedge::route::Snapshot;
+use ssedge::time::UnixMillis;
+use worker::{Error, Result, SqlStorage, SqlStorageValue};
+
+/// Nothing is created before something is stored: a room that is only read costs nothing.
+const TABLES: &str = "
+    CREATE TABLE IF NOT EXISTS entries (
+        id INTEGER PRIMARY KEY, time INTEGER NOT NULL, event TEXT, key TEXT, body TEXT NOT NULL);
+    CREATE TABLE IF NOT EXISTS run (
+        one INTEGER PRIMARY KEY CHECK (one = 1), first INTEGER NOT NULL, previous INTEGER NOT NULL,
+        last INTEGER NOT NULL);";
+const EXTENT: &str = "
+    SELECT first AS run, previous, ifnull((SELECT max(id) FROM entries), last) AS last,
+           (SELECT min(id) FROM entries WHERE id > (SELECT max(id) FROM entries) - ?1 AND time > ?2) AS first
+    FROM run";
+
+/// The log. It keeps nothing in memory, so a woken object goes on where the last one stopped.
+pub struct Log {
+    sql: SqlStorage,
+    retention: Retention,
+}
+
+/// An entry that is stored.
+pub struct Appended {
+    pub entry: Entry,
+    /// The id before it, as a [`Batch`] names it.
+    pub after: EntryId,
+    /// It is the first of a run.
+    pub begins_run: bool,
+}
+
+#[derive(Deserialize)]
+struct ExtentRow {
+    run: u64,
+    previous: u64,
+    first: Option<u64>,
+    last: u64,
+}
+
+#[derive(Deserialize)]
+struct EntryRow {
+    id: u64,
+    time: u64,
+    event: Option<String>,
+    key: Option<String>,
+    body: String,
+}
+
+#[derive(Deserialize)]
+struct Number {
+    n: Option<u64>,
+}
+
+#[expect(clippy::cast_possible_wrap, reason = "ids and times are below 2^53")]
+const fn integer(n: u64) -> SqlStorageValue {
+    SqlStorageValue::Integer(n as i64)
+}
+
+fn id(n: u64) -> Result<EntryId> {
+    EntryId::new(n).map_err(|e| Error::RustError(format!("stored id {n}: {e}")))
+}
+
+impl EntryRow {
+    fn entry(self) -> Result<Entry> {
+        let event = self.event.map(TryInto::try_into).transpose();
+        let event = event.map_err(|e| Error::RustError(format!("stored event name: {e}")))?;
+        Ok(Entry { id: id(self.id)?, time: UnixMillis(self.time), event, key: self.key, body: self.body })
+    }
+}
+
+impl Log {
+    pub const fn new(sql: SqlStorage, retention: Retention) -> Self {
+        Self { sql, retention }
+    }
+
+    fn rows<T: for<'de> Deserialize<'de>>(
+        &self,
+        query: &str,
+        bindings: Vec<SqlStorageValue>,
+    ) -> Result<Vec<T>> {
+        self.sql.exec(query, bindings)?.to_array()
+    }
+
+    /// `None` where nothing was ever stored.
+    fn extent(&self, now: UnixMillis) -> Result<Option<Extent>> {
+        let tables: Vec<Number> = self.rows("SELECT 1 AS n FROM sqlite_master WHERE name = 'run'", vec![])?;
+        if tables.is_empty() {
+            return Ok(None);
+        }
+        let bounds = vec![integer(self.retention.max), integer(self.retention.oldest_time(now).0)];
+        let row = self.rows::<ExtentRow>(EXTENT, bounds)?.pop();
+        row.map(|row| {
+            let first = row.first.map(id).transpose()?;
+            Ok(Extent { run: id(row.run)?, previous: id(row.previous)?, first, last: id(row.last)? })
+        })
+        .transpose()
+    }
+
+    /// How long an entry is kept.
+    pub const fn age(&self) -> Duration {
+        self.retention.age
+    }
+
+    /// Stores the draft as the next entry.
+    pub fn append(&self, draft: Draft, now: UnixMillis) -> Result<Appended> {
+        let before = self.extent(now)?;
+        let extent = Extent::next(before, now);
+        let begins = before.is_none_or(|before| before.run != extent.run);
+        if begins {
+            self.sql.exec(TABLES, None)?;
+            self.sql.exec("DELETE FROM entries", None)?;
+            let row = [extent.run, extent.previous, extent.last].map(|id| integer(id.get()));
+            self.sql.exec("INSERT OR REPLACE INTO run VALUES (1, ?1, ?2, ?3)", Vec::from(row))?;
+        }
+        let newest: Option<EntryRow> = match draft.key() {
+            Some(key) => {
+                let query = "SELECT * FROM entries WHERE key = ?1 AND time > ?2 ORDER BY id DESC LIMIT 1";
+                let oldest = integer(self.retention.oldest_time(now).0);
+                self.rows(query, vec![key.into(), oldest])?.pop()
+            }
+            None => None,
+        };
+        // A clock that is set back must not make an entry older than the one before it.
+        let last: Vec<Number> = self.rows("SELECT max(time) AS n FROM entries", vec![])?;
+        let time = now.max(UnixMillis(last.first().and_then(|row| row.n).unwrap_or_default()));
+        let entry = draft.into_entry(extent.last, time, newest.as_ref().map(|row| row.body.as_str()));
+        let event = entry.event.as_ref().map(|name| name.as_str().to_owned());
+        let values = vec![
+            integer(entry.id.get()),
+            integer(entry.time.0),
+            event.into(),
+            entry.key.clone().into(),
+            entry.body.as_str().into(),
+        ];
+        self.sql.exec("INSERT INTO entries VALUES (?1, ?2, ?3, ?4, ?5)", values)?;
+        let oldest =
+            [self.retention.oldest_id(entry.id).get(), self.retention.oldest_time(now).0].map(integer);
+        self.sql.exec("DELETE FROM entries WHERE id < ?1 OR time <= ?2", Vec::from(oldest))?;
+        Ok(Appended { entry, after: extent.before(extent.last), begins_run: begins })
+    }
+
+    /// Frees what has expired; says when the newest entry that is left will.
+    pub fn expire(&self, now: UnixMillis) -> Result<Option<UnixMillis>> {
+        let Some(extent) = self.extent(now)? else { return Ok(None) };
+        self.sql.exec("UPDATE run SET last = ?1", vec![integer(extent.last.get())])?;
+        let oldest = vec![integer(self.retention.oldest_time(now).0)];
+        self.sql.exec("DELETE FROM entries WHERE time <= ?1", oldest)?;
+        let newest: Vec<Number> = self.rows("SELECT max(time) AS n FROM entries", vec![])?;
+        Ok(newest.first().and_then(|row| row.n).map(|time| UnixMillis(time) + self.retention.age))
+    }
+
+    /// The kept entries after `after`, oldest first.
+    fn after(&self, after: EntryId, now: UnixMillis) -> Result<impl Iterator<Item = Result<Entry>>> {
+        let oldest = self.extent(now)?.and_then(|extent| extent.first).map_or(u64::MAX, EntryId::get);
+        let from = after.next().get().max(oldest).min(ssedge::limits::ID_MAX);
+        // A table that does not exist has nothing after anything.
+        let cursor = if oldest == u64::MAX {
+            self.sql
+                .exec("SELECT 0 AS id, 0 AS time, NULL AS event, NULL AS key, '' AS body WHERE 0", None)?
+        } else {
+            self.sql.exec("SELECT * FROM entries WHERE id >= ?1 ORDER BY id", vec![integer(from)])?
+        };
+        let rows: Vec<Result<EntryRow>> = cursor.next::<EntryRow>().collect();
+        Ok(rows.into_iter().map(|row| row.and_then(EntryRow::entry)))
+    }
+
+    /// Where a reader starts.
+    pub fn start(&self, subscribe: &Subscribe, now: UnixMillis) -> Result<Start> {
+        let nth_newest = |n: u32| {
+            let entries: Result<Vec<_>> = self.after(EntryId::BEGINNING, now).ok()?.collect();
+            let admitted = entries.ok()?.into_iter().rev().filter(|entry| subscribe.filter.admits(entry));
+            admitted.map(|entry| entry.id).nth(n as usize - 1)
+        };
+        Ok(Start::decide(&subscribe.position, self.extent(now)?, now, nth_newest))
+    }
+
+    /// The first page of a reader, or the last where it reaches the head.
+    pub fn page(&self, subscribe: &Subscribe, now: UnixMillis) -> Result<Page<bytes::Bytes>> {
+        let start = self.start(subscribe, now)?;
+        let (mut entries, mut bytes, mut more) = (Vec::new(), 0, false);
+        for entry in self.after(start.after, now)? {
+            let entry = entry?;
+            if subscribe.filter.admits(&entry) && !subscribe.newest {
+                more = bytes + entry.body.len() > PAGE_BYTES;
+                bytes += entry.body.len();
+            }
+            if more {
+                break;
+            }
+            entries.push(entry);
+        }
+        let batch = if subscribe.newest {
+            Batch::newest(start.after, &entries, &subscribe.filter)
+        } else {
+            Batch::encode(start.after, &entries, &subscribe.filter)
+        };
+        Ok(Page { start, batch, more })
+    }
+
+    /// What a snapshot holds.
+    pub fn read(&self, subscribe: &Subscribe, now: UnixMillis) -> Result<Snapshot> {
+        let start = self.start(subscribe, now)?;
+        let entries: Result<Vec<_>> = self.after(start.after, now)?.collect();
+        Ok(Snapshot::take(start, subscribe, entries?))
+    }
+
+    /// The body of one entry, if it is kept.
+    pub fn entry(&self, id: EntryId, now: UnixMillis) -> Result<Option<String>> {
+        let found = self.after(id.back(1), now)?.next().transpose()?;
+        Ok(found.filter(|entry| entry.id == id).map(|entry| entry.body))
+    }
+}

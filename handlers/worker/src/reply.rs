@@ -1,0 +1,65 @@
+//! Between the types of the platform and those of the core.
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use http::request::Parts;
+use http::{HeaderMap, Method, Request, StatusCode};
+use ssedge::limits::BODY_BYTES;
+use ssedge::problem::Problem;
+use ssedge::settings::{LogLevel, Settings};
+use web_sys::ReadableStream;
+use worker::{Headers, Response, ResponseBuilder, Result};
+
+/// The head of the request.
+pub fn parts(request: &worker::Request) -> std::result::Result<Parts, Problem> {
+    let unreadable = |_| Problem::NotFound("no such path");
+    let method = Method::from_bytes(request.inner().method().as_bytes()).unwrap_or(Method::TRACE);
+    let (mut parts, ()) = Request::builder()
+        .method(method)
+        .uri(request.inner().url())
+        .body(())
+        .map_err(unreadable)?
+        .into_parts();
+    parts.headers = HeaderMap::from(request.headers());
+    Ok(parts)
+}
+
+/// The body, or one byte more than is allowed of it.
+pub async fn body(request: &mut worker::Request) -> Result<Vec<u8>> {
+    let mut body = Vec::new();
+    if request.inner().body().is_none() {
+        return Ok(body);
+    }
+    let mut stream = request.stream()?;
+    while body.len() <= BODY_BYTES {
+        match stream.next().await {
+            Some(chunk) => body.extend_from_slice(&chunk?),
+            None => break,
+        }
+    }
+    Ok(body)
+}
+
+fn builder(status: StatusCode, headers: &HeaderMap) -> ResponseBuilder {
+    ResponseBuilder::new().with_status(status.as_u16()).with_headers(Headers::from(headers))
+}
+
+/// An answer with the whole of its body.
+pub fn whole(response: http::Response<Bytes>) -> Response {
+    let (parts, body) = response.into_parts();
+    let builder = builder(parts.status, &parts.headers);
+    if body.is_empty() { builder.empty() } else { builder.fixed(body.into()) }
+}
+
+/// An answer whose body is a stream.
+pub fn streamed(head: &http::Response<Bytes>, body: ReadableStream) -> Response {
+    builder(head.status(), head.headers()).stream(body)
+}
+
+/// Logs what the client is not told.
+pub fn log(problem: &Problem, settings: Option<&Settings>) {
+    let on = settings.is_none_or(|settings| settings.log_level >= LogLevel::Error);
+    if let Some(cause) = problem.cause().filter(|_| on) {
+        worker::console_error!("{problem}: {cause}");
+    }
+}

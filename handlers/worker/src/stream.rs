@@ -1,0 +1,284 @@
+//! One reader's response: drives a [`Session`] with the socket, the timer and the reader's leaving.
+
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+
+use js_sys::{ArrayBuffer, Function, Object, Promise, Reflect, Uint8Array};
+use ssedge::channel::Subscribe;
+use ssedge::limits::BACKLOG_LOW_BYTES;
+use ssedge::session::{Chunk, CloseReason, Input, Opening, Output, Session, Terms};
+use ssedge::time::UnixMillis;
+use wasm_bindgen::JsCast;
+use wasm_bindgen::prelude::{Closure, JsValue};
+use web_sys::{
+    AbortSignal, BinaryType, ByteLengthQueuingStrategy, MessageEvent, QueuingStrategyInit, ReadableStream,
+    ReadableStreamDefaultController,
+};
+use worker::wasm_bindgen_futures::spawn_local;
+use worker::{Result, WebSocket};
+
+use crate::host;
+use crate::link::{JsFrame, Link, unpack};
+
+type Callback = Closure<dyn FnMut(JsValue)>;
+
+/// A stream lives as long as its callbacks: they hold it, and [`Stream::end`] lets them go.
+pub struct Stream {
+    session: RefCell<Session<JsFrame>>,
+    link: Option<Link>,
+    controller: RefCell<Option<ReadableStreamDefaultController>>,
+    socket: RefCell<Option<Attached>>,
+    timer: Cell<Option<(i32, UnixMillis)>>,
+    callbacks: RefCell<Option<Callbacks>>,
+    /// The session wants to know when the reader has taken what it has.
+    awaits_drain: Cell<bool>,
+    /// Ends the wait of the stream's `pull`, which is called for every read otherwise.
+    pull_again: RefCell<Option<Function>>,
+}
+
+struct Callbacks {
+    wake: Callback,
+    gone: Callback,
+    _pull: Closure<dyn FnMut() -> Promise>,
+}
+
+/// A subscription.
+struct Attached {
+    socket: WebSocket,
+    _message: Callback,
+    _lost: Callback,
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        let _ = self.socket.close::<&str>(None, None);
+    }
+}
+
+impl Stream {
+    /// Opens a stream and waits until it is known where it starts.
+    pub async fn open(
+        opening: Opening,
+        terms: Terms,
+        link: Option<Link>,
+        signal: &AbortSignal,
+    ) -> Result<(Rc<Self>, ReadableStream)> {
+        let session = Session::open(opening, terms, host::seed(), host::now());
+        let stream = Rc::new(Self {
+            session: RefCell::new(session),
+            link,
+            controller: RefCell::default(),
+            socket: RefCell::default(),
+            timer: Cell::default(),
+            callbacks: RefCell::default(),
+            awaits_drain: Cell::default(),
+            pull_again: RefCell::default(),
+        });
+        let body = stream.body(signal)?;
+        if let Some(subscribe) = stream.drive() {
+            stream.clone().subscribe(subscribe).await;
+        }
+        Ok((stream, body))
+    }
+
+    /// Where the stream starts, if that is known.
+    pub fn cursor(&self) -> Option<ssedge::channel::EntryId> {
+        self.session.borrow().cursor()
+    }
+
+    fn body(self: &Rc<Self>, signal: &AbortSignal) -> Result<ReadableStream> {
+        let callbacks = Callbacks {
+            wake: self.callback(|stream, _| {
+                stream.timer.set(None);
+                stream.feed(Input::Wake);
+            }),
+            gone: self.callback(|stream, _| stream.feed(Input::ReaderGone)),
+            _pull: self.pull_callback(),
+        };
+        let weak = Rc::downgrade(self);
+        let start = Closure::once(move |controller: ReadableStreamDefaultController| {
+            if let Some(stream) = weak.upgrade() {
+                stream.controller.replace(Some(controller));
+            }
+        });
+        let source = Object::new();
+        Reflect::set(&source, &"start".into(), start.as_ref())?;
+        Reflect::set(&source, &"pull".into(), callbacks._pull.as_ref())?;
+        Reflect::set(&source, &"cancel".into(), callbacks.gone.as_ref())?;
+        let high_water = QueuingStrategyInit::new(BACKLOG_LOW_BYTES as f64);
+        let strategy = ByteLengthQueuingStrategy::new(&high_water)?;
+        let body =
+            ReadableStream::new_with_underlying_source_and_strategy(&source, strategy.unchecked_ref())?;
+        signal.add_event_listener_with_callback("abort", callbacks.gone.as_ref().unchecked_ref())?;
+        self.callbacks.replace(Some(callbacks));
+        Ok(body)
+    }
+
+    fn callback(self: &Rc<Self>, mut act: impl FnMut(&Rc<Self>, JsValue) + 'static) -> Callback {
+        let stream = self.clone();
+        Closure::new(move |value| act(&stream, value))
+    }
+
+    fn pull_callback(self: &Rc<Self>) -> Closure<dyn FnMut() -> Promise> {
+        let stream = Rc::downgrade(self);
+        Closure::new(move || stream.upgrade().map_or_else(|| Promise::resolve(&JsValue::NULL), |s| s.pull()))
+    }
+
+    /// The reader has taken enough to be given more.
+    fn pull(self: &Rc<Self>) -> Promise {
+        if self.awaits_drain.get() && self.backlog() <= BACKLOG_LOW_BYTES {
+            self.awaits_drain.set(false);
+            self.feed(Input::Backlog(self.backlog()));
+        }
+        if self.awaits_drain.get() {
+            return Promise::resolve(&JsValue::NULL);
+        }
+        Promise::new(&mut |resolve, _| {
+            self.pull_again.replace(Some(resolve));
+        })
+    }
+
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of bytes")]
+    fn backlog(&self) -> usize {
+        let controller = self.controller.borrow();
+        let room = controller.as_ref().and_then(ReadableStreamDefaultController::desired_size);
+        room.map_or(0, |room| (BACKLOG_LOW_BYTES as f64 - room).max(0.0) as usize)
+    }
+
+    /// Feeds the session and does what it says.
+    fn feed(self: &Rc<Self>, input: Input<JsFrame>) {
+        let now = host::now();
+        let backlog = self.backlog();
+        {
+            let mut session = self.session.borrow_mut();
+            session.handle(Input::Backlog(backlog), now);
+            session.handle(input, now);
+        }
+        if let Some(subscribe) = self.drive() {
+            spawn_local(self.clone().subscribe(subscribe));
+        }
+    }
+
+    /// Drains the session; answers what it wants to subscribe to.
+    fn drive(self: &Rc<Self>) -> Option<Subscribe> {
+        let mut wanted = None;
+        loop {
+            let output = self.session.borrow_mut().poll_output();
+            match output {
+                Output::Send(chunk) => self.send(chunk),
+                Output::Subscribe(subscribe) => wanted = Some(subscribe),
+                Output::Unsubscribe => drop(self.socket.take()),
+                Output::AwaitDrain => {
+                    self.awaits_drain.set(true);
+                    if let Some(resolve) = self.pull_again.take() {
+                        let _ = resolve.call0(&JsValue::NULL);
+                    }
+                }
+                Output::WakeAt(at) => {
+                    self.wake_at(at);
+                    return wanted;
+                }
+                Output::Close(reason) => {
+                    self.end(reason);
+                    return None;
+                }
+            }
+        }
+    }
+
+    fn send(&self, chunk: Chunk<JsFrame>) {
+        let bytes = match chunk {
+            Chunk::Own(block) => Uint8Array::from(&block[..]),
+            Chunk::Frame(JsFrame(frame)) => frame,
+        };
+        if let Some(controller) = &*self.controller.borrow() {
+            // A stream that was cancelled takes no more, and its `cancel` has said so.
+            let _ = controller.enqueue_with_chunk(&bytes);
+        }
+    }
+
+    /// Moves the one timer only forward in time: a late one is worse than one that finds nothing to do.
+    fn wake_at(&self, at: UnixMillis) {
+        if let Some((handle, armed)) = self.timer.get() {
+            if armed <= at {
+                return;
+            }
+            host::clear_timeout(handle);
+        }
+        if let Some(callbacks) = &*self.callbacks.borrow() {
+            let millis = i32::try_from(at.since(host::now()).as_millis()).unwrap_or(i32::MAX);
+            let handle = host::set_timeout(callbacks.wake.as_ref().unchecked_ref(), millis);
+            self.timer.set(Some((handle, at)));
+        }
+    }
+
+    async fn subscribe(self: Rc<Self>, subscribe: Subscribe) {
+        let answer = match &self.link {
+            Some(link) => link.subscribe(subscribe).await,
+            None => return,
+        };
+        let attached = answer.and_then(|(page, socket)| {
+            let socket = socket.map(|socket| self.attach(socket)).transpose()?;
+            Ok((page, socket))
+        });
+        match attached {
+            Ok((page, socket)) => {
+                // The reader may have left meanwhile; then the socket is closed as it is dropped.
+                if self.callbacks.borrow().is_some() {
+                    self.socket.replace(socket);
+                    self.feed(Input::Page(page));
+                }
+            }
+            Err(e) => {
+                worker::console_warn!("a channel could not be subscribed to: {e}");
+                self.feed(Input::Lost);
+            }
+        }
+    }
+
+    fn attach(self: &Rc<Self>, socket: WebSocket) -> Result<Attached> {
+        let weak = Rc::downgrade(self);
+        let message = Closure::new(move |event: JsValue| {
+            if let Some(stream) = weak.upgrade() {
+                let data = event.unchecked_into::<MessageEvent>().data();
+                match data.dyn_ref::<ArrayBuffer>().and_then(unpack) {
+                    Some(batch) => stream.feed(Input::Entries(batch)),
+                    None => stream.lose(),
+                }
+            }
+        });
+        let weak: Weak<Self> = Rc::downgrade(self);
+        let lost = Closure::new(move |_| {
+            if let Some(stream) = weak.upgrade() {
+                stream.lose();
+            }
+        });
+        let raw = socket.as_ref();
+        raw.set_binary_type(BinaryType::Arraybuffer);
+        raw.add_event_listener_with_callback("message", message_listener(&message))?;
+        raw.add_event_listener_with_callback("close", message_listener(&lost))?;
+        raw.add_event_listener_with_callback("error", message_listener(&lost))?;
+        socket.accept()?;
+        Ok(Attached { socket, _message: message, _lost: lost })
+    }
+
+    fn lose(self: &Rc<Self>) {
+        drop(self.socket.take());
+        self.feed(Input::Lost);
+    }
+
+    fn end(&self, reason: CloseReason) {
+        if let Some((handle, _)) = self.timer.take() {
+            host::clear_timeout(handle);
+        }
+        drop(self.socket.take());
+        if let (Some(controller), true) = (self.controller.take(), reason != CloseReason::ReaderGone) {
+            let _ = controller.close();
+        }
+        drop(self.callbacks.take());
+    }
+}
+
+fn message_listener(callback: &Callback) -> &Function {
+    callback.as_ref().unchecked_ref()
+}

@@ -1,0 +1,116 @@
+//! Where things are, and the versions that the lock files name.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+/// The checkout that the command was started in.
+pub struct Repo {
+    root: PathBuf,
+}
+
+impl Repo {
+    /// # Errors
+    /// When xtask was not started by cargo, which names the package's folder.
+    pub fn find() -> Result<Self> {
+        let package =
+            env::var_os("CARGO_MANIFEST_DIR").context("start this as `cargo xtask`, not by its binary")?;
+        let root = Path::new(&package).parent().context("xtask/ has no parent folder")?;
+        Ok(Self { root: root.to_owned() })
+    }
+
+    pub fn path(&self, relative: impl AsRef<Path>) -> PathBuf {
+        self.root.join(relative)
+    }
+
+    /// A command that runs at the root and finds the npm tools first, Node 24 among them.
+    pub fn command(&self, program: impl Into<OsString>) -> Result<Command> {
+        let mut path = vec![self.path("node_modules/.bin")];
+        path.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
+        let mut command = Command::new(program.into());
+        command
+            .current_dir(&self.root)
+            .env("PATH", env::join_paths(path).context("the path of this checkout cannot be put on PATH")?)
+            .env("WRANGLER_SEND_METRICS", "false");
+        Ok(command)
+    }
+
+    /// The version of `package` in Cargo.lock.
+    ///
+    /// # Errors
+    /// When Cargo.lock cannot be read or does not name the package.
+    pub fn locked_version(&self, package: &str) -> Result<String> {
+        let lock = fs::read_to_string(self.path("Cargo.lock")).context("cannot read Cargo.lock")?;
+        match version_in_lock(&lock, package) {
+            Some(version) => Ok(version.to_owned()),
+            None => bail!("Cargo.lock names no package `{package}`"),
+        }
+    }
+
+    /// Where cargo puts what it builds for this checkout.
+    pub fn target_dir(&self) -> PathBuf {
+        self.root.join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
+    }
+
+    /// Waits for, then holds, the right to change the tools and bundles of this checkout.
+    ///
+    /// # Errors
+    /// When the lock file cannot be made.
+    pub fn lock(&self) -> Result<fs::File> {
+        let path = self.path(".tools/lock");
+        fs::create_dir_all(self.path(".tools")).context("cannot make .tools")?;
+        let file = fs::File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        if file.try_lock().is_err() {
+            eprintln!("waiting for another `cargo xtask` that is setting up or building here");
+            file.lock().context("cannot lock .tools/lock")?;
+        }
+        Ok(file)
+    }
+}
+
+fn version_in_lock<'a>(lock: &'a str, package: &str) -> Option<&'a str> {
+    let name = format!("name = \"{package}\"");
+    let mut lines = lock.lines().skip_while(|line| *line != name).skip(1);
+    lines.next()?.strip_prefix("version = \"")?.strip_suffix('"')
+}
+
+/// One number for the names and contents of `files` and of the files in folders among them.
+///
+/// # Errors
+/// When one of them cannot be read.
+pub fn fingerprint(files: &[PathBuf]) -> Result<String> {
+    let mut hasher = DefaultHasher::new();
+    let mut pending = files.to_vec();
+    pending.sort_by(|a, b| b.cmp(a));
+    while let Some(path) = pending.pop() {
+        let what = || format!("cannot read {}", path.display());
+        path.hash(&mut hasher);
+        if path.is_dir() {
+            let mut inside: Vec<PathBuf> = fs::read_dir(&path)
+                .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
+                .with_context(what)?;
+            inside.sort_by(|a, b| b.cmp(a));
+            pending.append(&mut inside);
+        } else {
+            fs::read(&path).with_context(what)?.hash(&mut hasher);
+        }
+    }
+    Ok(format!("{:016x}", hasher.finish()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::version_in_lock;
+
+    #[test]
+    fn a_name_is_matched_whole() {
+        let lock = "[[package]]\nname = \"worker-sys\"\nversion = \"1\"\n\n[[package]]\nname = \"worker\"\nversion = \"2\"\n";
+        assert_eq!(version_in_lock(lock, "worker"), Some("2"));
+        assert_eq!(version_in_lock(lock, "work"), None);
+    }
+}
