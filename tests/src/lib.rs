@@ -1,1 +1,3 @@
 //! What both hosts must do, and the tools to check it.
+
+pub mod world;

@@ -163,7 +163,8 @@ impl Start {
     fn after(requested: &Requested, extent: Option<Extent>, now: UnixMillis) -> Self {
         use GapReason::{Expired, Unknown};
         let gap = |reason, after| Self { after, gap: Some(Gap { reason, requested: requested.clone() }) };
-        let live = extent.filter(|e| e.first.is_some()).map_or(EntryId::BEGINNING, |e| e.last);
+        // Not the beginning where all expired: from there, a run that comes and goes would be missed in silence.
+        let live = extent.map_or(EntryId::BEGINNING, |e| e.last);
         let Some(cursor) = requested.id() else { return gap(Unknown, live) };
         match extent {
             _ if cursor == EntryId::BEGINNING
@@ -175,7 +176,7 @@ impl Start {
             None if cursor.get() <= now.0 => gap(Expired, live),
             None => gap(Unknown, live),
             Some(Extent { last, .. }) if cursor > last => gap(Unknown, live),
-            Some(Extent { first: None, last, .. }) if cursor == last => Self::at(EntryId::BEGINNING),
+            Some(Extent { first: None, last, .. }) if cursor == last => Self::at(cursor),
             Some(Extent { first: None, .. }) => gap(Expired, live),
             Some(Extent { first: Some(first), .. }) if cursor.next() >= first => Self::at(cursor),
             Some(Extent { first: Some(first), run, previous, .. }) if first == run && cursor == previous => {
@@ -239,11 +240,20 @@ mod tests {
 
     #[test]
     fn the_last_reader_of_an_expired_run_missed_nothing() {
-        check("110", extent(100, 0, None, 110), 0, None);
+        check("110", extent(100, 0, None, 110), 110, None);
         check("90", extent(100, 90, Some(100), 110), 90, None);
         check("90", extent(100, 90, Some(101), 110), 100, Some(GapReason::Expired));
         check("89", extent(100, 90, Some(100), 110), 99, Some(GapReason::Expired));
-        check("109", extent(100, 0, None, 110), 0, Some(GapReason::Expired));
+        check("109", extent(100, 0, None, 110), 110, Some(GapReason::Expired));
+    }
+
+    #[test]
+    fn a_run_that_came_and_went_is_not_missed_in_silence() {
+        let emptied = extent(100, 0, None, 110);
+        for cursor in ["110", "109", "abc"] {
+            let start = Start::decide(&Position::After(Requested::new(cursor)), emptied, NOW, |_| None);
+            check(&start.after.to_string(), extent(200, 110, None, 205), 205, Some(GapReason::Expired));
+        }
     }
 
     #[test]

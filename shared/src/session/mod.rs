@@ -256,7 +256,7 @@ impl<F: Frame> Session<F> {
         };
         let held = self.held_since.map(|since| since + FILTER_CURSOR);
         let heartbeat = self.last_sent + self.terms.heartbeat;
-        let others = [down, held, self.ends_at, self.terms.expires, self.beats.due()];
+        let others = [down, held, self.ends_at, self.terms.expires, self.beat_due()];
         others.into_iter().flatten().fold(heartbeat, UnixMillis::min)
     }
 
@@ -284,16 +284,15 @@ impl<F: Frame> Session<F> {
         let after = page.start.after;
         match (self.cursor, &page.start.gap) {
             (None, _) => self.begin(&page.start, now),
-            // A reader that gets only the newest of each key is told what it skipped by the entries themselves.
-            (Some(_), Some(gap)) if !self.conflates => {
+            (Some(_), Some(gap)) => {
                 self.send_own(blocks::gap(gap, after), now);
                 self.told = after;
             }
-            (Some(_), _) => {}
+            (Some(_), None) => {}
         }
         self.cursor = Some(after);
         if let Some(batch) = page.batch {
-            self.entries(batch, now);
+            self.append(batch, now);
         }
         if page.more && self.upstream == Upstream::Live {
             self.upstream = Upstream::Draining { newest: false };
@@ -308,15 +307,19 @@ impl<F: Frame> Session<F> {
         self.send_own(blocks::opening(retry, start), now);
     }
 
+    /// Takes news that follow the cursor. Of any other only the channel can say what is missing before it, also
+    /// where it begins a run: the end of the run before may have been lost.
     fn entries(&mut self, batch: Batch<F>, now: UnixMillis) {
-        let Some(cursor) = self.cursor else { return };
-        if batch.upto <= cursor {
-            return;
-        }
-        if batch.after != cursor && batch.after != EntryId::BEGINNING {
+        let known = self.cursor.is_some_and(|cursor| batch.upto <= cursor);
+        if self.cursor == Some(batch.after) {
+            self.append(batch, now);
+        } else if !known {
             self.outputs.push_back(Output::Unsubscribe);
-            return self.ask_again(false);
+            self.ask_again(false);
         }
+    }
+
+    fn append(&mut self, batch: Batch<F>, now: UnixMillis) {
         if batch.frame.is_some() && self.backlog > BACKLOG_BYTES {
             return self.too_slow(now);
         }
@@ -389,15 +392,23 @@ impl<F: Frame> Session<F> {
             self.ask_again(false);
         }
         if due(self.held_since.map(|since| since + FILTER_CURSOR)) {
-            self.tell_cursor(now);
+            if self.backlog > BACKLOG_LOW_BYTES {
+                self.held_since = Some(now);
+            } else {
+                self.tell_cursor(now);
+            }
         }
-        // A reader learns nothing before its cursor, so nothing by the clock comes before that.
-        if self.cursor.is_some() && due(self.beats.due()) {
+        if due(self.beat_due()) {
             self.beat(now);
         }
         if now.since(self.last_sent) >= self.terms.heartbeat {
             self.heartbeat(now);
         }
+    }
+
+    /// A reader learns nothing before its cursor, so nothing by the clock comes before that.
+    fn beat_due(&self) -> Option<UnixMillis> {
+        self.cursor.and_then(|_| self.beats.due())
     }
 
     fn heartbeat(&mut self, now: UnixMillis) {
@@ -448,6 +459,7 @@ impl<F: Frame> Session<F> {
     }
 
     fn close(&mut self, reason: CloseReason) {
+        self.upstream = Upstream::None;
         self.closed = Some(reason);
     }
 }

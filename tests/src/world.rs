@@ -1,0 +1,400 @@
+//! A small world: a clock, a channel, and readers, each on a stream of its own behind a slow network.
+//!
+//! Everything that happens is caused by a call here and a seed, so what happened once happens again. The world
+//! keeps to the contract of a host, and to no more: it drains a session after every input, tells the backlog
+//! before every other input, and gives a lost subscription up.
+
+#![allow(clippy::missing_panics_doc, reason = "a world that is not as it must be is a failed test")]
+
+mod client;
+mod link;
+mod log;
+
+use std::time::Duration;
+
+use ssedge::channel::{ChannelName, Filter, Retention, Subscribe};
+use ssedge::limits::{BACKLOG_BYTES, PAGE_BYTES};
+use ssedge::session::{Input, Opening, Output, Pulse, Session, Terms};
+use ssedge::time::UnixMillis;
+
+pub use client::Client;
+pub use link::Speed;
+use link::{Link, Message};
+pub use log::Log;
+
+/// 2026-11-22T10:00:00Z.
+pub const START: UnixMillis = UnixMillis(1_795_341_600_000);
+/// How long a host waits for a page.
+const ANSWER: Duration = Duration::from_secs(2);
+/// More than the largest entry and what a stream says of itself between two frames.
+const SLACK: usize = 32 * 1024;
+
+/// Who reads, and how.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// Which keys, or all.
+    pub keys: Option<Vec<&'static str>>,
+    /// How many entries on the first connect.
+    pub history: u32,
+    /// Whether ticks come too.
+    pub ticks: bool,
+    /// Whether it is a reader of quotes.
+    pub conflates: bool,
+    /// How long its streams live.
+    pub life: Option<Duration>,
+    /// How long its tokens do.
+    pub token: Option<Duration>,
+}
+
+/// A reader and what lies between it and its stream.
+#[derive(Debug)]
+pub struct Reader {
+    profile: Profile,
+    /// What it heard.
+    pub client: Client,
+    link: Option<Link>,
+    back_at: UnixMillis,
+    speed: Speed,
+    latency: Duration,
+    drops: bool,
+}
+
+#[derive(Debug)]
+struct Subscriber {
+    reader: usize,
+    serial: u64,
+    filter: Filter,
+    seen: usize,
+}
+
+/// When the channel does not answer, and whether it says so.
+#[derive(Clone, Copy, Debug)]
+struct Outage {
+    until: UnixMillis,
+    refuses: bool,
+}
+
+/// All of it.
+#[derive(Debug)]
+pub struct World {
+    /// What the clock says.
+    pub now: UnixMillis,
+    /// The channel.
+    pub log: Log,
+    /// The readers.
+    pub readers: Vec<Reader>,
+    subscribers: Vec<Subscriber>,
+    outage: Outage,
+    flush_at: Option<UnixMillis>,
+    coalesces: Duration,
+    calm: bool,
+    serial: u64,
+}
+
+impl World {
+    /// A world in which `profiles` are about to connect.
+    #[must_use]
+    pub fn new(retention: Retention, profiles: Vec<Profile>) -> Self {
+        let reader = |profile: Profile| Reader {
+            client: Client::new(profile.filter(), profile.history, profile.conflates),
+            profile,
+            link: None,
+            back_at: START,
+            speed: Speed::Unlimited,
+            latency: Duration::from_millis(5),
+            drops: false,
+        };
+        Self {
+            now: START,
+            log: Log::new(retention),
+            readers: profiles.into_iter().map(reader).collect(),
+            subscribers: Vec::new(),
+            outage: Outage { until: START, refuses: false },
+            flush_at: None,
+            coalesces: Duration::ZERO,
+            calm: false,
+            serial: 0,
+        }
+    }
+
+    /// Stores an entry; subscribers hear of it when the channel next sends.
+    pub fn append(&mut self, key: &str, size: usize) {
+        self.log.append(key, size, self.now);
+        self.flush_at.get_or_insert(self.now + self.coalesces);
+    }
+
+    /// The channel sends at most this often.
+    pub const fn coalesce(&mut self, span: Duration) {
+        self.coalesces = span;
+    }
+
+    /// The reader goes away, and comes back after its reconnection time.
+    pub fn disconnect(&mut self, reader: usize) {
+        if let Some(mut link) = self.cut(reader) {
+            link.session.handle(Input::ReaderGone, self.now);
+            assert!(matches!(link.session.poll_output(), Output::Close(_)), "nothing is left for nobody");
+        }
+    }
+
+    /// The host is gone, and with it every stream.
+    pub fn kill(&mut self) {
+        for reader in 0..self.readers.len() {
+            self.cut(reader);
+        }
+    }
+
+    /// The reader's subscription breaks.
+    pub fn lose(&mut self, reader: usize) {
+        self.break_off(|subscriber| subscriber.reader == reader);
+    }
+
+    /// The channel starts anew: it remembers its entries and forgets its subscribers.
+    pub fn evict(&mut self) {
+        self.flush_at = None;
+        self.break_off(|_| true);
+    }
+
+    /// The channel takes no subscription for so long: it refuses, or it says nothing at all.
+    pub fn outage(&mut self, span: Duration, refuses: bool) {
+        self.outage = Outage { until: self.now + span, refuses };
+    }
+
+    /// What the channel next sends to the reader never arrives.
+    pub fn drop_next(&mut self, reader: usize) {
+        self.readers[reader].drops = true;
+    }
+
+    /// What the channel sends takes so long.
+    pub fn delay(&mut self, reader: usize, latency: Duration) {
+        self.readers[reader].latency = latency;
+    }
+
+    /// How fast the reader takes its bytes from now on.
+    pub fn throttle(&mut self, reader: usize, speed: Speed) {
+        self.take(reader);
+        self.readers[reader].speed = speed;
+    }
+
+    /// No more faults: all that is left is to arrive.
+    pub fn calm(&mut self) {
+        self.calm = true;
+        self.outage.until = self.now;
+        self.coalesces = Duration::ZERO;
+        for reader in 0..self.readers.len() {
+            self.throttle(reader, Speed::Unlimited);
+            let reader = &mut self.readers[reader];
+            (reader.latency, reader.drops) = (Duration::from_millis(5), false);
+        }
+    }
+
+    /// Lets the time pass.
+    pub fn advance(&mut self, span: Duration) {
+        let end = self.now + span;
+        let mut idle = 0;
+        while let Some(at) = self.next_event().filter(|at| *at <= end) {
+            idle = if at > self.now { 0 } else { idle + 1 };
+            assert!(idle < 100, "the world spins at {}", self.now.0);
+            self.now = self.now.max(at);
+            self.step();
+        }
+        self.now = end;
+    }
+
+    fn next_event(&self) -> Option<UnixMillis> {
+        let readers = self.readers.iter().map(|reader| match &reader.link {
+            Some(link) => link.next_event(reader.speed),
+            None => Some(reader.back_at),
+        });
+        readers.chain([self.flush_at]).flatten().min()
+    }
+
+    fn step(&mut self) {
+        if self.flush_at.is_some_and(|at| at <= self.now) {
+            self.flush();
+        }
+        for reader in 0..self.readers.len() {
+            if self.readers[reader].link.is_none() && self.readers[reader].back_at <= self.now {
+                self.connect(reader);
+            }
+            self.take(reader);
+            self.deliver(reader);
+            self.wake(reader);
+            self.take(reader);
+        }
+    }
+
+    fn connect(&mut self, reader: usize) {
+        self.serial += 1;
+        let (now, calm) = (self.now, self.calm);
+        let Reader { profile, client, link, .. } = &mut self.readers[reader];
+        let subscribe = Subscribe { position: client.connect(), filter: profile.filter(), newest: false };
+        let pulse = if profile.ticks { Pulse::Clock(Duration::from_secs(1)) } else { Pulse::None };
+        let opening =
+            Opening { channel: Some((ChannelName::Events, subscribe)), pulse, conflates: profile.conflates };
+        let terms = Terms {
+            heartbeat: Duration::from_secs(15),
+            retry: Duration::from_secs(2),
+            life: profile.life.filter(|_| !calm),
+            deadline: None,
+            expires: profile.token.filter(|_| !calm).map(|token| now + token),
+        };
+        *link = Some(Link::new(Session::open(opening, terms, self.serial, now), now));
+        self.drain(reader);
+    }
+
+    /// Ends the connection as it is, with what the network still holds.
+    fn cut(&mut self, reader: usize) -> Option<Link> {
+        self.unsubscribe(reader);
+        let Reader { client, link, back_at, .. } = &mut self.readers[reader];
+        let link = link.take()?;
+        *back_at = self.now + client.retry;
+        Some(link)
+    }
+
+    fn unsubscribe(&mut self, reader: usize) {
+        self.subscribers.retain(|subscriber| subscriber.reader != reader);
+    }
+
+    fn break_off(&mut self, which: impl Fn(&Subscriber) -> bool) {
+        let (broken, kept) = self.subscribers.drain(..).partition(which);
+        self.subscribers = kept;
+        let broken: Vec<Subscriber> = broken;
+        for subscriber in broken {
+            self.post(subscriber.reader, subscriber.serial, Message::Lost);
+        }
+    }
+
+    fn flush(&mut self) {
+        self.flush_at = None;
+        let mut subscribers = std::mem::take(&mut self.subscribers);
+        for subscriber in &mut subscribers {
+            while let Some((batch, seen)) = self.log.news(subscriber.seen, &subscriber.filter, self.now) {
+                subscriber.seen = seen;
+                self.post(subscriber.reader, subscriber.serial, Message::Batch(batch));
+            }
+        }
+        self.subscribers = subscribers;
+    }
+
+    fn post(&mut self, reader: usize, serial: u64, message: Message) {
+        let Reader { link, latency, drops, .. } = &mut self.readers[reader];
+        let dropped = !matches!(message, Message::Lost) && std::mem::take(drops);
+        if let Some(link) = link.as_mut().filter(|_| !dropped) {
+            link.post(self.now + *latency, serial, message);
+        }
+    }
+
+    fn subscribe(&mut self, reader: usize, subscribe: &Subscribe) {
+        self.unsubscribe(reader);
+        self.serial += 1;
+        let (serial, now) = (self.serial, self.now);
+        if let Some(link) = &mut self.readers[reader].link {
+            link.subscription = Some(serial);
+            link.answer_by = Some(now + ANSWER);
+        }
+        if now < self.outage.until {
+            if self.outage.refuses {
+                self.post(reader, serial, Message::Lost);
+            }
+            return;
+        }
+        let page = self.log.page(subscribe, now);
+        if !page.more {
+            let filter = subscribe.filter.clone();
+            self.subscribers.push(Subscriber { reader, serial, filter, seen: self.log.len() });
+        }
+        self.post(reader, serial, Message::Page(page));
+    }
+
+    fn deliver(&mut self, reader: usize) {
+        while let Some(link) = &mut self.readers[reader].link {
+            let Some((serial, message)) = link.receive(self.now) else { return };
+            let current = link.subscription == Some(serial);
+            match message {
+                Message::Page(page) if current => {
+                    link.answer_by = None;
+                    self.feed(reader, Input::Page(page));
+                }
+                Message::Lost if current => self.lost(reader),
+                // What a subscription that was given up still delivers may arrive: the session must not mind.
+                Message::Batch(batch) => self.feed(reader, Input::Entries(batch)),
+                Message::Page(_) | Message::Lost => {}
+            }
+        }
+    }
+
+    fn lost(&mut self, reader: usize) {
+        self.unsubscribe(reader);
+        if let Some(link) = &mut self.readers[reader].link {
+            (link.subscription, link.answer_by) = (None, None);
+        }
+        self.feed(reader, Input::Lost);
+    }
+
+    fn wake(&mut self, reader: usize) {
+        let Some(link) = &mut self.readers[reader].link else { return };
+        if link.answer_by.is_some_and(|at| at <= self.now) {
+            return self.lost(reader);
+        }
+        if link.wake_at.is_some_and(|at| at <= self.now) {
+            self.feed(reader, Input::Wake);
+        }
+    }
+
+    fn feed(&mut self, reader: usize, input: Input<bytes::Bytes>) {
+        let now = self.now;
+        let Some(link) = self.readers[reader].link.as_mut().filter(|link| !link.closed) else { return };
+        if link.reported != link.backlog() {
+            link.reported = link.backlog();
+            link.session.handle(Input::Backlog(link.reported), now);
+            self.drain(reader);
+        }
+        let Some(link) = self.readers[reader].link.as_mut().filter(|link| !link.closed) else { return };
+        link.session.handle(input, now);
+        self.drain(reader);
+    }
+
+    fn drain(&mut self, reader: usize) {
+        while let Some(link) = &mut self.readers[reader].link {
+            match link.session.poll_output() {
+                Output::Send(chunk) => link.send(chunk),
+                Output::Subscribe(subscribe) => self.subscribe(reader, &subscribe),
+                Output::Unsubscribe => self.unsubscribe(reader),
+                Output::AwaitDrain => link.awaits = true,
+                Output::WakeAt(at) => {
+                    link.wake_at = Some(at);
+                    break;
+                }
+                Output::Close(_) => {
+                    link.closed = true;
+                    self.unsubscribe(reader);
+                    break;
+                }
+            }
+        }
+        let backlog = self.readers[reader].link.as_ref().map_or(0, Link::backlog);
+        assert!(backlog <= BACKLOG_BYTES + 2 * PAGE_BYTES + SLACK, "{backlog} bytes of backlog");
+    }
+
+    /// The reader takes what has come through.
+    fn take(&mut self, reader: usize) {
+        let Reader { client, link: Some(link), speed, .. } = &mut self.readers[reader] else { return };
+        while let Some(bytes) = link.take(*speed, self.now) {
+            client.take(&bytes, &self.log, self.now);
+        }
+        if link.closed && link.backlog() == 0 {
+            self.cut(reader);
+        } else if let Some(backlog) = link.has_drained() {
+            link.reported = backlog;
+            link.session.handle(Input::Backlog(backlog), self.now);
+            self.drain(reader);
+        }
+    }
+}
+
+impl Profile {
+    fn filter(&self) -> Filter {
+        let keys = |keys: &Vec<&str>| Filter::keys(keys.iter().map(|key| (*key).to_owned()));
+        self.keys.as_ref().map_or(Filter::ALL, keys)
+    }
+}
