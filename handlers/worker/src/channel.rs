@@ -33,7 +33,7 @@ pub struct Channel {
 #[derive(Default)]
 struct FanOut {
     pending: RefCell<Vec<Entry>>,
-    /// The id before the first pending entry, or the beginning where that begins a run.
+    /// the id before the first pending entry.
     after: Cell<Option<EntryId>>,
     /// Until then entries are gathered, so that a burst leaves as few frames.
     busy_until: Cell<Option<UnixMillis>>,

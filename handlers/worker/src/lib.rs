@@ -102,7 +102,7 @@ impl Exchange {
             return Ok(Some(start.after));
         }
         let session = Session::<JsFrame>::open(opening, Terms::new(&self.settings), 0, host::now());
-        Ok(session.cursor())
+        Ok(session.starts_after())
     }
 
     async fn stream(self, opening: Opening) -> Result<Response> {
@@ -112,7 +112,7 @@ impl Exchange {
         };
         let signal = self.request.inner().signal();
         let (stream, body) = Stream::open(opening, Terms::new(&self.settings), link, &signal).await?;
-        let head = self.finish(route::head_of_stream(stream.cursor()));
+        let head = self.finish(route::head_of_stream(stream.starts_after()));
         Ok(reply::streamed(&head, body))
     }
 

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 use js_sys::{ArrayBuffer, Function, Object, Promise, Reflect, Uint8Array};
-use ssedge::channel::Subscribe;
+use ssedge::channel::{EntryId, Subscribe};
 use ssedge::limits::BACKLOG_LOW_BYTES;
 use ssedge::session::{Chunk, CloseReason, Input, Opening, Output, Session, Terms};
 use ssedge::time::UnixMillis;
@@ -82,8 +82,8 @@ impl Stream {
     }
 
     /// Where the stream starts, if that is known.
-    pub fn cursor(&self) -> Option<ssedge::channel::EntryId> {
-        self.session.borrow().cursor()
+    pub fn starts_after(&self) -> Option<EntryId> {
+        self.session.borrow().starts_after()
     }
 
     fn body(self: &Rc<Self>, signal: &AbortSignal) -> Result<ReadableStream> {

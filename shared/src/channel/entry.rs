@@ -80,7 +80,7 @@ impl Filter {
 /// Readers with the same filter share the frame; `F` is whatever the host holds bytes in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch<F> {
-    /// The entry before the first one, or [`EntryId::BEGINNING`] where the first one begins a run.
+    /// The entry before the first one ([`super::Extent::before`]).
     pub after: EntryId,
     /// The last entry that the batch speaks of.
     pub upto: EntryId,

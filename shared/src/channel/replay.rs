@@ -65,10 +65,11 @@ impl Extent {
         Self { run: id, previous, first: Some(id), last: id }
     }
 
-    /// The id before `id` in the log, as a [`Batch`] names it: the first of a run has none.
+    /// The id before `id` in the log, as a [`Batch`] names it: before the first of a run is the last of the one
+    /// before.
     #[must_use]
     pub fn before(&self, id: EntryId) -> EntryId {
-        if id == self.run { EntryId::BEGINNING } else { id.back(1) }
+        if id == self.run { self.previous } else { id.back(1) }
     }
 }
 

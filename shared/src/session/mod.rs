@@ -168,6 +168,7 @@ pub struct Session<F> {
     upstream: Upstream,
     /// How often in a row the channel was lost.
     losses: u32,
+    starts_after: Option<EntryId>,
     /// Everything up to here was sent or held back; `None` before the channel first answered.
     cursor: Option<EntryId>,
     /// The id that the reader knows.
@@ -193,6 +194,7 @@ impl<F: Frame> Session<F> {
             rng: Rng::new(seed),
             upstream: Upstream::None,
             losses: 0,
+            starts_after: None,
             cursor: None,
             told: EntryId::BEGINNING,
             held_since: None,
@@ -215,8 +217,8 @@ impl<F: Frame> Session<F> {
 
     /// The cursor that the stream starts after, once it is known: the host sends the head of the response then.
     #[must_use]
-    pub const fn cursor(&self) -> Option<EntryId> {
-        self.cursor
+    pub const fn starts_after(&self) -> Option<EntryId> {
+        self.starts_after
     }
 
     /// Takes an input.
@@ -302,7 +304,8 @@ impl<F: Frame> Session<F> {
 
     fn begin(&mut self, start: &Start, now: UnixMillis) {
         let retry = self.rng.around(self.terms.retry);
-        self.cursor = Some(start.after);
+        self.starts_after = Some(start.after);
+        self.cursor = self.starts_after;
         self.told = start.after;
         self.send_own(blocks::opening(retry, start), now);
     }
