@@ -1,5 +1,7 @@
 //! From a request to what is to be done, decided once for both hosts.
 
+use std::collections::BTreeMap;
+
 use http::request::Parts;
 use http::{HeaderMap, Method, Response, StatusCode, header};
 
@@ -147,8 +149,8 @@ impl Ask<'_> {
         let filter =
             symbols.map_or(Filter::ALL, |symbols| Filter::keys(symbols.iter().map(ToString::to_string)));
         let newest = representation == Representation::Snapshot;
-        let position =
-            if newest { Position::After(EntryId::BEGINNING.into()) } else { self.position(history) };
+        let kept = u32::try_from(self.settings.retention.max).unwrap_or(u32::MAX);
+        let position = if newest { Position::History(kept) } else { self.position(history) };
         let subscribe = Subscribe { position, filter, newest };
         Ok(self.log(ChannelName::Stock, subscribe, Pulse::None, representation))
     }
@@ -324,7 +326,8 @@ impl Plan {
 }
 
 impl Snapshot {
-    /// Takes what a [`Read`] wants from the kept entries after `after`, oldest first.
+    /// Takes what a [`Read`] wants from the kept entries after `after`, oldest first: so many as a snapshot may
+    /// hold, or the newest of each key.
     pub fn take(
         after: EntryId,
         last: EntryId,
@@ -333,6 +336,15 @@ impl Snapshot {
         entries: impl IntoIterator<Item = Entry>,
     ) -> Self {
         let mut snapshot = Self { bodies: Vec::new(), cursor: after, more: false, gap };
+        if subscribe.newest {
+            let admitted = entries.into_iter().filter(|entry| subscribe.filter.admits(entry));
+            let newest: BTreeMap<_, _> = admitted.map(|entry| (entry.key.clone(), entry)).collect();
+            let mut newest: Vec<_> = newest.into_values().collect();
+            newest.sort_by_key(|entry| entry.id);
+            snapshot.bodies = newest.into_iter().map(|entry| entry.body).collect();
+            snapshot.cursor = after.max(last);
+            return snapshot;
+        }
         for entry in entries {
             if subscribe.filter.admits(&entry) {
                 if snapshot.bodies.len() == limits::SNAPSHOT_ENTRIES as usize {
