@@ -8,8 +8,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use ssedge::channel::{Batch, Entry, EntryId, Filter, Page, Position, Requested, Start, Subscribe};
-use ssedge::session::{Chunk, CloseReason, Input, Opening, Output, Session, Terms};
+use ssedge::channel::{
+    Batch, ChannelName, Entry, EntryId, Filter, Gap, GapReason, Page, Position, Requested, Start, Subscribe,
+};
+use ssedge::session::{Chunk, CloseReason, Input, Opening, Output, Pulse, Session, Terms};
 use ssedge::time::UnixMillis;
 
 /// 2026-11-22T10:00:00Z.
@@ -178,4 +180,29 @@ pub fn filtered(after: u64, ids: std::ops::RangeInclusive<u64>, filter: &Filter)
 #[must_use]
 pub fn batch(after: u64, ids: std::ops::RangeInclusive<u64>) -> Batch<Bytes> {
     filtered(after, ids, &Filter::ALL)
+}
+
+/// A stream on a channel.
+#[must_use]
+pub fn channel(position: Position, pulse: Pulse, conflates: bool) -> Opening {
+    let subscribe = Subscribe { position, filter: Filter::ALL, newest: false };
+    Opening { channel: Some((ChannelName::Events, subscribe)), pulse, conflates }
+}
+
+/// A stream whose slow readers are ended.
+#[must_use]
+pub fn chat() -> Opening {
+    channel(Position::History(20), Pulse::None, false)
+}
+
+/// A stream whose slow readers get the newest of each key.
+#[must_use]
+pub fn quotes() -> Opening {
+    channel(Position::History(0), Pulse::None, true)
+}
+
+/// What the channel answers where a cursor cannot be resumed.
+#[must_use]
+pub fn gap(reason: GapReason, requested: &str, after: u64) -> Start {
+    Start { after: id(after), gap: Some(Gap { reason, requested: Requested::new(requested) }) }
 }

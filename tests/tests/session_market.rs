@@ -19,7 +19,7 @@ fn market(position: Position, count: usize, interval: Duration) -> Opening {
     Opening { channel: None, pulse, conflates: true }
 }
 
-fn after(cursor: impl ToString) -> Position {
+fn after(cursor: u64) -> Position {
     Position::After(Requested::new(&cursor.to_string()))
 }
 
@@ -83,11 +83,11 @@ fn a_cursor_that_is_too_old_or_none_is_a_gap() {
         format!("event: gap\nid: {after}\ndata: {data}\n\n")
     };
     for old in ["0".to_owned(), (NOW.0 - 600_001).to_string()] {
-        opens(after(&old), &gap("expired", &old, "OLDEST"), -599..=0);
+        opens(Position::After(Requested::new(&old)), &gap("expired", &old, "OLDEST"), -599..=0);
     }
     let skew = NOW.0 + u64::try_from(CLOCK_SKEW.as_millis()).unwrap();
     for bad in ["abc".to_owned(), "-1".to_owned(), (skew + 1).to_string()] {
-        opens(after(&bad), &gap("unknown", &bad, "NOW"), []);
+        opens(Position::After(Requested::new(&bad)), &gap("unknown", &bad, "NOW"), []);
     }
 }
 
