@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
+use ssedge::channel::EntryId;
 use ssedge::session::{Input, Output};
 
 use super::{Outage, Speed, World};
 
 impl World {
     /// Stores an entry; subscribers hear of it when the channel next sends.
-    pub fn append(&mut self, key: &str, size: usize) {
-        self.log.append(key, size, self.now);
+    pub fn append(&mut self, key: &str, size: usize) -> EntryId {
         self.flush_at.get_or_insert(self.now + self.coalesces);
+        self.log.append(key, size, self.now)
     }
 
     /// The channel sends at most this often.
