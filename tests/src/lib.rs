@@ -1,3 +1,4 @@
 //! What both hosts must do, and the tools to check it.
 
+pub mod stream;
 pub mod world;

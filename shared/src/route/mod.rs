@@ -1,15 +1,19 @@
 //! The whole URL surface.
 
 mod accept;
+mod append;
 mod plan;
 mod query;
+mod read;
 mod response;
 
 use http::Method;
 use percent_encoding::percent_decode_str;
 
 pub use accept::{Representation, negotiate};
-pub use plan::{Append, Plan, Read, Snapshot, plan};
+pub use append::Append;
+pub use plan::{Plan, plan};
+pub use read::{Read, Snapshot};
 pub use response::{finish, head_of_stream, health, json, preflight};
 
 use crate::channel::{ChannelName, EntryId};
