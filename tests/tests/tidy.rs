@@ -19,10 +19,10 @@ const CORE_LINES: usize = 300;
 const HANDLER_LINES: usize = 200;
 /// The files that are longer, and how long they may be at most.
 const LONG_FILES: [(&str, usize); 4] = [
-    ("shared/src/session/mod.rs", 480),
+    ("shared/src/session/mod.rs", 500),
     ("shared/src/route/plan.rs", 360),
-    ("handlers/worker/src/stream.rs", 300),
-    ("handlers/worker/src/log.rs", 230),
+    ("handlers/worker/src/stream.rs", 340),
+    ("handlers/worker/src/log.rs", 280),
 ];
 
 fn root() -> PathBuf {
@@ -196,10 +196,26 @@ fn wrangler_toml_names_what_the_worker_has() {
         assert_eq!(source.matches(binding).count(), 1, "{binding} is a constant of the Worker");
     }
 
-    let vars = toml.split("[vars]").nth(1).unwrap().split("\n[").next().unwrap();
-    let names = vars.lines().filter_map(|line| line.trim_start_matches("# ").split_once(" = "));
-    for (name, _) in names {
-        assert!(Settings::NAMES.contains(&name), "[vars] has {name}, which is no setting");
+    assert!(vars().len() >= 10, "[vars] shows the settings");
+    for (name, _) in vars() {
+        assert!(Settings::NAMES.contains(&&*name), "[vars] has {name}, which is no setting");
+    }
+}
+
+/// The settings that wrangler.toml has, or shows as a comment.
+fn vars() -> Vec<(String, String)> {
+    let toml = read("wrangler.toml");
+    let section = toml.split("[vars]").nth(1).unwrap().split("\n[").next().unwrap();
+    let lines = section.lines().filter_map(|line| line.trim_start_matches("# ").split_once(" = "));
+    lines.map(|(name, value)| (name.to_owned(), value.split('"').nth(1).unwrap().to_owned())).collect()
+}
+
+#[test]
+fn wrangler_toml_shows_the_defaults() {
+    let none = Settings::parse(Host::Worker, |_| None).unwrap();
+    for (name, value) in vars() {
+        let set = Settings::parse(Host::Worker, |var| (var == name).then(|| value.clone()));
+        assert_eq!(set.as_ref(), Ok(&none), "{name} in wrangler.toml");
     }
 }
 
