@@ -16,6 +16,7 @@ use crate::events::Topic;
 use crate::limits;
 use crate::openapi;
 use crate::problem::Problem;
+use crate::route;
 use crate::session::{Opening, Pulse};
 use crate::settings::{Settings, StockSource};
 use crate::stock::listed_symbol;
@@ -43,10 +44,17 @@ pub enum Plan {
 /// # Errors
 /// The [`Problem`] to answer with.
 pub fn plan(request: &Parts, settings: &Settings, now: UnixMillis) -> Result<Plan, Problem> {
-    let route = Route::parse(request.uri.path())?;
+    let route = Route::parse(request.uri.path());
     if request.method == Method::OPTIONS {
-        return Ok(Plan::Reply(response::preflight(route.allow(), settings.host)));
+        let allow = match &route {
+            Ok(route) => route.allow(),
+            // A page is told of a bad room by the request itself: a refused preflight would hide the reason.
+            Err(Problem::Invalid { .. }) => route::FEED,
+            Err(problem) => return Err(problem.clone()),
+        };
+        return Ok(Plan::Reply(response::preflight(allow, settings.host)));
     }
+    let route = route?;
     let reads = request.method == Method::GET || request.method == Method::HEAD;
     let query = Query::new(request.uri.query());
     let ask = Ask { headers: &request.headers, query, settings, now };
@@ -92,7 +100,9 @@ impl Ask<'_> {
     }
 
     fn follow(&self, channel: ChannelName) -> Result<Plan, Problem> {
-        let representation = negotiate(self.header(header::ACCEPT))
+        let accept: Vec<_> =
+            self.headers.get_all(header::ACCEPT).iter().flat_map(|line| line.to_str()).collect();
+        let representation = negotiate(Some(&accept.join(",")))
             .ok_or(Problem::NotAcceptable("text/event-stream and application/json"))?;
         match channel {
             ChannelName::Events => self.events(representation),
@@ -105,11 +115,14 @@ impl Ask<'_> {
         let topics = self.query.list("topics", limits::TOPICS, Topic::new)?;
         let interval = self.query.interval("tick", true)?;
         let history = self.query.number("history", &limits::EVENTS_HISTORY, 0)?;
-        match &topics {
-            None => self.authorize(Action::Subscribe, "events/*")?,
-            Some(topics) => {
-                for topic in topics {
-                    self.authorize(Action::Subscribe, &format!("events/{topic}"))?;
+        // A grant of the whole channel covers its topics.
+        if self.authorize(Action::Subscribe, "events").is_err() {
+            match &topics {
+                None => self.authorize(Action::Subscribe, "events/*")?,
+                Some(topics) => {
+                    for topic in topics {
+                        self.authorize(Action::Subscribe, &format!("events/{topic}"))?;
+                    }
                 }
             }
         }
