@@ -105,8 +105,7 @@ impl Stream {
 
     /// Feeds the session and does what it says.
     fn feed(self: &Rc<Self>, input: Input<JsFrame>) {
-        let now = host::now();
-        let backlog = self.body.backlog();
+        let (now, backlog) = (host::now(), self.body.backlog());
         {
             let mut session = self.session.borrow_mut();
             session.handle(Input::Backlog(backlog), now);
