@@ -7,6 +7,7 @@ use js_sys::{ArrayBuffer, Function, Object, Promise, Reflect, Uint8Array};
 use ssedge::channel::{EntryId, Subscribe};
 use ssedge::limits::BACKLOG_LOW_BYTES;
 use ssedge::session::{Chunk, CloseReason, Input, Opening, Output, Session, Terms};
+use ssedge::settings::{LogLevel, Settings};
 use ssedge::time::UnixMillis;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::{Closure, JsValue};
@@ -26,6 +27,7 @@ type Callback = Closure<dyn FnMut(JsValue)>;
 pub struct Stream {
     session: RefCell<Session<JsFrame>>,
     link: Option<Link>,
+    log_level: LogLevel,
     controller: RefCell<Option<ReadableStreamDefaultController>>,
     socket: RefCell<Option<Attached>>,
     timer: Cell<Option<(i32, UnixMillis)>>,
@@ -82,14 +84,15 @@ impl Stream {
     /// Opens a stream and waits until it is known where it starts.
     pub async fn open(
         opening: Opening,
-        terms: Terms,
+        settings: &Settings,
         link: Option<Link>,
         signal: &AbortSignal,
     ) -> Result<(Rc<Self>, ReadableStream)> {
-        let session = Session::open(opening, terms, host::seed(), host::now());
+        let session = Session::open(opening, Terms::new(settings), host::seed(), host::now());
         let stream = Rc::new(Self {
             session: RefCell::new(session),
             link,
+            log_level: settings.log_level,
             controller: RefCell::default(),
             socket: RefCell::default(),
             timer: Cell::default(),
@@ -254,7 +257,11 @@ impl Stream {
                 }
             }
             Err(e) => {
-                worker::console_warn!("a channel could not be subscribed to: {e}");
+                host::log(
+                    self.log_level,
+                    LogLevel::Warn,
+                    &format!("a channel did not take a subscriber: {e}"),
+                );
                 self.feed(Input::Lost);
             }
         }
@@ -293,6 +300,7 @@ impl Stream {
     }
 
     fn end(&self, reason: CloseReason) {
+        host::log(self.log_level, LogLevel::Info, &format!("a stream ended: {reason}"));
         if let Some((handle, _)) = self.timer.take() {
             host::clear_timeout(handle);
         }
