@@ -7,12 +7,8 @@ use bytes::Bytes;
 use ssedge::channel::{
     Batch, ChannelName, Entry, EntryId, Filter, Gap, GapReason, Page, Position, Requested, Start, Subscribe,
 };
-use ssedge::limits::{
-    BACKLOG_BYTES, BACKLOG_LOW_BYTES, CLOCK_SKEW, DEADLINE_MARGIN, FILTER_CURSOR, PAGE_BYTES, STOCK_TICKS,
-};
+use ssedge::limits::{BACKLOG_LOW_BYTES, FILTER_CURSOR};
 use ssedge::session::{Chunk, CloseReason, Input, Opening, Output, Pulse, Session, Terms};
-use ssedge::sse::{Decoded, Decoder};
-use ssedge::stock::Symbol;
 use ssedge::time::UnixMillis;
 
 /// 2026-11-22T10:00:00Z.
