@@ -2,4 +2,5 @@
 
 pub mod client;
 pub mod host;
+pub mod stream;
 pub mod world;
