@@ -191,6 +191,7 @@ fn numbers(from: u64, to: u64) -> Vec<String> {
 }
 
 /// Checks that an answer is a problem as RFC 9457 writes them, whose detail says all of `says`.
+#[track_caller]
 fn problem(answer: &Answer, status: u16, field: Option<&str>, says: &[&str]) {
     assert_eq!(answer.status, status, "{answer:?}");
     assert_eq!(answer.header("Content-Type"), "application/problem+json", "{answer:?}");
