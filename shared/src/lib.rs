@@ -18,7 +18,7 @@ pub mod channel;
 pub mod chat;
 mod cors;
 pub mod events;
-mod json;
+pub mod json;
 pub mod limits;
 pub mod openapi;
 pub mod problem;

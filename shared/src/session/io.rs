@@ -93,7 +93,7 @@ pub enum Output<F> {
     Subscribe(Subscribe),
     /// Give the subscription up: what it still delivers is not wanted.
     Unsubscribe,
-    /// Tell by [`Input::Backlog`] when the backlog is at most [`BACKLOG_LOW_BYTES`].
+    /// Tell by [`Input::Backlog`] when the backlog is at most [`BACKLOG_LOW_BYTES`](crate::limits::BACKLOG_LOW_BYTES).
     AwaitDrain,
     /// Nothing more until then, or until the next input.
     WakeAt(UnixMillis),
