@@ -36,14 +36,22 @@ pub(super) fn unix_ms(time: &str) -> u64 {
     seconds * 1_000 + number(20, 23)
 }
 
+/// Times that are whole multiples of the interval, in order and without one twice. A busy machine may be late for
+/// one, which then does not come, but not for most.
+fn on_the_beat(times: &[u64], interval: u64) {
+    assert!(times.iter().all(|time| time.is_multiple_of(interval)), "{times:?}");
+    assert!(times.is_sorted_by(|a, b| a < b), "{times:?}");
+    let next = times.windows(2).filter(|pair| pair[1] == pair[0] + interval).count();
+    assert!(2 * next >= times.len() - 1, "{times:?}");
+}
+
 async fn ticks(c: Context) {
     for (interval, n) in [(250, 8), (700, 3)] {
         let mut stream = c.client.open(&format!("/api/events?tick={interval}"), &[]).await;
         let (_, cursor) = first_block(&mut stream).await;
         let ticks = stream.plain(n).await;
         let times: Vec<_> = ticks.iter().map(|tick| tick_time(&tick.data)).collect();
-        assert!(times.iter().all(|time| time % interval == 0), "{times:?}");
-        assert!(times.windows(2).all(|pair| pair[1] == pair[0] + interval), "{times:?}");
+        on_the_beat(&times, interval);
         assert!(ticks.iter().all(|tick| tick.last_event_id == cursor), "the cursor stays: {ticks:?}");
         let text = stream.text();
         let mut blocks = text.split_terminator("\n\n").skip(1);
@@ -54,7 +62,7 @@ async fn ticks(c: Context) {
 async fn default_interval(c: Context) {
     let mut stream = c.client.open("/api/events", &[]).await;
     let times: Vec<_> = stream.plain(3).await.iter().map(|tick| tick_time(&tick.data)).collect();
-    assert!(times[0] % 1_000 == 0 && times[2] == times[0] + 2_000, "{times:?}");
+    on_the_beat(&times, 1_000);
 }
 
 async fn off(c: Context) {

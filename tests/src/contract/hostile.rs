@@ -11,6 +11,8 @@ pub(super) const CASES: &[Case] = cases! {
     "§ 1", "half a surrogate pair is refused" => half_surrogates;
     "§ 1", "bytes that are not UTF-8 are refused" => not_utf8;
     "§ 1", "a cursor that is repeated in a gap cannot write a field" => cursors;
+    "§ 1", "a cursor of any bytes and any length is a gap" => any_cursor;
+    "§ 5", "a path or a query of any bytes is no failure of the server" => any_path;
 };
 
 /// Each must arrive as itself; what it tries is to end its line, its block or its JSON.
@@ -120,5 +122,51 @@ async fn cursors(c: Context) {
         let text = stream.text();
         assert_eq!(text.matches('\n').count(), 5, "retry, event, id, data and a blank line: {text:?}");
         assert!(!text.contains('\r'), "{text:?}");
+    }
+}
+
+/// Asks for a snapshot, which ends, and answers its status line and the rest.
+async fn get(c: &Context, path: &[u8], header: &[u8]) -> (String, String) {
+    let accept: &[u8] = b"\r\nHost: x\r\nConnection: close\r\nAccept: application/json\r\n\r\n";
+    let answer = c.client.raw(&[b"GET ", path, b" HTTP/1.1", header, accept].concat()).await;
+    let (status, rest) = answer.split_once("\r\n").unwrap_or_default();
+    (status.to_owned(), rest.to_owned())
+}
+
+async fn any_cursor(c: Context) {
+    let path = format!("/api/chat/{}", c.room());
+    let nines = "9".repeat(12_000);
+    for cursor in
+        [&b"\xff"[..], b"a\xc3\x28b", b"\xed\xa0\x80", "\u{e9}".as_bytes(), b"1, 2", nines.as_bytes()]
+    {
+        let header = [b"\r\nLast-Event-ID: ", cursor].concat();
+        let (status, rest) = get(&c, path.as_bytes(), &header).await;
+        assert!(status == "HTTP/1.1 200 OK" && rest.contains("unknown"), "{cursor:?}: {status} {rest}");
+    }
+    for cursor in ["%zz", "%", "%ff%fe", "%C3%28", &nines] {
+        let (status, rest) = get(&c, format!("{path}?lastEventId={cursor}").as_bytes(), b"").await;
+        assert!(status == "HTTP/1.1 200 OK" && rest.contains("unknown"), "{cursor:?}: {status} {rest}");
+    }
+}
+
+async fn any_path(c: Context) {
+    let long = format!("/api/chat/{}", "a".repeat(10_000));
+    for (path, code) in [
+        ("/api/chat/%2e%2e/messages/1", 404),
+        ("/api/chat/%2e%2e%2fhealthz", 400),
+        ("//api/chat", 404),
+        ("/api/chat/%ff", 400),
+        ("/api/chat/%zz", 400),
+        ("/api/chat/a%2f..%2f..%2fevents", 400),
+        ("/api/chat/a/messages/%ff", 404),
+        ("/api/events?topics=%ff", 400),
+        ("/api/stock?symbols=%00", 400),
+        ("/api/chat?history=1%00", 400),
+        ("/assets/../../xtask/serve.mjs", 404),
+        (&long, 400),
+    ] {
+        let (status, rest) = get(&c, path.as_bytes(), b"").await;
+        assert!(status.starts_with(&format!("HTTP/1.1 {code} ")), "{path}: {status} {rest}");
+        assert!(rest.contains("application/problem+json"), "{path}: {rest}");
     }
 }
