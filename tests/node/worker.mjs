@@ -9,9 +9,10 @@ const around = (main) => `
 import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
 import Worker, { Channel as Real } from ${JSON.stringify(main)};
 
-// Both live as long as the isolate, which outlives every object in it.
+// All live as long as the isolate, which outlives every object in it.
 const instances = new Map();
 const timers = new Set();
+const stalls = new Map();
 
 const { setTimeout, clearTimeout } = globalThis;
 globalThis.setTimeout = (callback, ...rest) => {
@@ -28,7 +29,11 @@ export class Channel extends DurableObject {
     const id = ctx.id.toString();
     instances.set(id, (instances.get(id) ?? 0) + 1);
   }
-  fetch(request) { return this.real.fetch(request); }
+  async fetch(request) {
+    const stall = stalls.get(this.ctx.id.toString());
+    if (stall) await scheduler.wait(stall);
+    return this.real.fetch(request);
+  }
   alarm() { return this.real.alarm(); }
   webSocketMessage(...event) { return this.real.webSocketMessage(...event); }
   webSocketClose(...event) { return this.real.webSocketClose(...event); }
@@ -43,6 +48,8 @@ const commands = {
   // Asks no object, which would wake it.
   instances: (env, channel) => instances.get(env.CHANNELS.idFromName(channel).toString()) ?? 0,
   timers: () => timers.size,
+  // From now on the channel takes so many milliseconds to answer.
+  stall: (env, channel, millis) => void stalls.set(env.CHANNELS.idFromName(channel).toString(), Number(millis)),
 };
 
 export default class extends WorkerEntrypoint {
@@ -50,7 +57,7 @@ export default class extends WorkerEntrypoint {
     const { pathname, searchParams } = new URL(request.url);
     const command = commands[pathname.replace("/around/", "")];
     if (!command) return new Worker(this.ctx, this.env).fetch(request);
-    return Response.json({ ok: (await command(this.env, searchParams.get("channel"))) ?? null });
+    return Response.json({ ok: (await command(this.env, searchParams.get("channel"), searchParams.get("millis"))) ?? null });
   }
 }
 `;
@@ -60,13 +67,13 @@ const say = (answer) => process.stdout.write(`${JSON.stringify(answer)}\n`);
 say({ ok: port });
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const { do: command, channel, webSockets } = JSON.parse(line);
+  const { do: command, webSockets, ...rest } = JSON.parse(line);
   try {
     if (command === "evict") {
-      await miniflare.unsafeEvictDurableObject(name, "Channel", { name: channel, webSockets });
+      await miniflare.unsafeEvictDurableObject(name, "Channel", { name: rest.channel, webSockets });
       say({ ok: null });
     } else {
-      const query = new URLSearchParams({ channel });
+      const query = new URLSearchParams(rest);
       const answer = await miniflare.dispatchFetch(`http://around/around/${command}?${query}`);
       say(await answer.json());
     }
