@@ -71,7 +71,7 @@ pub const EVENTS_HISTORY: RangeInclusive<u32> = 0..=100;
 /// Ticks of the simulated market that a reader may ask for or resume over: ten minutes at one second.
 pub const STOCK_TICKS: u32 = 600;
 /// Symbols that STOCK_SYMBOLS may list: one tick of all of them stays well below [`PAGE_BYTES`].
-pub const STOCK_SYMBOLS: usize = 64;
+pub const STOCK_SYMBOLS: usize = 500;
 
 // --- Chat ---
 
@@ -107,18 +107,18 @@ pub const MAX_PRICE_CENTS: i64 = 999_999_999_999_999;
 
 /// HEARTBEAT_SECS. A proxy that cuts silent connections rarely waits less than a minute.
 pub const HEARTBEAT_SECS: RangeInclusive<u64> = 1..=60;
-/// RETRY_MS.
-pub const RETRY_MS: RangeInclusive<u64> = 100..=60_000;
+/// RETRY_MS: up to ten minutes.
+pub const RETRY_MS: RangeInclusive<u64> = 10..=600_000;
 /// STREAM_SECS: up to a day; 0 is no limit.
 pub const STREAM_SECS: RangeInclusive<u64> = 0..=86_400;
-/// HISTORY_MAX: what a fan-out replays in a few pages.
-pub const HISTORY_MAX: RangeInclusive<u64> = 1..=10_000;
+/// HISTORY_MAX: what a channel's storage holds many times over, also of the longest messages.
+pub const HISTORY_MAX: RangeInclusive<u64> = 1..=100_000;
 /// HISTORY_SECS: up to a year.
 pub const HISTORY_SECS: RangeInclusive<u64> = 1..=31_536_000;
-/// POST_RATE, posts per second.
-pub const POST_RATE: RangeInclusive<u64> = 1..=1_000;
-/// POST_BURST, posts at once.
-pub const POST_BURST: RangeInclusive<u64> = 1..=10_000;
+/// POST_RATE, posts per second; the greatest is as good as no limit.
+pub const POST_RATE: RangeInclusive<u64> = 1..=1_000_000;
+/// POST_BURST, posts at once; the greatest is as good as no limit.
+pub const POST_BURST: RangeInclusive<u64> = 1..=1_000_000;
 /// POLL_MIN_MS and POLL_MAX_MS. Below 20 ms the table is asked faster than it answers.
 pub const POLL_MS: RangeInclusive<u64> = 20..=10_000;
 /// ROOM_RELAYS.

@@ -56,9 +56,9 @@ pub enum LogLevel {
     Error,
     /// What mends itself.
     Warn,
-    /// One line per start and per end of a stream.
+    /// One line per end of a stream.
     Info,
-    /// Everything.
+    /// Also one line per request that was refused.
     Debug,
 }
 
@@ -220,9 +220,9 @@ impl Settings {
             log_level: read.choice(
                 "LOG_LEVEL",
                 &[
-                    ("info", LogLevel::Info),
-                    ("debug", LogLevel::Debug),
                     ("warn", LogLevel::Warn),
+                    ("debug", LogLevel::Debug),
+                    ("info", LogLevel::Info),
                     ("error", LogLevel::Error),
                     ("off", LogLevel::Off),
                 ],

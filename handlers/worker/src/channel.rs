@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use ssedge::channel::{Batch, Entry, EntryId, Filter, Subscribe};
-use ssedge::limits::{COALESCE_MAX, COALESCE_PER_READER};
+use ssedge::limits::{COALESCE_MAX, COALESCE_PER_READER, PAGE_BYTES};
 use ssedge::time::UnixMillis;
 use worker::{
     Delay, DurableObject, Env, Request, Response, Result, State, WebSocket, WebSocketIncomingMessage,
@@ -33,6 +33,8 @@ pub struct Channel {
 #[derive(Default)]
 struct FanOut {
     pending: RefCell<Vec<Entry>>,
+    /// Bytes of the pending bodies: a frame is no longer than a page and one entry.
+    bytes: Cell<usize>,
     /// the id before the first pending entry.
     after: Cell<Option<EntryId>>,
     /// Until then entries are gathered, so that a burst leaves as few frames.
@@ -126,9 +128,11 @@ impl FanOut {
         if self.after.get().is_none() {
             self.after.set(Some(after));
         }
+        self.bytes.set(self.bytes.get() + entry.body.len());
         self.pending.borrow_mut().push(entry);
         match self.busy_until.get().filter(|until| *until > now) {
             None => self.flush(state, now),
+            Some(_) if self.bytes.get() >= PAGE_BYTES => self.flush(state, now),
             Some(_) if self.armed.get() => {}
             Some(until) => {
                 self.armed.set(true);
@@ -146,6 +150,7 @@ impl FanOut {
     fn flush(&self, state: &State, now: UnixMillis) {
         let Some(after) = self.after.take() else { return };
         let entries = self.pending.take();
+        self.bytes.set(0);
         let mut frames = Frames { after, entries: &entries, by_filter: BTreeMap::new() };
         let unfiltered = state.get_websockets_with_tag(UNFILTERED);
         let filtered = state.get_websockets_with_tag(FILTERED);

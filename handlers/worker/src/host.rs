@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use ssedge::settings::{BadSetting, Host, Settings};
+use ssedge::settings::{BadSetting, Host, LogLevel, Settings};
 use ssedge::time::UnixMillis;
 use wasm_bindgen::JsCast;
 use web_sys::WorkerGlobalScope;
@@ -27,6 +27,16 @@ pub fn settings(env: &Env) -> Result<Settings, BadSetting> {
     }
     let lookup = |name: &str| env.var(name).ok().map(|value| value.to_string());
     SETTINGS.with(|settings| settings.get_or_init(|| Settings::parse(Host::Worker, lookup)).clone())
+}
+
+/// Writes a line of this weight, where the deployment wants such lines.
+pub fn log(wanted: LogLevel, weight: LogLevel, line: &str) {
+    match weight {
+        _ if weight > wanted => {}
+        LogLevel::Error => worker::console_error!("{line}"),
+        LogLevel::Warn => worker::console_warn!("{line}"),
+        _ => worker::console_log!("{line}"),
+    }
 }
 
 /// Calls back once, after this many milliseconds.

@@ -62,7 +62,7 @@ impl Exchange {
             Err(problem) => Err(problem),
         };
         let reply = reply.unwrap_or_else(|problem| {
-            reply::log(&problem, Some(&self.settings));
+            reply::log(&problem, self.settings.log_level);
             problem.response()
         });
         Ok(reply::whole(self.finish(reply)))
@@ -111,7 +111,7 @@ impl Exchange {
             None => None,
         };
         let signal = self.request.inner().signal();
-        let (stream, body) = Stream::open(opening, Terms::new(&self.settings), link, &signal).await?;
+        let (stream, body) = Stream::open(opening, &self.settings, link, &signal).await?;
         let head = self.finish(route::head_of_stream(stream.starts_after()));
         Ok(reply::streamed(&head, body))
     }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use ssedge::channel::{Batch, Draft, Entry, EntryId, Extent, Page, Retention, Start, Subscribe};
+use ssedge::channel::{
+    Batch, Draft, Entry, EntryId, Extent, Filter, Page, Position, Retention, Start, Subscribe,
+};
 use ssedge::limits::PAGE_BYTES;
 use ssedge::route::Snapshot;
 use ssedge::time::UnixMillis;
@@ -18,8 +20,11 @@ const TABLES: &str = "
         last INTEGER NOT NULL);";
 const EXTENT: &str = "
     SELECT first AS run, previous, ifnull((SELECT max(id) FROM entries), last) AS last,
-           (SELECT min(id) FROM entries WHERE id > (SELECT max(id) FROM entries) - ?1 AND time > ?2) AS first
+           (SELECT id FROM entries WHERE id > (SELECT max(id) FROM entries) - ?1 AND time > ?2
+            ORDER BY id LIMIT 1) AS first
     FROM run";
+/// In a channel times never go back, so the newest entry is the last to expire.
+const NEWEST_TIME: &str = "SELECT time AS n FROM entries ORDER BY id DESC LIMIT 1";
 
 /// The log. It keeps nothing in memory, so a woken object goes on where the last one stopped.
 pub struct Log {
@@ -55,7 +60,7 @@ struct EntryRow {
 
 #[derive(Deserialize)]
 struct Number {
-    n: Option<u64>,
+    n: u64,
 }
 
 #[expect(clippy::cast_possible_wrap, reason = "ids and times are below 2^53")]
@@ -128,8 +133,7 @@ impl Log {
             None => None,
         };
         // A clock that is set back must not make an entry older than the one before it.
-        let last: Vec<Number> = self.rows("SELECT max(time) AS n FROM entries", vec![])?;
-        let time = now.max(UnixMillis(last.first().and_then(|row| row.n).unwrap_or_default()));
+        let time = self.newest_time()?.map_or(now, |newest| newest.max(now));
         let entry = draft.into_entry(extent.last, time, newest.as_ref().map(|row| row.body.as_str()));
         let event = entry.event.as_ref().map(|name| name.as_str().to_owned());
         let values = vec![
@@ -140,9 +144,8 @@ impl Log {
             entry.body.as_str().into(),
         ];
         self.sql.exec("INSERT INTO entries VALUES (?1, ?2, ?3, ?4, ?5)", values)?;
-        let oldest =
-            [self.retention.oldest_id(entry.id).get(), self.retention.oldest_time(now).0].map(integer);
-        self.sql.exec("DELETE FROM entries WHERE id < ?1 OR time <= ?2", Vec::from(oldest))?;
+        let oldest = extent.first.unwrap_or(entry.id).max(self.retention.oldest_id(entry.id));
+        self.sql.exec("DELETE FROM entries WHERE id < ?1", vec![integer(oldest.get())])?;
         Ok(Appended { entry, after: extent.before(extent.last), begins_run: begins })
     }
 
@@ -152,33 +155,49 @@ impl Log {
         self.sql.exec("UPDATE run SET last = ?1", vec![integer(extent.last.get())])?;
         let oldest = vec![integer(self.retention.oldest_time(now).0)];
         self.sql.exec("DELETE FROM entries WHERE time <= ?1", oldest)?;
-        let newest: Vec<Number> = self.rows("SELECT max(time) AS n FROM entries", vec![])?;
-        Ok(newest.first().and_then(|row| row.n).map(|time| UnixMillis(time) + self.retention.age))
+        Ok(self.newest_time()?.map(|time| time + self.retention.age))
+    }
+
+    fn newest_time(&self) -> Result<Option<UnixMillis>> {
+        Ok(self.rows::<Number>(NEWEST_TIME, vec![])?.pop().map(|row| UnixMillis(row.n)))
     }
 
     /// The kept entries after `after`, oldest first.
     fn after(&self, after: EntryId, now: UnixMillis) -> Result<impl Iterator<Item = Result<Entry>>> {
-        let oldest = self.extent(now)?.and_then(|extent| extent.first).map_or(u64::MAX, EntryId::get);
-        let from = after.next().get().max(oldest).min(ssedge::limits::ID_MAX);
-        // A table that does not exist has nothing after anything.
-        let cursor = if oldest == u64::MAX {
-            self.sql
-                .exec("SELECT 0 AS id, 0 AS time, NULL AS event, NULL AS key, '' AS body WHERE 0", None)?
-        } else {
-            self.sql.exec("SELECT * FROM entries WHERE id >= ?1 ORDER BY id", vec![integer(from)])?
+        let rows = match self.extent(now)?.and_then(|extent| extent.first) {
+            Some(first) => {
+                let from = vec![integer(first.max(after.next()).get())];
+                Some(
+                    self.sql
+                        .exec("SELECT * FROM entries WHERE id >= ?1 ORDER BY id", from)?
+                        .next::<EntryRow>(),
+                )
+            }
+            None => None,
         };
-        let rows: Vec<Result<EntryRow>> = cursor.next::<EntryRow>().collect();
-        Ok(rows.into_iter().map(|row| row.and_then(EntryRow::entry)))
+        Ok(rows.into_iter().flatten().map(|row| row.and_then(EntryRow::entry)))
     }
 
     /// Where a reader starts.
     pub fn start(&self, subscribe: &Subscribe, now: UnixMillis) -> Result<Start> {
-        let nth_newest = |n: u32| {
-            let entries: Result<Vec<_>> = self.after(EntryId::BEGINNING, now).ok()?.collect();
-            let admitted = entries.ok()?.into_iter().rev().filter(|entry| subscribe.filter.admits(entry));
-            admitted.map(|entry| entry.id).nth(n as usize - 1)
+        let extent = self.extent(now)?;
+        let position = &subscribe.position;
+        let nth = match (position, extent.and_then(|extent| extent.first)) {
+            (Position::History(n @ 1..), Some(first)) => self.nth_newest(*n, first, &subscribe.filter)?,
+            _ => None,
         };
-        Ok(Start::decide(&subscribe.position, self.extent(now)?, now, nth_newest))
+        Ok(Start::decide(position, extent, now, |_| nth))
+    }
+
+    /// The n-th newest kept entry that the filter admits.
+    fn nth_newest(&self, n: u32, first: EntryId, filter: &Filter) -> Result<Option<EntryId>> {
+        let query = "
+            SELECT id AS n FROM entries
+            WHERE id >= ?1 AND (?2 = 'null' OR key IN (SELECT value FROM json_each(?2)))
+            ORDER BY id DESC LIMIT 1 OFFSET ?3";
+        let keys = serde_json::to_string(filter)?;
+        let bindings = vec![integer(first.get()), keys.into(), integer(u64::from(n - 1))];
+        self.rows::<Number>(query, bindings)?.pop().map(|row| id(row.n)).transpose()
     }
 
     /// The first page of a reader, or the last where it reaches the head.

@@ -6,9 +6,11 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Request, StatusCode};
 use ssedge::limits::BODY_BYTES;
 use ssedge::problem::Problem;
-use ssedge::settings::{LogLevel, Settings};
+use ssedge::settings::LogLevel;
 use web_sys::ReadableStream;
 use worker::{Headers, Response, ResponseBuilder, Result};
+
+use crate::host;
 
 /// The head of the request.
 pub fn parts(request: &worker::Request) -> std::result::Result<Parts, Problem> {
@@ -56,10 +58,10 @@ pub fn streamed(head: &http::Response<Bytes>, body: ReadableStream) -> Response 
     builder(head.status(), head.headers()).stream(body)
 }
 
-/// Logs what the client is not told.
-pub fn log(problem: &Problem, settings: Option<&Settings>) {
-    let on = settings.is_none_or(|settings| settings.log_level >= LogLevel::Error);
-    if let Some(cause) = problem.cause().filter(|_| on) {
-        worker::console_error!("{problem}: {cause}");
+/// Logs a refusal; a failure with what the client is not told.
+pub fn log(problem: &Problem, level: LogLevel) {
+    match problem.cause() {
+        Some(cause) => host::log(level, LogLevel::Error, &format!("{problem}: {cause}")),
+        None => host::log(level, LogLevel::Debug, &format!("refused with {}: {problem}", problem.status())),
     }
 }

@@ -7,6 +7,7 @@ use js_sys::{ArrayBuffer, Function, Object, Promise, Reflect, Uint8Array};
 use ssedge::channel::{EntryId, Subscribe};
 use ssedge::limits::BACKLOG_LOW_BYTES;
 use ssedge::session::{Chunk, CloseReason, Input, Opening, Output, Session, Terms};
+use ssedge::settings::{LogLevel, Settings};
 use ssedge::time::UnixMillis;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::{Closure, JsValue};
@@ -26,6 +27,7 @@ type Callback = Closure<dyn FnMut(JsValue)>;
 pub struct Stream {
     session: RefCell<Session<JsFrame>>,
     link: Option<Link>,
+    log_level: LogLevel,
     controller: RefCell<Option<ReadableStreamDefaultController>>,
     socket: RefCell<Option<Attached>>,
     timer: Cell<Option<(i32, UnixMillis)>>,
@@ -39,18 +41,41 @@ pub struct Stream {
 struct Callbacks {
     wake: Callback,
     gone: Callback,
-    _pull: Closure<dyn FnMut() -> Promise>,
+    pull: Closure<dyn FnMut() -> Promise>,
+    signal: AbortSignal,
 }
 
 /// A subscription.
 struct Attached {
     socket: WebSocket,
-    _message: Callback,
-    _lost: Callback,
+    message: Callback,
+    lost: Callback,
+}
+
+// A listener that outlived its callback would throw.
+
+impl Drop for Callbacks {
+    fn drop(&mut self) {
+        let _ = self.signal.remove_event_listener_with_callback("abort", function(&self.gone));
+    }
+}
+
+impl Attached {
+    fn listeners(&self) -> [(&str, &Function); 3] {
+        [
+            ("message", function(&self.message)),
+            ("close", function(&self.lost)),
+            ("error", function(&self.lost)),
+        ]
+    }
 }
 
 impl Drop for Attached {
     fn drop(&mut self) {
+        for (event, listener) in self.listeners() {
+            let _ = self.socket.as_ref().remove_event_listener_with_callback(event, listener);
+        }
+        // A socket that is already closed cannot be closed again.
         let _ = self.socket.close::<&str>(None, None);
     }
 }
@@ -59,14 +84,15 @@ impl Stream {
     /// Opens a stream and waits until it is known where it starts.
     pub async fn open(
         opening: Opening,
-        terms: Terms,
+        settings: &Settings,
         link: Option<Link>,
         signal: &AbortSignal,
     ) -> Result<(Rc<Self>, ReadableStream)> {
-        let session = Session::open(opening, terms, host::seed(), host::now());
+        let session = Session::open(opening, Terms::new(settings), host::seed(), host::now());
         let stream = Rc::new(Self {
             session: RefCell::new(session),
             link,
+            log_level: settings.log_level,
             controller: RefCell::default(),
             socket: RefCell::default(),
             timer: Cell::default(),
@@ -93,7 +119,8 @@ impl Stream {
                 stream.feed(Input::Wake);
             }),
             gone: self.callback(|stream, _| stream.feed(Input::ReaderGone)),
-            _pull: self.pull_callback(),
+            pull: self.pull_callback(),
+            signal: signal.clone(),
         };
         let weak = Rc::downgrade(self);
         let start = Closure::once(move |controller: ReadableStreamDefaultController| {
@@ -103,13 +130,13 @@ impl Stream {
         });
         let source = Object::new();
         Reflect::set(&source, &"start".into(), start.as_ref())?;
-        Reflect::set(&source, &"pull".into(), callbacks._pull.as_ref())?;
+        Reflect::set(&source, &"pull".into(), callbacks.pull.as_ref())?;
         Reflect::set(&source, &"cancel".into(), callbacks.gone.as_ref())?;
         let high_water = QueuingStrategyInit::new(BACKLOG_LOW_BYTES as f64);
         let strategy = ByteLengthQueuingStrategy::new(&high_water)?;
         let body =
             ReadableStream::new_with_underlying_source_and_strategy(&source, strategy.unchecked_ref())?;
-        signal.add_event_listener_with_callback("abort", callbacks.gone.as_ref().unchecked_ref())?;
+        signal.add_event_listener_with_callback("abort", function(&callbacks.gone))?;
         self.callbacks.replace(Some(callbacks));
         Ok(body)
     }
@@ -207,7 +234,7 @@ impl Stream {
         }
         if let Some(callbacks) = &*self.callbacks.borrow() {
             let millis = i32::try_from(at.since(host::now()).as_millis()).unwrap_or(i32::MAX);
-            let handle = host::set_timeout(callbacks.wake.as_ref().unchecked_ref(), millis);
+            let handle = host::set_timeout(function(&callbacks.wake), millis);
             self.timer.set(Some((handle, at)));
         }
     }
@@ -230,7 +257,11 @@ impl Stream {
                 }
             }
             Err(e) => {
-                worker::console_warn!("a channel could not be subscribed to: {e}");
+                host::log(
+                    self.log_level,
+                    LogLevel::Warn,
+                    &format!("a channel did not take a subscriber: {e}"),
+                );
                 self.feed(Input::Lost);
             }
         }
@@ -253,13 +284,14 @@ impl Stream {
                 stream.lose();
             }
         });
-        let raw = socket.as_ref();
-        raw.set_binary_type(BinaryType::Arraybuffer);
-        raw.add_event_listener_with_callback("message", message_listener(&message))?;
-        raw.add_event_listener_with_callback("close", message_listener(&lost))?;
-        raw.add_event_listener_with_callback("error", message_listener(&lost))?;
+        let attached = Attached { socket, message, lost };
+        let socket = &attached.socket;
+        socket.as_ref().set_binary_type(BinaryType::Arraybuffer);
+        for (event, listener) in attached.listeners() {
+            socket.as_ref().add_event_listener_with_callback(event, listener)?;
+        }
         socket.accept()?;
-        Ok(Attached { socket, _message: message, _lost: lost })
+        Ok(attached)
     }
 
     fn lose(self: &Rc<Self>) {
@@ -268,6 +300,7 @@ impl Stream {
     }
 
     fn end(&self, reason: CloseReason) {
+        host::log(self.log_level, LogLevel::Info, &format!("a stream ended: {reason}"));
         if let Some((handle, _)) = self.timer.take() {
             host::clear_timeout(handle);
         }
@@ -279,6 +312,6 @@ impl Stream {
     }
 }
 
-fn message_listener(callback: &Callback) -> &Function {
+fn function(callback: &Callback) -> &Function {
     callback.as_ref().unchecked_ref()
 }

@@ -89,7 +89,8 @@ impl Ask<'_> {
     /// Where the reader goes on: the header wins over the query, and either over `history`.
     fn position(&self, history: u32) -> Position {
         let header = self.headers.get(LAST_EVENT_ID).map(|value| String::from_utf8_lossy(value.as_bytes()));
-        match header.as_deref().filter(|id| !id.is_empty()).or_else(|| self.query.get("lastEventId")) {
+        let cursor = header.as_deref().filter(|id| !id.is_empty()).or_else(|| self.query.get("lastEventId"));
+        match cursor.filter(|id| !id.is_empty()) {
             Some(cursor) => Position::After(Requested::new(cursor)),
             None => Position::History(history),
         }

@@ -127,18 +127,23 @@ pub enum Chunk<F> {
     Frame(F),
 }
 
-/// Why a stream ended, for the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a stream ended; `Display` is for the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CloseReason {
     /// It lived as long as it may.
+    #[error("it lived as long as it may")]
     Rotated,
     /// The reader's token expired.
+    #[error("the token expired")]
     Expired,
     /// The reader did not take its bytes.
+    #[error("the reader did not take its bytes")]
     TooSlow,
     /// The channel could not be reached when the stream opened.
+    #[error("the channel could not be reached")]
     Unavailable,
     /// The reader left.
+    #[error("the reader left")]
     ReaderGone,
 }
 

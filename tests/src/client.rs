@@ -1,0 +1,177 @@
+//! What a host is asked with: plain HTTP, and streams as a browser reads them.
+
+#![allow(clippy::missing_panics_doc, reason = "a host that cannot be asked is a failed test")]
+
+mod source;
+mod stream;
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+pub use source::EventSource;
+pub use stream::{End, Heard, Stream};
+
+/// How long anything may take that is due at once, on a machine that does much else.
+pub const PATIENCE: Duration = Duration::from_secs(15);
+
+/// An answer with the whole of its body.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    /// The value of the header; the empty text where there is none.
+    #[must_use]
+    pub fn header(&self, name: &str) -> &str {
+        text_of(&self.headers, name)
+    }
+
+    /// The body as JSON.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|e| panic!("not JSON ({e}): {self:?}"))
+    }
+}
+
+/// Asks one host.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+}
+
+impl Client {
+    /// `base` is the URL of the host, without a path.
+    #[must_use]
+    pub fn new(base: &str) -> Self {
+        // A connection that is kept might be closed by the host just when it is used again.
+        let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0);
+        Self { http: http.build().expect("a client without TLS needs nothing"), base: base.to_owned() }
+    }
+
+    /// The URL of `path`.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    /// Any request, with the whole of its answer.
+    pub async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&str>,
+    ) -> Answer {
+        let asked = format!("{method} {path}");
+        let answer = timeout(PATIENCE, async {
+            let response = self.send(method, path, headers, body).await?;
+            let (status, headers) = (response.status().as_u16(), response.headers().clone());
+            Ok::<_, reqwest::Error>(Answer { status, headers, text: response.text().await? })
+        });
+        answer
+            .await
+            .unwrap_or_else(|_| panic!("{asked}: no answer in {PATIENCE:?}"))
+            .unwrap_or_else(|e| panic!("{asked}: {e:?}"))
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&str>,
+    ) -> reqwest::Result<reqwest::Response> {
+        let mut request = self.http.request(method, self.url(path)).headers(header_map(headers));
+        if let Some(body) = body {
+            request = request.body(body.to_owned());
+        }
+        request.send().await
+    }
+
+    pub async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        self.request(Method::GET, path, headers, None).await
+    }
+
+    /// The snapshot of a feed, or whatever else there is as JSON.
+    pub async fn get_json(&self, path: &str) -> Answer {
+        self.get(path, &[("Accept", "application/json")]).await
+    }
+
+    pub async fn head(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        self.request(Method::HEAD, path, headers, None).await
+    }
+
+    pub async fn options(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        self.request(Method::OPTIONS, path, headers, None).await
+    }
+
+    pub async fn post(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        self.request(Method::POST, path, headers, Some(body)).await
+    }
+
+    /// Posts JSON.
+    pub async fn post_json(&self, path: &str, body: &str) -> Answer {
+        self.post(path, &[("Content-Type", "application/json")], body).await
+    }
+
+    /// Says `text` in a room and answers the id, once it is stored.
+    pub async fn say(&self, room: &str, text: &str) -> u64 {
+        let body = serde_json::json!({ "user": "ada", "text": text }).to_string();
+        let answer = self.post_json(&format!("/api/chat/{room}"), &body).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        let id = answer.json()["id"].as_str().and_then(|id| id.parse().ok());
+        id.unwrap_or_else(|| panic!("no id: {answer:?}"))
+    }
+
+    /// Opens a stream and waits for its head. Whatever the status is, it is kept in the stream.
+    pub async fn open(&self, path: &str, headers: &[(&str, &str)]) -> Stream {
+        let stream = timeout(PATIENCE, self.try_open(path, headers)).await;
+        let stream = stream.unwrap_or_else(|_| panic!("GET {path}: no head in {PATIENCE:?}"));
+        stream.unwrap_or_else(|e| panic!("GET {path}: {e:?}"))
+    }
+
+    /// The same for a host that may be away.
+    ///
+    /// # Errors
+    /// When no answer came.
+    pub async fn try_open(&self, path: &str, headers: &[(&str, &str)]) -> reqwest::Result<Stream> {
+        Ok(Stream::new(self.send(Method::GET, path, headers, None).await?))
+    }
+
+    /// Sends these bytes over a connection of their own and answers all that comes back, as text. The request
+    /// must make the host close the connection.
+    pub async fn raw(&self, request: &[u8]) -> String {
+        let address = self.base.trim_start_matches("http://");
+        let exchange = timeout(PATIENCE, async {
+            let mut connection = TcpStream::connect(address).await?;
+            connection.write_all(request).await?;
+            let mut answer = Vec::new();
+            connection.read_to_end(&mut answer).await?;
+            Ok::<_, std::io::Error>(String::from_utf8_lossy(&answer).into_owned())
+        });
+        exchange
+            .await
+            .unwrap_or_else(|_| panic!("no answer in {PATIENCE:?} to {}", String::from_utf8_lossy(request)))
+            .expect("the host takes connections")
+    }
+}
+
+fn header_map(headers: &[(&str, &str)]) -> HeaderMap {
+    let pair = |(name, value): &(&str, &str)| {
+        let name = HeaderName::from_bytes(name.as_bytes()).expect("a test names a header");
+        (name, HeaderValue::from_bytes(value.as_bytes()).expect("a test gives a header's value"))
+    };
+    headers.iter().map(pair).collect()
+}
+
+fn text_of<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}

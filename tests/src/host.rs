@@ -1,0 +1,206 @@
+//! A host under test: a program that serves the contract on a port of this machine.
+
+#![allow(clippy::missing_panics_doc, reason = "a host that cannot be started is a failed test")]
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+use crate::client::Client;
+
+/// How long a host may take to start while other tests run.
+const START: Duration = Duration::from_secs(60);
+/// How long it may take to end before it is killed.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Where this checkout is.
+#[must_use]
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ has a parent folder")
+}
+
+/// A folder of its own in the system's place for temporary files, removed with its last clone.
+#[derive(Clone, Debug)]
+pub struct Folder(Arc<Owned>);
+
+#[derive(Debug)]
+struct Owned(PathBuf);
+
+impl Folder {
+    /// A new and empty one.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "it makes a folder")]
+    pub fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("ssedge-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir_all(&path).expect("a temporary folder can be made");
+        Self(Arc::new(Owned(path)))
+    }
+
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0.0
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A running host. Dropping it ends it and all that it started; when a test has failed, what it logged is shown.
+#[derive(Debug)]
+pub struct Host {
+    /// Its name in `/healthz`.
+    pub name: &'static str,
+    /// Asks it.
+    pub client: Client,
+    port: u16,
+    state: Folder,
+    log: PathBuf,
+    _logs: Folder,
+    child: Option<Child>,
+}
+
+impl Host {
+    /// The Worker with these settings and a memory of its own.
+    pub async fn worker(vars: &[(&str, &str)]) -> Self {
+        Self::worker_with(vars, &Folder::new()).await
+    }
+
+    /// The Worker with these settings, which remembers what a Worker before it kept in `state`.
+    pub async fn worker_with(vars: &[(&str, &str)], state: &Folder) -> Self {
+        for path in ["node_modules/.bin/node", "handlers/worker/build/index.js", "web/dist/index.html"] {
+            assert!(root().join(path).exists(), "{path} is missing: run `cargo xtask test`, which makes it");
+        }
+        let vars: serde_json::Map<_, _> =
+            vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
+        Self::start("worker", state, |port| {
+            let arguments = serde_json::json!({ "port": port, "state": state.path(), "vars": vars });
+            let mut node = Command::new(root().join("node_modules/.bin/node"));
+            node.arg("xtask/serve.mjs").arg(arguments.to_string()).current_dir(root());
+            node
+        })
+        .await
+    }
+
+    /// Starts what `command` says, on a port that was free a moment ago, until it answers.
+    async fn start(name: &'static str, state: &Folder, command: impl Fn(u16) -> Command) -> Self {
+        let logs = Folder::new();
+        let mut failures = String::new();
+        for attempt in 0..3 {
+            let port = free_port();
+            let log = logs.path().join(format!("{attempt}.log"));
+            let file = File::create(&log).expect("a log can be written");
+            let mut command = command(port);
+            command.stdout(file.try_clone().expect("a file can be shared")).stderr(file);
+            // Its input ends with this process, however it ends, and with its input it ends itself.
+            let child = command.stdin(Stdio::piped()).process_group(0).spawn();
+            let child = child.unwrap_or_else(|e| panic!("{command:?} cannot be started: {e}"));
+            let client = Client::new(&format!("http://127.0.0.1:{port}"));
+            let (state, _logs) = (state.clone(), logs.clone());
+            let mut host = Self { name, client, port, state, log, _logs, child: Some(child) };
+            if host.answers().await {
+                return host;
+            }
+            let _ = write!(failures, "{}", host.log());
+        }
+        panic!("{name} does not start:\n{failures}");
+    }
+
+    /// Waits until it takes requests, whatever it answers; `false` where it ended instead.
+    async fn answers(&mut self) -> bool {
+        let deadline = Instant::now() + START;
+        while Instant::now() < deadline {
+            if self.child.as_mut().is_none_or(|child| !matches!(child.try_wait(), Ok(None))) {
+                return false;
+            }
+            if self.client.try_open("/healthz", &[]).await.is_ok() {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+        panic!("{} does not answer in {START:?}:\n{}", self.name, self.log());
+    }
+
+    /// The port on 127.0.0.1.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// What it keeps; a host that is started with it later remembers it.
+    #[must_use]
+    pub fn state(&self) -> Folder {
+        self.state.clone()
+    }
+
+    /// The process that was started, which leads the group of all that it started itself.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    /// All that it printed so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Ends it and waits until it has.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    /// Ends it as a power cut does.
+    pub fn kill(mut self) {
+        if let Some(mut child) = self.child.take() {
+            kill_group(&child);
+            let _ = child.wait();
+        }
+    }
+
+    fn end(&mut self) {
+        let Some(mut child) = self.child.take() else { return };
+        drop(child.stdin.take());
+        let deadline = Instant::now() + GRACE;
+        while matches!(child.try_wait(), Ok(None)) && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(10));
+        }
+        // Also where the leader ended in time: what it started is to end with it.
+        kill_group(&child);
+        let _ = child.wait();
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.end();
+        if thread::panicking() {
+            eprintln!("--- the log of {}:\n{}", self.name, self.log());
+        }
+    }
+}
+
+fn kill_group(leader: &Child) {
+    let _ = killpg(Pid::from_raw(leader.id().cast_signed()), Signal::SIGKILL);
+}
+
+/// A port that nobody listens on now.
+#[must_use]
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a machine has a free port");
+    listener.local_addr().expect("a listener has an address").port()
+}
