@@ -28,12 +28,11 @@ export class Channel extends DurableObject {
     this.real = new Real(ctx, env);
     const id = ctx.id.toString();
     instances.set(id, (instances.get(id) ?? 0) + 1);
+    const stall = stalls.get(id);
+    if (stall) ctx.blockConcurrencyWhile(() => scheduler.wait(stall));
+    stalls.delete(id);
   }
-  async fetch(request) {
-    const stall = stalls.get(this.ctx.id.toString());
-    if (stall) await scheduler.wait(stall);
-    return this.real.fetch(request);
-  }
+  fetch(request) { return this.real.fetch(request); }
   alarm() { return this.real.alarm(); }
   webSocketMessage(...event) { return this.real.webSocketMessage(...event); }
   webSocketClose(...event) { return this.real.webSocketClose(...event); }
@@ -48,7 +47,7 @@ const commands = {
   // Asks no object, which would wake it.
   instances: (env, channel) => instances.get(env.CHANNELS.idFromName(channel).toString()) ?? 0,
   timers: () => timers.size,
-  // From now on the channel takes so many milliseconds to answer.
+  // The next object of this channel takes so many milliseconds to start.
   stall: (env, channel, millis) => void stalls.set(env.CHANNELS.idFromName(channel).toString(), Number(millis)),
 };
 

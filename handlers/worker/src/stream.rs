@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
+use futures_util::future::{AbortHandle, abortable};
 use js_sys::{ArrayBuffer, Function, Object, Promise, Reflect, Uint8Array};
 use ssedge::channel::{EntryId, Subscribe};
 use ssedge::limits::BACKLOG_LOW_BYTES;
@@ -30,6 +31,8 @@ pub struct Stream {
     log_level: LogLevel,
     controller: RefCell<Option<ReadableStreamDefaultController>>,
     socket: RefCell<Option<Attached>>,
+    /// Gives up what the channel was last asked for.
+    asked: RefCell<Option<AbortHandle>>,
     timer: Cell<Option<(i32, UnixMillis)>>,
     callbacks: RefCell<Option<Callbacks>>,
     /// The session wants to know when the reader has taken what it has.
@@ -95,6 +98,7 @@ impl Stream {
             log_level: settings.log_level,
             controller: RefCell::default(),
             socket: RefCell::default(),
+            asked: RefCell::default(),
             timer: Cell::default(),
             callbacks: RefCell::default(),
             awaits_drain: Cell::default(),
@@ -240,21 +244,18 @@ impl Stream {
     }
 
     async fn subscribe(self: Rc<Self>, subscribe: Subscribe) {
-        let answer = match &self.link {
-            Some(link) => link.subscribe(subscribe).await,
-            None => return,
-        };
+        let Some(link) = &self.link else { return };
+        let (asking, asked) = abortable(link.subscribe(subscribe));
+        self.asked.replace(Some(asked));
+        let Ok(answer) = asking.await else { return };
         let attached = answer.and_then(|(page, socket)| {
             let socket = socket.map(|socket| self.attach(socket)).transpose()?;
             Ok((page, socket))
         });
         match attached {
             Ok((page, socket)) => {
-                // The reader may have left meanwhile; then the socket is closed as it is dropped.
-                if self.callbacks.borrow().is_some() {
-                    self.socket.replace(socket);
-                    self.feed(Input::Page(page));
-                }
+                self.socket.replace(socket);
+                self.feed(Input::Page(page));
             }
             Err(e) => {
                 host::log(
@@ -305,6 +306,10 @@ impl Stream {
             host::clear_timeout(handle);
         }
         drop(self.socket.take());
+        // A request that is over never wakes what still waits in it.
+        if let Some(asked) = self.asked.take() {
+            asked.abort();
+        }
         if let (Some(controller), true) = (self.controller.take(), reason != CloseReason::ReaderGone) {
             let _ = controller.close();
         }
