@@ -125,7 +125,8 @@ impl Caller {
             let pairs = text(header::COOKIE)?.split(';').filter_map(|pair| pair.trim().split_once('='));
             pairs.into_iter().find(|(name, _)| *name == TOKEN_COOKIE).map(|(_, token)| token)
         };
-        match bearer.or_else(cookie).or(access_token) {
+        // A cookie that was cleared is no token.
+        match [bearer, cookie(), access_token].into_iter().flatten().find(|token| !token.is_empty()) {
             None => Ok(Self::Anonymous),
             Some(_) => Err(Problem::Unauthorized("this deployment takes none")),
         }

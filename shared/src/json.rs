@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::limits::ECHO_CHARS;
 
@@ -54,11 +55,66 @@ pub(crate) fn line<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect("payloads are structs of strings and numbers, which always serialize")
 }
 
+/// Any JSON on one line: without insignificant white space, strings with the escapes that they need and no others.
+/// Digits, the order of keys and keys that come twice stay as they were sent.
+///
+/// # Errors
+/// Where a string has half a surrogate pair, which is no text.
+pub(crate) fn compact(raw: &RawValue) -> Result<String, &'static str> {
+    let mut rest = raw.get();
+    let mut out = String::with_capacity(rest.len());
+    while let Some(begin) = rest.find('"') {
+        out.extend(rest[..begin].split_ascii_whitespace());
+        let (string, after) = rest.split_at(begin + string_len(&rest[begin..]));
+        let text: String =
+            serde_json::from_str(&string[begin..]).map_err(|_| "must not have half a surrogate pair")?;
+        out.push_str(&line(&text));
+        rest = after;
+    }
+    out.extend(rest.split_ascii_whitespace());
+    Ok(out)
+}
+
+/// Bytes of the string that `text` begins with, quotes included.
+fn string_len(text: &str) -> usize {
+    let mut escaped = false;
+    let ends = |b: u8| {
+        let ends = b == b'"' && !escaped;
+        escaped = b == b'\\' && !escaped;
+        ends
+    };
+    text.bytes().skip(1).position(ends).map_or(text.len(), |at| at + 2)
+}
+
 fn cut(text: &str) -> String {
     text.chars().take(2 * ECHO_CHARS).collect()
 }
 
 /// Tells a field that is `null` from one that is missing (with `#[serde(default)]`).
-pub(crate) fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+pub(crate) fn present<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Box<RawValue>>, D::Error> {
     serde::Deserialize::deserialize(deserializer).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(raw: &str, expected: Result<&str, &str>) {
+        let raw: Box<RawValue> = serde_json::from_str(raw).unwrap();
+        assert_eq!(compact(&raw), expected.map(str::to_owned));
+    }
+
+    #[test]
+    fn json_is_written_on_one_line_as_it_was_sent() {
+        check("1E400", Ok("1E400"));
+        check(" [ 1.10 ,\r\n -0, 1e5 ] ", Ok("[1.10,-0,1e5]"));
+        check(r#"{ "b" : 1, "a": 2, "b": "x \" : y" }"#, Ok(r#"{"b":1,"a":2,"b":"x \" : y"}"#));
+        check(r#""\u0041\/\u000a\\""#, Ok(r#""A/\n\\""#));
+        check("\"\u{2028} \u{feff}\"", Ok("\"\u{2028} \u{feff}\""));
+        check("null", Ok("null"));
+        check(r#"["\ud800"]"#, Err("must not have half a surrogate pair"));
+    }
 }

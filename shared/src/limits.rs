@@ -7,7 +7,7 @@ use std::time::Duration;
 
 // --- Requests ---
 
-/// Bytes of a request body. Eight times the largest chat message, small enough to hold for every sender at once.
+/// Bytes of a request body: twice the longest chat message in UTF-8, and small enough to hold for every sender.
 pub const BODY_BYTES: usize = 16 * 1024;
 /// Characters of a path, query or header value that a problem repeats to its sender.
 pub const ECHO_CHARS: usize = 64;
@@ -70,7 +70,7 @@ pub const EVENTS_HISTORY: RangeInclusive<u32> = 0..=100;
 
 /// Ticks of the simulated market that a reader may ask for or resume over: ten minutes at one second.
 pub const STOCK_TICKS: u32 = 600;
-/// Symbols that STOCK_SYMBOLS may list: one tick of all of them stays well below [`PAGE_BYTES`].
+/// Symbols that STOCK_SYMBOLS may list: one tick of all of them stays below [`PAGE_BYTES`].
 pub const STOCK_SYMBOLS: usize = 500;
 
 // --- Chat ---

@@ -251,6 +251,7 @@ fn origins(list: Option<String>) -> Result<Origins, BadSetting> {
         // `Origin` never has a path, and a `Uri` with only an authority says `/`.
         uri.is_some_and(|uri| uri.scheme().is_some() && uri.path() == "/" && uri.query().is_none())
             && !origin.ends_with('/')
+            && !origin.contains(|c: char| c.is_ascii_uppercase())
     };
     if origins.iter().all(well_formed) {
         Ok(Origins::Listed(origins))

@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 pub use source::EventSource;
+pub use ssedge::sse::Message;
 pub use stream::{End, Heard, Stream};
 
 /// How long anything may take that is due at once, on a machine that does much else.

@@ -1,5 +1,7 @@
 //! What both hosts must do, and the tools to check it.
 
 pub mod client;
+pub mod contract;
 pub mod host;
+pub mod stream;
 pub mod world;

@@ -4,172 +4,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use ssedge::channel::{
-    Batch, ChannelName, Entry, EntryId, Filter, Gap, GapReason, Page, Position, Requested, Start, Subscribe,
-};
-use ssedge::limits::{
-    BACKLOG_BYTES, BACKLOG_LOW_BYTES, CLOCK_SKEW, DEADLINE_MARGIN, FILTER_CURSOR, PAGE_BYTES, STOCK_TICKS,
-};
-use ssedge::session::{Chunk, CloseReason, Input, Opening, Output, Pulse, Session, Terms};
-use ssedge::sse::{Decoded, Decoder};
-use ssedge::stock::Symbol;
+use ssedge::channel::{Batch, Filter, GapReason, Position, Requested, Start};
+use ssedge::limits::{DEADLINE_MARGIN, FILTER_CURSOR};
+use ssedge::session::{CloseReason, Input, Pulse, Terms};
 use ssedge::time::UnixMillis;
-
-/// 2026-11-22T10:00:00Z.
-const NOW: UnixMillis = UnixMillis(1_795_341_600_000);
-const HEARTBEAT: Duration = Duration::from_secs(15);
-const RETRY: Duration = Duration::from_secs(2);
-const SECOND: Duration = Duration::from_secs(1);
-const TERMS: Terms = Terms { heartbeat: HEARTBEAT, retry: RETRY, life: None, deadline: None, expires: None };
-
-/// A session, its clock, and what it did since it was last asked.
-struct Stream {
-    session: Session<Bytes>,
-    now: UnixMillis,
-    said: String,
-    asked: Vec<Subscribe>,
-    unsubscribed: usize,
-    awaits: usize,
-    wake_at: Option<UnixMillis>,
-    closed: Option<CloseReason>,
-}
-
-impl Stream {
-    fn open(opening: Opening, terms: Terms, seed: u64) -> Self {
-        let mut stream = Self {
-            session: Session::open(opening, terms, seed, NOW),
-            now: NOW,
-            said: String::new(),
-            asked: Vec::new(),
-            unsubscribed: 0,
-            awaits: 0,
-            wake_at: None,
-            closed: None,
-        };
-        stream.drain();
-        stream
-    }
-
-    /// A stream on a channel whose page says that it starts after `after`, with its opening block taken off.
-    fn live(opening: Opening, terms: Terms, after: u64) -> Self {
-        let mut stream = Self::open(opening, terms, 7);
-        stream.page(Start::at(id(after)), None, false);
-        stream.asked.clear();
-        stream.check(&format!("event: cursor\nid: {after}\ndata: {{\"cursor\":\"{after}\"}}\n\n"));
-        stream
-    }
-
-    fn drain(&mut self) {
-        loop {
-            match self.session.poll_output() {
-                Output::Send(Chunk::Own(bytes) | Chunk::Frame(bytes)) => {
-                    assert!(bytes.ends_with(b"\n\n"), "whole blocks");
-                    self.said.push_str(std::str::from_utf8(&bytes).unwrap());
-                }
-                Output::Subscribe(subscribe) => self.asked.push(subscribe),
-                Output::Unsubscribe => self.unsubscribed += 1,
-                Output::AwaitDrain => self.awaits += 1,
-                Output::WakeAt(at) => {
-                    self.wake_at = Some(at);
-                    return;
-                }
-                Output::Close(reason) => {
-                    self.wake_at = None;
-                    self.closed = Some(reason);
-                    return;
-                }
-            }
-        }
-    }
-
-    fn input(&mut self, input: Input<Bytes>) {
-        self.session.handle(input, self.now);
-        self.drain();
-    }
-
-    fn page(&mut self, start: Start, batch: Option<Batch<Bytes>>, more: bool) {
-        self.input(Input::Page(Page { start, batch, more }));
-    }
-
-    fn entries(&mut self, after: u64, ids: std::ops::RangeInclusive<u64>) {
-        self.input(Input::Entries(batch(after, ids)));
-    }
-
-    /// The host wakes the session whenever it asked for that, until then.
-    fn until(&mut self, then: UnixMillis) {
-        while let Some(at) = self.wake_at.filter(|at| *at <= then) {
-            self.now = self.now.max(at);
-            self.input(Input::Wake);
-            assert!(self.wake_at.is_none_or(|next| next > self.now), "it would be woken without an end");
-        }
-        self.now = then;
-    }
-
-    fn run(&mut self, span: Duration) {
-        self.until(self.now + span);
-    }
-
-    fn said(&mut self) -> String {
-        std::mem::take(&mut self.said)
-    }
-
-    /// What it said is this, apart from a `retry` at the start of it.
-    #[track_caller]
-    fn check(&mut self, expected: &str) {
-        let said = self.said();
-        let without_retry = match said.strip_prefix("retry: ") {
-            Some(rest) => rest.split_once('\n').unwrap().1,
-            None => &said,
-        };
-        assert_eq!(without_retry, expected);
-    }
-
-    /// The subscription that it asked for, since it was last asked.
-    #[track_caller]
-    fn asked(&mut self, after: u64, newest: bool) {
-        let asked = std::mem::take(&mut self.asked);
-        let asked: Vec<_> = asked.iter().map(|s| (s.position.clone(), s.newest)).collect();
-        assert_eq!(asked, [(Position::After(Requested::from(id(after))), newest)]);
-    }
-}
-
-fn id(n: u64) -> EntryId {
-    EntryId::new(n).unwrap()
-}
-
-fn entry(n: u64) -> Entry {
-    let key = if n.is_multiple_of(2) { "even" } else { "odd" };
-    Entry { id: id(n), time: NOW, event: None, key: Some(key.into()), body: format!(r#"{{"n":{n}}}"#) }
-}
-
-fn block(n: u64) -> String {
-    format!("id: {n}\ndata: {{\"n\":{n}}}\n\n")
-}
-
-fn filtered(after: u64, ids: std::ops::RangeInclusive<u64>, filter: &Filter) -> Batch<Bytes> {
-    Batch::encode(id(after), &ids.map(entry).collect::<Vec<_>>(), filter).unwrap()
-}
-
-fn batch(after: u64, ids: std::ops::RangeInclusive<u64>) -> Batch<Bytes> {
-    filtered(after, ids, &Filter::ALL)
-}
-
-fn channel(position: Position, pulse: Pulse, conflates: bool) -> Opening {
-    let subscribe = Subscribe { position, filter: Filter::ALL, newest: false };
-    Opening { channel: Some((ChannelName::Events, subscribe)), pulse, conflates }
-}
-
-fn chat() -> Opening {
-    channel(Position::History(20), Pulse::None, false)
-}
-
-fn quotes() -> Opening {
-    channel(Position::History(0), Pulse::None, true)
-}
-
-fn gap(reason: GapReason, requested: &str, after: u64) -> Start {
-    Start { after: id(after), gap: Some(Gap { reason, requested: Requested::new(requested) }) }
-}
+use ssedge_tests::stream::{
+    HEARTBEAT, NOW, SECOND, Stream, TERMS, batch, block, channel, chat, filtered, gap, id,
+};
 
 #[test]
 fn nothing_wakes_a_stream_in_vain_while_its_channel_is_silent() {
@@ -186,58 +27,182 @@ fn nothing_wakes_a_stream_in_vain_while_its_channel_is_silent() {
 }
 
 #[test]
-fn a_reader_of_quotes_is_told_of_a_gap_too() {
-    let mut stream = Stream::live(quotes(), TERMS, 5);
-    stream.input(Input::Lost);
-    stream.run(SECOND);
-    stream.asked(5, false);
-    stream.page(gap(GapReason::Expired, "5", 8), Some(batch(8, 9..=9)), false);
-    let data = r#"{"reason":"expired","requested":"5","resumes_after":"8"}"#;
-    stream.check(&format!("event: gap\nid: 8\ndata: {data}\n\n{}", block(9)));
-}
-
-#[test]
-fn a_run_that_was_lost_is_not_taken_for_a_beginning() {
-    let mut stream = Stream::live(chat(), TERMS, 5);
-    // 6 and 7 never arrived, and were gone when the channel began again at 100.
-    stream.entries(0, 100..=100);
-    stream.check("");
-    assert_eq!(stream.unsubscribed, 1);
-    stream.asked(5, false);
-    // A page is what follows its start, whatever came before it in the log.
-    stream.page(gap(GapReason::Expired, "5", 99), Some(batch(0, 100..=100)), false);
-    let data = r#"{"reason":"expired","requested":"5","resumes_after":"99"}"#;
-    stream.check(&format!("event: gap\nid: 99\ndata: {data}\n\n{}", block(100)));
-}
-
-#[test]
-fn the_first_entries_of_a_run_do_not_come_twice() {
-    let mut stream = Stream::open(chat(), TERMS, 7);
-    stream.page(Start::at(id(0)), Some(batch(0, 100..=100)), false);
-    stream.said();
-    stream.asked.clear();
-    // A subscription that was given up still delivers.
-    stream.entries(0, 100..=101);
-    stream.check("");
-    stream.asked(100, false);
-    stream.page(Start::at(id(100)), Some(batch(100, 101..=101)), false);
-    stream.check(&block(101));
-}
-
-#[test]
-fn a_stalled_reader_behind_a_filter_is_not_sent_cursors_without_end() {
-    let mut stream = Stream::live(chat(), TERMS, 1);
-    let odd = Filter::keys(["odd".into()]);
-    stream.input(Input::Backlog(BACKLOG_LOW_BYTES + 1));
-    for n in 1..=20 {
-        stream.input(Input::Entries(filtered(2 * n - 1, 2 * n..=2 * n, &Filter::keys(["x".into()]))));
-        stream.input(Input::Entries(filtered(2 * n, 2 * n + 1..=2 * n + 1, &Filter::keys(["x".into()]))));
-        stream.run(FILTER_CURSOR);
+fn the_first_block_tells_the_cursor_and_a_time_to_come_back() {
+    let mut drawn = Vec::new();
+    for seed in 0..200 {
+        let mut stream = Stream::open(chat(), TERMS, seed);
+        assert_eq!(stream.asked.len(), 1);
+        assert_eq!(stream.session.starts_after(), None);
+        stream.page(Start::at(id(41)), Some(batch(41, 42..=43)), false);
+        assert_eq!(stream.session.starts_after(), Some(id(41)));
+        let said = stream.said();
+        let (retry, rest) = said.strip_prefix("retry: ").unwrap().split_once('\n').unwrap();
+        drawn.push(retry.parse::<u64>().unwrap());
+        assert_eq!(
+            rest,
+            format!("event: cursor\nid: 41\ndata: {{\"cursor\":\"41\"}}\n\n{}{}", block(42), block(43))
+        );
     }
+    drawn.sort_unstable();
+    assert!(drawn[0] >= 1_000 && drawn[199] <= 3_000, "{drawn:?}");
+    assert!(drawn[10] < 1_300 && drawn[189] > 2_700, "spread over the whole range: {drawn:?}");
+}
+
+#[test]
+fn a_gap_takes_the_place_of_the_cursor() {
+    let check = |requested: &str, start: Start, follows: Option<Batch<Bytes>>, expected: &str| {
+        let mut stream =
+            Stream::open(channel(Position::After(Requested::new(requested)), Pulse::None, false), TERMS, 7);
+        stream.page(start, follows, false);
+        stream.check(expected);
+    };
+    check(
+        "7",
+        gap(GapReason::Expired, "7", 41),
+        Some(batch(41, 42..=42)),
+        "event: gap\nid: 41\ndata: {\"reason\":\"expired\",\"requested\":\"7\",\"resumes_after\":\"41\"}\n\n\
+         id: 42\ndata: {\"n\":42}\n\n",
+    );
+    check(
+        "a\"\n\u{0}",
+        gap(GapReason::Unknown, "a\"\n\u{0}", 42),
+        None,
+        "event: gap\nid: 42\n\
+         data: {\"reason\":\"unknown\",\"requested\":\"a\\\"\\n\\u0000\",\"resumes_after\":\"42\"}\n\n",
+    );
+}
+
+#[test]
+fn a_heartbeat_breaks_a_silence_and_nothing_else() {
+    let mut stream = Stream::live(chat(), TERMS, 5);
+    stream.run(HEARTBEAT - Duration::from_millis(1));
     stream.check("");
-    stream.input(Input::Backlog(0));
+    stream.run(Duration::from_millis(1));
+    stream.check(":\n\n");
+    stream.run(10 * SECOND);
+    stream.entries(5, 6..=6);
+    stream.check(&block(6));
+    stream.run(HEARTBEAT - Duration::from_millis(1));
+    stream.check("");
+    stream.run(Duration::from_millis(1) + HEARTBEAT);
+    stream.check(":\n\n:\n\n");
+
+    let mut stream = Stream::live(channel(Position::History(0), Pulse::Clock(10 * SECOND), false), TERMS, 5);
+    stream.run(60 * SECOND);
+    assert!(!stream.said().contains(":\n\n:"), "ticks are traffic");
+}
+
+/// The stream ends at `end`, after a `retry` of 100 to 1000 ms, and not before.
+#[track_caller]
+fn ends_by_plan(stream: &mut Stream, end: UnixMillis) {
+    stream.until(UnixMillis(end.0 - 1));
+    assert_eq!(stream.closed, None);
+    stream.said();
+    stream.until(end);
+    assert_eq!(stream.closed, Some(CloseReason::Rotated));
+    let said = stream.said();
+    let last = said.strip_suffix("\n\n").unwrap().rsplit("\n\n").next().unwrap().to_owned();
+    let retry: u64 = last.strip_prefix("retry: ").unwrap().parse().unwrap();
+    assert!((100..=1_000).contains(&retry), "{retry}");
+    stream.said = said.strip_suffix(&format!("retry: {retry}\n\n")).unwrap().to_owned();
+    stream.entries(0, 1..=9);
+    stream.until(end + 60 * SECOND);
+}
+
+#[test]
+fn a_stream_rotates_when_it_has_lived() {
+    let terms = Terms { life: Some(60 * SECOND), ..TERMS };
+    let mut stream = Stream::live(chat(), terms, 5);
+    ends_by_plan(&mut stream, NOW + 60 * SECOND);
+    stream.check("");
+}
+
+#[test]
+fn a_stream_ends_a_margin_before_its_host() {
+    let deadline = Some(NOW + 30 * SECOND);
+    let mut stream = Stream::live(chat(), Terms { deadline, ..TERMS }, 5);
+    ends_by_plan(&mut stream, NOW + 30 * SECOND - DEADLINE_MARGIN);
+    let mut stream = Stream::live(chat(), Terms { deadline, life: Some(10 * SECOND), ..TERMS }, 5);
+    ends_by_plan(&mut stream, NOW + 10 * SECOND);
+}
+
+#[test]
+fn a_token_expires_with_a_word() {
+    let mut stream = Stream::live(chat(), Terms { expires: Some(NOW + 10 * SECOND), ..TERMS }, 5);
+    let none = Filter::keys(["x".into()]);
+    stream.input(Input::Entries(filtered(5, 6..=8, &none)));
+    stream.run(10 * SECOND);
+    stream.check(
+        "event: cursor\nid: 8\ndata: {\"cursor\":\"8\"}\n\n\
+         event: expired\ndata: {\"reason\":\"token expired\"}\n\n",
+    );
+    assert_eq!(stream.closed, Some(CloseReason::Expired));
+}
+
+#[test]
+fn a_quiet_filter_moves_the_cursor_in_time() {
+    let even = Filter::keys(["even".into()]);
+    let mut stream = Stream::live(chat(), Terms { heartbeat: 60 * SECOND, ..TERMS }, 5);
+    stream.input(Input::Entries(filtered(5, 6..=6, &even)));
+    stream.check(&block(6));
+    stream.run(2 * FILTER_CURSOR - SECOND);
+    stream.check("");
+    stream.input(Input::Entries(filtered(6, 7..=7, &even)));
+    stream.run(20 * SECOND);
+    stream.check(":\n\n");
+    stream.entries(7, 8..=8);
+    stream.input(Input::Entries(filtered(8, 9..=9, &even)));
+    stream.check(&block(8));
     stream.run(FILTER_CURSOR);
-    stream.check(":\n\nevent: cursor\nid: 41\ndata: {\"cursor\":\"41\"}\n\n");
-    stream.input(Input::Entries(filtered(41, 42..=43, &odd)));
-    stream.check(&block(43));
+    stream.check("event: cursor\nid: 9\ndata: {\"cursor\":\"9\"}\n\n");
+    stream.run(2 * FILTER_CURSOR - SECOND);
+    stream.check("");
+}
+
+#[test]
+fn a_filter_moves_the_cursor_before_a_planned_end() {
+    let mut stream = Stream::live(chat(), Terms { life: Some(10 * SECOND), ..TERMS }, 5);
+    stream.input(Input::Entries(filtered(5, 6..=7, &Filter::keys(["even".into()]))));
+    ends_by_plan(&mut stream, NOW + 10 * SECOND);
+    stream.check("event: cursor\nid: 7\ndata: {\"cursor\":\"7\"}\n\n");
+}
+
+#[test]
+fn ticks_fall_on_whole_multiples_and_have_no_id() {
+    let mut stream = Stream::live(channel(Position::History(0), Pulse::Clock(7 * SECOND), false), TERMS, 5);
+    stream.run(14 * SECOND);
+    let time = |nth: u64| UnixMillis(NOW.0 - NOW.0 % 7_000 + nth * 7_000);
+    let tick = |at: UnixMillis| format!("data: {{\"type\":\"tick\",\"time\":\"{at}\"}}\n\n");
+    stream.check(&[tick(time(1)), tick(time(2))].concat());
+    // A host that stood still does not make up for what it missed.
+    stream.now = time(9) + SECOND;
+    stream.input(Input::Wake);
+    stream.check(&tick(time(9)));
+    assert_eq!(stream.wake_at, Some(time(10)));
+}
+
+#[test]
+fn a_channel_that_is_not_there_is_no_error_status() {
+    for seed in 0..100 {
+        let mut stream =
+            Stream::open(channel(Position::History(9), Pulse::Clock(SECOND), false), TERMS, seed);
+        stream.run(3 * SECOND);
+        stream.input(Input::Lost);
+        assert_eq!((stream.closed, stream.session.starts_after()), (Some(CloseReason::Unavailable), None));
+        let said = stream.said();
+        let retry: u64 = said.strip_prefix("retry: ").unwrap().strip_suffix("\n\n").unwrap().parse().unwrap();
+        assert!((10_000..=30_000).contains(&retry), "{retry}");
+    }
+}
+
+#[test]
+fn a_reader_that_left_is_owed_nothing() {
+    let mut stream = Stream::live(chat(), TERMS, 5);
+    stream.session.handle(Input::Entries(batch(5, 6..=6)), NOW);
+    stream.input(Input::ReaderGone);
+    stream.check("");
+    assert_eq!(stream.closed, Some(CloseReason::ReaderGone));
+    stream.entries(6, 7..=7);
+    stream.input(Input::Wake);
+    stream.check("");
 }

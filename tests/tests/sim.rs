@@ -8,7 +8,7 @@ use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::RngSeed;
-use ssedge::channel::Retention;
+use ssedge::channel::{EntryId, Retention};
 use ssedge_tests::world::{Profile, Speed, World};
 
 const READERS: usize = 3;
@@ -77,9 +77,18 @@ fn profile(conflates: bool) -> impl Strategy<Value = Profile> {
     })
 }
 
+/// Appends so many entries, of each key in turn; their ids.
+fn fill(world: &mut World, count: usize) -> Vec<EntryId> {
+    (0..count).map(|nth| world.append(KEYS[nth % KEYS.len()], 10)).collect()
+}
+
 fn apply(world: &mut World, op: &Op) {
     match *op {
-        Op::Append { key, size, times } => (0..times).for_each(|_| world.append(key, size)),
+        Op::Append { key, size, times } => {
+            for _ in 0..times {
+                world.append(key, size);
+            }
+        }
         Op::Advance(span) => world.advance(span),
         Op::Disconnect(reader) => world.disconnect(reader),
         Op::Kill => world.kill(),
@@ -126,10 +135,79 @@ proptest! {
         ops in vec(op(), 1..60),
     ) {
         let mut world = World::new(retention, vec![readers.0, readers.1, readers.2]);
-        (0..before).for_each(|nth| world.append(KEYS[nth % KEYS.len()], 10));
+        fill(&mut world, before);
         for op in &ops {
             apply(&mut world, op);
         }
         settle(&mut world);
     }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A reader of all, with so much history, in a world that keeps so many entries for a minute.
+fn alone(max: u64, history: u32, keys: Option<Vec<&'static str>>) -> World {
+    let profile = Profile { keys, history, ticks: false, conflates: false, life: None, token: None };
+    World::new(Retention { max, age: 60 * SECOND }, vec![profile])
+}
+
+#[track_caller]
+fn check(world: &World, seen: &[EntryId], gaps: usize) {
+    let client = &world.readers[0].client;
+    assert_eq!((&client.seen[..], client.gaps.len()), (seen, gaps));
+}
+
+#[test]
+fn history_counts_what_the_filter_admits() {
+    let mut world = alone(100, 3, Some(vec!["b"]));
+    let ids = fill(&mut world, 30);
+    world.advance(SECOND);
+    check(&world, &[ids[22], ids[25], ids[28]], 0);
+    let mut world = alone(5, 30, None);
+    let ids = fill(&mut world, 30);
+    world.advance(SECOND);
+    check(&world, &ids[25..], 0);
+}
+
+#[test]
+fn a_reader_that_is_cut_before_its_first_message_misses_nothing() {
+    for before in [0, 7] {
+        let mut world = alone(100, 0, None);
+        fill(&mut world, before);
+        world.advance(SECOND);
+        world.disconnect(0);
+        let ids = fill(&mut world, 4);
+        world.advance(5 * SECOND);
+        check(&world, &ids, 0);
+    }
+}
+
+#[test]
+fn from_the_beginning_a_gap_is_only_what_is_gone() {
+    let mut world = alone(5, 0, None);
+    world.advance(SECOND);
+    world.disconnect(0);
+    let ids = fill(&mut world, 6);
+    world.advance(5 * SECOND);
+    check(&world, &ids[1..], 1);
+}
+
+#[test]
+fn a_run_that_came_and_went_while_the_reader_was_away_is_a_gap() {
+    let mut world = alone(100, 0, None);
+    world.advance(SECOND);
+    let mut seen = fill(&mut world, 1);
+    // All of it expires, and the reader comes back to an empty channel.
+    world.advance(70 * SECOND);
+    world.disconnect(0);
+    world.advance(5 * SECOND);
+    check(&world, &seen, 0);
+    // While it is away once more, another run comes, goes, and is followed by a third.
+    world.outage(80 * SECOND, true);
+    world.evict();
+    fill(&mut world, 3);
+    world.advance(70 * SECOND);
+    seen.extend(fill(&mut world, 2));
+    world.advance(30 * SECOND);
+    check(&world, &seen, 1);
 }

@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 
+use js_sys::{JSON, Reflect};
 use ssedge::settings::{BadSetting, Host, LogLevel, Settings};
 use ssedge::time::UnixMillis;
 use wasm_bindgen::JsCast;
@@ -25,7 +26,11 @@ pub fn settings(env: &Env) -> Result<Settings, BadSetting> {
     thread_local! {
         static SETTINGS: OnceCell<Result<Settings, BadSetting>> = const { OnceCell::new() };
     }
-    let lookup = |name: &str| env.var(name).ok().map(|value| value.to_string());
+    // wrangler.toml may hold a number or a boolean where the core wants its text.
+    let lookup = |name: &str| {
+        let value = Reflect::get(env, &name.into()).ok().filter(|value| !value.is_undefined())?;
+        value.as_string().or_else(|| JSON::stringify(&value).ok().map(String::from))
+    };
     SETTINGS.with(|settings| settings.get_or_init(|| Settings::parse(Host::Worker, lookup)).clone())
 }
 

@@ -4,12 +4,14 @@
 //! of a channel come to it over a hibernatable WebSocket from the channel's Durable Object, which sleeps between
 //! two messages. What a reader sees is decided in the core.
 
+mod body;
 mod channel;
 mod host;
 mod link;
 mod log;
 mod reply;
 mod stream;
+mod subscription;
 
 use http::{Method, Response as Reply};
 use ssedge::problem::Problem;

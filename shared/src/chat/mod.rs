@@ -57,12 +57,12 @@ impl fmt::Display for Room {
 
 /// Who speaks: 1 to [`USER_CHARS`] characters after trimming, none of them a control character.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String")]
 pub struct User(String);
 
 /// What is said: 1 to [`TEXT_CHARS`] characters after trimming, no control characters but `\n` and `\t`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String")]
 pub struct Text(String);
 
 /// Why a name or a text is refused.
@@ -115,6 +115,22 @@ impl Text {
     /// [`InvalidText`] against the length or with a control character other than `\n` and `\t`.
     pub fn new(text: &str) -> Result<Self, InvalidText> {
         checked(text, TEXT_CHARS, &['\n', '\t']).map(Self)
+    }
+}
+
+impl TryFrom<String> for User {
+    type Error = InvalidText;
+
+    fn try_from(name: String) -> Result<Self, InvalidText> {
+        Self::new(&name)
+    }
+}
+
+impl TryFrom<String> for Text {
+    type Error = InvalidText;
+
+    fn try_from(text: String) -> Result<Self, InvalidText> {
+        Self::new(&text)
     }
 }
 

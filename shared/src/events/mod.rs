@@ -5,6 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::channel::EntryId;
 use crate::json::{self, InvalidBody};
@@ -14,7 +15,7 @@ use crate::time::UnixMillis;
 
 /// What a notification is about: `[A-Za-z0-9_.-]{1,64}`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String")]
 pub struct Topic(String);
 
 /// The text is not a topic.
@@ -41,6 +42,14 @@ impl Topic {
     }
 }
 
+impl TryFrom<String> for Topic {
+    type Error = InvalidTopic;
+
+    fn try_from(name: String) -> Result<Self, InvalidTopic> {
+        Self::new(&name)
+    }
+}
+
 impl fmt::Display for Topic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -48,21 +57,21 @@ impl fmt::Display for Topic {
 }
 
 /// A notification before the channel gave it an id and a time.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotificationDraft {
     /// What it is about.
     pub topic: Topic,
     /// The event's name, where the publisher chose one.
     pub event: Option<EventName>,
-    /// Whatever the publisher sent.
-    pub data: Value,
+    /// Whatever JSON the publisher sent, on one line.
+    pub data: String,
 }
 
 #[derive(Deserialize)]
 struct Body {
     topic: Option<Value>,
     #[serde(default, deserialize_with = "json::present")]
-    data: Option<Value>,
+    data: Option<Box<RawValue>>,
     event: Option<Value>,
 }
 
@@ -70,7 +79,7 @@ struct Body {
 #[serde(tag = "type", rename_all = "lowercase")]
 enum Payload<'a> {
     Tick { time: UnixMillis },
-    Notification { id: EntryId, topic: &'a Topic, time: UnixMillis, data: &'a Value },
+    Notification { id: EntryId, topic: &'a Topic, time: UnixMillis, data: &'a RawValue },
 }
 
 impl NotificationDraft {
@@ -88,16 +97,18 @@ impl NotificationDraft {
                 Some(EventName::published(name).map_err(InvalidBody::field("event"))?)
             }
         };
+        let data = body.data.ok_or("is missing; it may be any JSON");
         Ok(Self {
             topic: Topic::new(topic).map_err(InvalidBody::field("topic"))?,
-            data: body.data.ok_or("is missing; it may be any JSON").map_err(InvalidBody::field("data"))?,
+            data: data.and_then(|data| json::compact(&data)).map_err(InvalidBody::field("data"))?,
             event,
         })
     }
 
     /// The notification as one line of JSON.
     pub(crate) fn body(&self, id: EntryId, time: UnixMillis) -> String {
-        json::line(&Payload::Notification { id, topic: &self.topic, time, data: &self.data })
+        let data = serde_json::from_str(&self.data).unwrap_or(RawValue::NULL);
+        json::line(&Payload::Notification { id, topic: &self.topic, time, data })
     }
 }
 
@@ -125,7 +136,7 @@ mod tests {
             r#"{"topic":"orders","data":{"b":1.10,"a":123456789012345678901234567890,"c":[1e5,-0,"\u0041\/"]}}"#,
             Ok(concat!(
                 r#"{"type":"notification","id":"7","topic":"orders","time":"2026-11-22T10:00:00.000Z","#,
-                r#""data":{"b":1.10,"a":123456789012345678901234567890,"c":[1e+5,-0,"A/"]}}"#
+                r#""data":{"b":1.10,"a":123456789012345678901234567890,"c":[1e5,-0,"A/"]}}"#
             )),
         );
         check(

@@ -1,15 +1,19 @@
 //! The whole URL surface.
 
 mod accept;
+mod append;
 mod plan;
 mod query;
+mod read;
 mod response;
 
 use http::Method;
 use percent_encoding::percent_decode_str;
 
 pub use accept::{Representation, negotiate};
-pub use plan::{Append, Plan, Read, Snapshot, plan};
+pub use append::Append;
+pub use plan::{Plan, plan};
+pub use read::{Read, Snapshot};
 pub use response::{finish, head_of_stream, health, json, preflight};
 
 use crate::channel::{ChannelName, EntryId};
@@ -62,13 +66,12 @@ impl Route {
     pub fn parse(path: &str) -> Result<Self, Problem> {
         const NOT_FOUND: Problem = Problem::NotFound("no such path");
         // Split before decoding, so that an encoded slash stays inside its segment.
-        let segments: Option<Vec<_>> = path
+        let segments: Vec<_> = path
             .strip_prefix('/')
             .ok_or(NOT_FOUND)?
             .split('/')
-            .map(|segment| percent_decode_str(segment).decode_utf8().ok())
+            .map(|segment| percent_decode_str(segment).decode_utf8_lossy())
             .collect();
-        let segments = segments.ok_or(NOT_FOUND)?;
         let segments: Vec<&str> = segments.iter().map(|segment| &**segment).collect();
         let room = |name| Room::new(name).map_err(Problem::invalid("room"));
         match segments[..] {
@@ -124,7 +127,8 @@ mod tests {
         check("/api/chat/a%2Fb", Err(400));
         check("/api/chat/%2e%2e", Err(400));
         check("/api/chat/%256C", Err(400));
-        check("/api/chat/%ff", Err(404));
+        check("/api/chat/%ff", Err(400));
+        check("/%ff", Err(404));
     }
 
     #[test]

@@ -1,30 +1,26 @@
 //! From a request to what is to be done, decided once for both hosts.
 
-use std::collections::BTreeMap;
-
+use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Method, Response, StatusCode, header};
 
-use bytes::Bytes;
-use serde::Serialize;
-use serde_json::value::RawValue;
-
+use super::append::Append;
 use super::query::Query;
+use super::read::{self, Read};
 use super::response::{self, LAST_EVENT_ID};
 use super::{Representation, Route, negotiate};
 use crate::access::{Action, Caller};
-use crate::channel::{
-    ChannelName, Draft, Entry, EntryId, Filter, Gap, Position, Requested, Start, Subscribe,
-};
-use crate::chat::{ChatDraft, Room};
-use crate::events::{NotificationDraft, Topic};
+use crate::channel::{ChannelName, EntryId, Filter, Position, Requested, Subscribe};
+use crate::chat::Room;
+use crate::events::Topic;
 use crate::limits;
+use crate::openapi;
 use crate::problem::Problem;
+use crate::route;
 use crate::session::{Opening, Pulse};
 use crate::settings::{Settings, StockSource};
-use crate::stock::{QuoteDraft, listed_symbol, quote_at};
+use crate::stock::listed_symbol;
 use crate::time::UnixMillis;
-use crate::{json, openapi};
 
 /// What a host is to do.
 #[derive(Clone, Debug)]
@@ -48,10 +44,17 @@ pub enum Plan {
 /// # Errors
 /// The [`Problem`] to answer with.
 pub fn plan(request: &Parts, settings: &Settings, now: UnixMillis) -> Result<Plan, Problem> {
-    let route = Route::parse(request.uri.path())?;
+    let route = Route::parse(request.uri.path());
     if request.method == Method::OPTIONS {
-        return Ok(Plan::Reply(response::preflight(route.allow(), settings.host)));
+        let allow = match &route {
+            Ok(route) => route.allow(),
+            // A page is told of a bad room by the request itself: a refused preflight would hide the reason.
+            Err(Problem::Invalid { .. }) => route::FEED,
+            Err(problem) => return Err(problem.clone()),
+        };
+        return Ok(Plan::Reply(response::preflight(allow, settings.host)));
     }
+    let route = route?;
     let reads = request.method == Method::GET || request.method == Method::HEAD;
     let query = Query::new(request.uri.query());
     let ask = Ask { headers: &request.headers, query, settings, now };
@@ -97,7 +100,9 @@ impl Ask<'_> {
     }
 
     fn follow(&self, channel: ChannelName) -> Result<Plan, Problem> {
-        let representation = negotiate(self.header(header::ACCEPT))
+        let accept: Vec<_> =
+            self.headers.get_all(header::ACCEPT).iter().flat_map(|line| line.to_str()).collect();
+        let representation = negotiate(Some(&accept.join(",")))
             .ok_or(Problem::NotAcceptable("text/event-stream and application/json"))?;
         match channel {
             ChannelName::Events => self.events(representation),
@@ -110,11 +115,14 @@ impl Ask<'_> {
         let topics = self.query.list("topics", limits::TOPICS, Topic::new)?;
         let interval = self.query.interval("tick", true)?;
         let history = self.query.number("history", &limits::EVENTS_HISTORY, 0)?;
-        match &topics {
-            None => self.authorize(Action::Subscribe, "events/*")?,
-            Some(topics) => {
-                for topic in topics {
-                    self.authorize(Action::Subscribe, &format!("events/{topic}"))?;
+        // A grant of the whole channel covers its topics.
+        if self.authorize(Action::Subscribe, "events").is_err() {
+            match &topics {
+                None => self.authorize(Action::Subscribe, "events/*")?,
+                Some(topics) => {
+                    for topic in topics {
+                        self.authorize(Action::Subscribe, &format!("events/{topic}"))?;
+                    }
                 }
             }
         }
@@ -143,8 +151,7 @@ impl Ask<'_> {
             let symbols = symbols.unwrap_or_else(|| listed.clone());
             if representation == Representation::Snapshot {
                 let tick = self.now.floor(interval);
-                let quotes: Vec<_> = symbols.iter().map(|symbol| quote_at(symbol, tick, 0)).collect();
-                return Ok(Plan::Reply(json_of(&Quotes { quotes, cursor: tick.0.to_string() })));
+                return Ok(Plan::Reply(read::market(&symbols, tick)));
             }
             let pulse = Pulse::Market { symbols, interval, position: self.position(history) };
             return Ok(Plan::Stream(Box::new(Opening { channel: None, pulse, conflates: true })));
@@ -152,8 +159,8 @@ impl Ask<'_> {
         let filter =
             symbols.map_or(Filter::ALL, |symbols| Filter::keys(symbols.iter().map(ToString::to_string)));
         let newest = representation == Representation::Snapshot;
-        let position =
-            if newest { Position::After(EntryId::BEGINNING.into()) } else { self.position(history) };
+        let kept = u32::try_from(self.settings.retention.max).unwrap_or(u32::MAX);
+        let position = if newest { Position::History(kept) } else { self.position(history) };
         let subscribe = Subscribe { position, filter, newest };
         Ok(self.log(ChannelName::Stock, subscribe, Pulse::None, representation))
     }
@@ -212,111 +219,6 @@ impl Ask<'_> {
     }
 }
 
-#[derive(Serialize)]
-struct Quotes<T> {
-    quotes: Vec<T>,
-    cursor: String,
-}
-
-fn json_of(value: &impl Serialize) -> Response<Bytes> {
-    let mut response = response::json(StatusCode::OK, json::line(value));
-    response.headers_mut().insert(header::VARY, header::HeaderValue::from_static("Accept"));
-    response
-}
-
-/// A snapshot of a channel.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Read {
-    /// The channel.
-    pub channel: ChannelName,
-    /// What to read of it, at most [`limits::SNAPSHOT_ENTRIES`] entries.
-    pub subscribe: Subscribe,
-}
-
-/// What a channel answers to a [`Read`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
-pub struct Snapshot {
-    /// The bodies of the entries, in order.
-    pub bodies: Vec<String>,
-    /// The id after which a stream goes on.
-    pub cursor: EntryId,
-    /// The snapshot was cut.
-    pub more: bool,
-    /// What the cursor that came has missed.
-    pub gap: Option<Gap>,
-}
-
-impl Read {
-    /// The answer: `{"messages":[…],"cursor":"42"}`, with `"more":true` where it was cut, and `"gap":{…}` where
-    /// the cursor that came could not be resumed.
-    ///
-    /// # Errors
-    /// [`Problem::Internal`] where the storage holds a body that is no JSON.
-    pub fn response(&self, snapshot: Snapshot) -> Result<Response<Bytes>, Problem> {
-        #[derive(Serialize)]
-        struct Document {
-            #[serde(skip_serializing_if = "Option::is_none")]
-            messages: Option<Vec<Box<RawValue>>>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            notifications: Option<Vec<Box<RawValue>>>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            quotes: Option<Vec<Box<RawValue>>>,
-            cursor: EntryId,
-            #[serde(skip_serializing_if = "std::ops::Not::not")]
-            more: bool,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            gap: Option<Gap>,
-        }
-        let bodies = snapshot.bodies.into_iter().map(RawValue::from_string).collect::<Result<Vec<_>, _>>();
-        let bodies = bodies.map_err(|e| Problem::Internal { cause: format!("a stored body: {e}") })?;
-        let Snapshot { cursor, more, gap, .. } = snapshot;
-        let document = Document { messages: None, notifications: None, quotes: None, cursor, more, gap };
-        Ok(json_of(&match self.channel {
-            ChannelName::Chat(_) => Document { messages: Some(bodies), ..document },
-            ChannelName::Events => Document { notifications: Some(bodies), ..document },
-            ChannelName::Stock => Document { quotes: Some(bodies), ..document },
-        }))
-    }
-}
-
-/// A POST that may go on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Append {
-    /// Where to.
-    pub channel: ChannelName,
-}
-
-impl Append {
-    /// Reads the body, of which the host has taken at most [`limits::BODY_BYTES`] and one byte.
-    ///
-    /// # Errors
-    /// [`Problem::TooLarge`], [`Problem::Malformed`] or [`Problem::Invalid`].
-    pub fn draft(&self, body: &[u8], settings: &Settings) -> Result<Draft, Problem> {
-        if body.len() > limits::BODY_BYTES {
-            return Err(Problem::TooLarge);
-        }
-        Ok(match &self.channel {
-            ChannelName::Chat(room) => Draft::Chat(ChatDraft::parse(room.clone(), body)?),
-            ChannelName::Events => Draft::Notification(NotificationDraft::parse(body)?),
-            ChannelName::Stock => Draft::Quote(QuoteDraft::parse(&settings.stock_symbols, body)?),
-        })
-    }
-
-    /// The answer once the entry is stored: `201`, the entry, and for a message its `Location`.
-    #[must_use]
-    pub fn response(&self, id: EntryId, body: String) -> Response<Bytes> {
-        let mut response = response::json(StatusCode::CREATED, body);
-        if let ChannelName::Chat(room) = &self.channel {
-            let location = format!("/api/chat/{room}/messages/{id}");
-            // A room and an id are visible ASCII, so there is always a header of them.
-            if let Ok(location) = location.try_into() {
-                response.headers_mut().insert(header::LOCATION, location);
-            }
-        }
-        response
-    }
-}
-
 impl Plan {
     /// The answer to [`Plan::Message`]: the message's body, if it is kept.
     ///
@@ -325,31 +227,5 @@ impl Plan {
     pub fn message(body: Option<String>) -> Result<Response<Bytes>, Problem> {
         let body = body.ok_or(Problem::NotFound("no such message, or it is no longer kept"))?;
         Ok(response::json(StatusCode::OK, body))
-    }
-}
-
-impl Snapshot {
-    /// Takes at most [`limits::SNAPSHOT_ENTRIES`] of the kept entries after `start`, oldest first.
-    #[must_use]
-    pub fn take(start: Start, subscribe: &Subscribe, entries: Vec<Entry>) -> Self {
-        let mut snapshot = Self { bodies: Vec::new(), cursor: start.after, more: false, gap: start.gap };
-        if subscribe.newest {
-            snapshot.cursor = entries.last().map_or(start.after, |entry| entry.id);
-            let newest: BTreeMap<_, _> = entries.into_iter().map(|entry| (entry.key, entry.body)).collect();
-            let admitted = newest.into_iter().filter(|(key, _)| subscribe.filter.admits_key(key.as_deref()));
-            snapshot.bodies = admitted.map(|(_, body)| body).collect();
-            return snapshot;
-        }
-        for entry in entries {
-            if subscribe.filter.admits(&entry) {
-                if snapshot.bodies.len() == limits::SNAPSHOT_ENTRIES as usize {
-                    snapshot.more = true;
-                    break;
-                }
-                snapshot.bodies.push(entry.body);
-            }
-            snapshot.cursor = entry.id;
-        }
-        snapshot
     }
 }

@@ -9,143 +9,22 @@
 //! slow readers. `F` is whatever the host holds an encoded batch in; the session looks only at its length.
 
 mod blocks;
+mod io;
 mod pulse;
 mod rng;
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::channel::{Batch, ChannelName, EntryId, Page, Position, Requested, Start, Subscribe};
+use crate::channel::{Batch, EntryId, Page, Position, Requested, Start, Subscribe};
 use crate::limits::{BACKLOG_BYTES, BACKLOG_LOW_BYTES, DEADLINE_MARGIN, FILTER_CURSOR, RESUBSCRIBE_MS};
-use crate::settings::Settings;
 use crate::sse::HEARTBEAT;
 use crate::time::UnixMillis;
+pub use io::{Chunk, CloseReason, Frame, Input, Opening, Output, Terms};
 pub use pulse::Pulse;
 use pulse::{Beat, Beats};
 use rng::Rng;
-
-/// Bytes of a batch, as a host holds them.
-pub trait Frame {
-    /// How many.
-    fn len(&self) -> usize;
-
-    /// None: a frame with nothing in it is never sent.
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-impl Frame for Bytes {
-    fn len(&self) -> usize {
-        self.as_ref().len()
-    }
-}
-
-/// What a reader asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Opening {
-    /// The log that it follows, and from where; `None` for the simulated market.
-    pub channel: Option<(ChannelName, Subscribe)>,
-    /// What comes by the clock.
-    pub pulse: Pulse,
-    /// When the reader is too slow, it gets the newest entry of each key instead of an end.
-    pub conflates: bool,
-}
-
-/// What the deployment and the host give a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Terms {
-    /// The longest silence.
-    pub heartbeat: Duration,
-    /// The middle of the reconnection time that the reader is told.
-    pub retry: Duration,
-    /// How long the stream may live.
-    pub life: Option<Duration>,
-    /// When the host is stopped, if it is known to be.
-    pub deadline: Option<UnixMillis>,
-    /// When the reader's token expires.
-    pub expires: Option<UnixMillis>,
-}
-
-impl Terms {
-    /// What the settings say, for a reader without a token on a host without a deadline.
-    #[must_use]
-    pub const fn new(settings: &Settings) -> Self {
-        Self {
-            heartbeat: settings.heartbeat,
-            retry: settings.retry,
-            life: settings.stream_life,
-            deadline: None,
-            expires: None,
-        }
-    }
-}
-
-/// What happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Input<F> {
-    /// The channel answered [`Output::Subscribe`].
-    Page(Page<F>),
-    /// The channel has news for a subscribed reader.
-    Entries(Batch<F>),
-    /// The channel did not answer, or the subscription broke.
-    Lost,
-    /// So many bytes are with the transport and not yet with the reader. Due before every other input when it
-    /// has changed, and once [`Output::AwaitDrain`] asked for it.
-    Backlog(usize),
-    /// The time of [`Output::WakeAt`] has come.
-    Wake,
-    /// The reader left.
-    ReaderGone,
-}
-
-/// What is to be done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output<F> {
-    /// Hand these bytes to the transport: whole blocks of an event stream.
-    Send(Chunk<F>),
-    /// Ask the channel; the answer is [`Input::Page`] or [`Input::Lost`].
-    Subscribe(Subscribe),
-    /// Give the subscription up: what it still delivers is not wanted.
-    Unsubscribe,
-    /// Tell by [`Input::Backlog`] when the backlog is at most [`BACKLOG_LOW_BYTES`].
-    AwaitDrain,
-    /// Nothing more until then, or until the next input.
-    WakeAt(UnixMillis),
-    /// Nothing more at all: end the body once everything sent has left.
-    Close(CloseReason),
-}
-
-/// Bytes to send.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Chunk<F> {
-    /// A block that the session wrote.
-    Own(Bytes),
-    /// A batch of the channel, as it came.
-    Frame(F),
-}
-
-/// Why a stream ended; `Display` is for the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CloseReason {
-    /// It lived as long as it may.
-    #[error("it lived as long as it may")]
-    Rotated,
-    /// The reader's token expired.
-    #[error("the token expired")]
-    Expired,
-    /// The reader did not take its bytes.
-    #[error("the reader did not take its bytes")]
-    TooSlow,
-    /// The channel could not be reached when the stream opened.
-    #[error("the channel could not be reached")]
-    Unavailable,
-    /// The reader left.
-    #[error("the reader left")]
-    ReaderGone,
-}
 
 /// Where the session stands with its channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

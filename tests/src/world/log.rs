@@ -5,6 +5,9 @@ use ssedge::channel::{Batch, Entry, EntryId, Extent, Filter, Page, Retention, St
 use ssedge::limits::PAGE_BYTES;
 use ssedge::time::UnixMillis;
 
+/// More than what a block has beside its body.
+const FIELDS_BYTES: usize = 64;
+
 /// Every entry that there ever was, of which readers get what is kept.
 #[derive(Debug)]
 pub struct Log {
@@ -126,12 +129,12 @@ impl Log {
 
 /// The first of these entries whose admitted blocks fill a page.
 fn one_page<'a>(entries: &'a [Entry], filter: &Filter) -> &'a [Entry] {
-    let mut frame = Vec::new();
+    let mut bytes = 0;
     for (at, entry) in entries.iter().enumerate() {
         if filter.admits(entry) {
-            entry.encode(&mut frame);
+            bytes += entry.body.len() + FIELDS_BYTES;
         }
-        if frame.len() > PAGE_BYTES {
+        if bytes > PAGE_BYTES {
             return &entries[..at.max(1)];
         }
     }

@@ -1,0 +1,96 @@
+//! The body of a stream: a `ReadableStream` that is written to, and says how much its reader has not taken.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use js_sys::{Function, Object, Promise, Reflect, Uint8Array};
+use ssedge::limits::BACKLOG_LOW_BYTES;
+use wasm_bindgen::JsCast;
+use wasm_bindgen::prelude::{Closure, JsValue};
+use web_sys::{
+    ByteLengthQueuingStrategy, QueuingStrategyInit, ReadableStream, ReadableStreamDefaultController,
+};
+use worker::Result;
+
+/// What the platform calls when the reader wants more. It must live as long as the body.
+pub type Pull = Closure<dyn FnMut() -> Promise>;
+
+#[derive(Default)]
+pub struct Body {
+    controller: RefCell<Option<ReadableStreamDefaultController>>,
+    /// Somebody wants to know when the backlog is low.
+    awaits_drain: Cell<bool>,
+    /// Ends the wait of `pull`, which would be called for every read otherwise.
+    pull_again: RefCell<Option<Function>>,
+}
+
+impl Body {
+    /// The platform's side. `drained` is called when a backlog that was awaited is low, `cancel` when the reader
+    /// cancels.
+    pub fn open(
+        self: &Rc<Self>,
+        drained: impl Fn() + 'static,
+        cancel: &Function,
+    ) -> Result<(ReadableStream, Pull)> {
+        let body = self.clone();
+        let start = Closure::once(move |controller| drop(body.controller.replace(Some(controller))));
+        let body = Rc::downgrade(self);
+        let pull = Closure::new(move || body.upgrade().map_or_else(now, |body| body.pull(&drained)));
+        let source = Object::new();
+        Reflect::set(&source, &"start".into(), start.as_ref())?;
+        Reflect::set(&source, &"pull".into(), pull.as_ref())?;
+        Reflect::set(&source, &"cancel".into(), cancel)?;
+        let high_water = QueuingStrategyInit::new(BACKLOG_LOW_BYTES as f64);
+        let strategy = ByteLengthQueuingStrategy::new(&high_water)?;
+        let stream =
+            ReadableStream::new_with_underlying_source_and_strategy(&source, strategy.unchecked_ref())?;
+        Ok((stream, pull))
+    }
+
+    fn pull(&self, drained: &impl Fn()) -> Promise {
+        if self.awaits_drain.get() && self.backlog() <= BACKLOG_LOW_BYTES {
+            self.awaits_drain.set(false);
+            drained();
+        }
+        if self.awaits_drain.get() {
+            return now();
+        }
+        Promise::new(&mut |resolve, _| drop(self.pull_again.replace(Some(resolve))))
+    }
+
+    /// Bytes that the reader has not taken.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of bytes")]
+    pub fn backlog(&self) -> usize {
+        let controller = self.controller.borrow();
+        let room = controller.as_ref().and_then(ReadableStreamDefaultController::desired_size);
+        room.map_or(0, |room| (BACKLOG_LOW_BYTES as f64 - room).max(0.0) as usize)
+    }
+
+    /// Has `drained` called once the backlog is low.
+    pub fn await_drain(&self) {
+        self.awaits_drain.set(true);
+        if let Some(resolve) = self.pull_again.take() {
+            // A promise that is resolved twice stays as it is.
+            let _ = resolve.call0(&JsValue::NULL);
+        }
+    }
+
+    pub fn send(&self, bytes: &Uint8Array) {
+        if let Some(controller) = &*self.controller.borrow() {
+            // A body that was cancelled takes no more, and its `cancel` has said so.
+            let _ = controller.enqueue_with_chunk(bytes);
+        }
+    }
+
+    /// Ends the body once everything sent is taken.
+    pub fn close(&self) {
+        if let Some(controller) = self.controller.take() {
+            // A body that was cancelled is closed.
+            let _ = controller.close();
+        }
+    }
+}
+
+fn now() -> Promise {
+    Promise::resolve(&JsValue::NULL)
+}

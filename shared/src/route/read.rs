@@ -1,0 +1,117 @@
+//! Snapshots: what a feed holds, as one document.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use http::{Response, StatusCode, header};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::response;
+use crate::channel::{ChannelName, Entry, EntryId, Gap, Start, Subscribe};
+use crate::json;
+use crate::limits;
+use crate::problem::Problem;
+use crate::stock::{Symbol, quote_at};
+use crate::time::UnixMillis;
+
+/// The snapshot of the simulated market at a tick.
+pub(super) fn market(symbols: &[Symbol], tick: UnixMillis) -> Response<Bytes> {
+    #[derive(Serialize)]
+    struct Document<T> {
+        quotes: Vec<T>,
+        cursor: String,
+    }
+    let quotes = symbols.iter().map(|symbol| quote_at(symbol, tick, 0)).collect();
+    negotiated(&Document { quotes, cursor: tick.0.to_string() })
+}
+
+fn negotiated(value: &impl Serialize) -> Response<Bytes> {
+    let mut response = response::json(StatusCode::OK, json::line(value));
+    response.headers_mut().insert(header::VARY, http::HeaderValue::from_static("Accept"));
+    response
+}
+
+/// A snapshot of a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Read {
+    /// The channel.
+    pub channel: ChannelName,
+    /// What to read of it, at most [`limits::SNAPSHOT_ENTRIES`] entries.
+    pub subscribe: Subscribe,
+}
+
+/// What a channel answers to a [`Read`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// The bodies of the entries, in order.
+    pub bodies: Vec<String>,
+    /// The id after which a stream goes on.
+    pub cursor: EntryId,
+    /// The snapshot was cut.
+    pub more: bool,
+    /// What the cursor that came has missed.
+    pub gap: Option<Gap>,
+}
+
+impl Read {
+    /// The answer: `{"messages":[…],"cursor":"42"}`, with `"more":true` where it was cut, and `"gap":{…}` where
+    /// the cursor that came could not be resumed.
+    ///
+    /// # Errors
+    /// [`Problem::Internal`] where the storage holds a body that is no JSON.
+    pub fn response(&self, snapshot: Snapshot) -> Result<Response<Bytes>, Problem> {
+        #[derive(Serialize)]
+        struct Document {
+            #[serde(skip_serializing_if = "Option::is_none")]
+            messages: Option<Vec<Box<RawValue>>>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            notifications: Option<Vec<Box<RawValue>>>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            quotes: Option<Vec<Box<RawValue>>>,
+            cursor: EntryId,
+            #[serde(skip_serializing_if = "std::ops::Not::not")]
+            more: bool,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            gap: Option<Gap>,
+        }
+        let bodies = snapshot.bodies.into_iter().map(RawValue::from_string).collect::<Result<Vec<_>, _>>();
+        let bodies = bodies.map_err(|e| Problem::Internal { cause: format!("a stored body: {e}") })?;
+        let Snapshot { cursor, more, gap, .. } = snapshot;
+        let document = Document { messages: None, notifications: None, quotes: None, cursor, more, gap };
+        Ok(negotiated(&match self.channel {
+            ChannelName::Chat(_) => Document { messages: Some(bodies), ..document },
+            ChannelName::Events => Document { notifications: Some(bodies), ..document },
+            ChannelName::Stock => Document { quotes: Some(bodies), ..document },
+        }))
+    }
+}
+
+impl Snapshot {
+    /// Takes what a [`Read`] wants from the kept entries after `start`, oldest first: at most
+    /// [`limits::SNAPSHOT_ENTRIES`] of them, or the newest of each key.
+    #[must_use]
+    pub fn take(start: Start, subscribe: &Subscribe, entries: Vec<Entry>) -> Self {
+        let mut snapshot = Self { bodies: Vec::new(), cursor: start.after, more: false, gap: start.gap };
+        if subscribe.newest {
+            snapshot.cursor = entries.last().map_or(start.after, |entry| entry.id);
+            let admitted = entries.into_iter().filter(|entry| subscribe.filter.admits(entry));
+            let newest: BTreeMap<_, _> = admitted.map(|entry| (entry.key.clone(), entry)).collect();
+            let mut newest: Vec<_> = newest.into_values().collect();
+            newest.sort_by_key(|entry| entry.id);
+            snapshot.bodies = newest.into_iter().map(|entry| entry.body).collect();
+            return snapshot;
+        }
+        for entry in entries {
+            if subscribe.filter.admits(&entry) {
+                if snapshot.bodies.len() == limits::SNAPSHOT_ENTRIES as usize {
+                    snapshot.more = true;
+                    break;
+                }
+                snapshot.bodies.push(entry.body);
+            }
+            snapshot.cursor = entry.id;
+        }
+        snapshot
+    }
+}

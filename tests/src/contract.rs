@@ -1,0 +1,212 @@
+//! The contract as one table: every statement that a client can check from outside, with the section of the
+//! contract that makes it. It knows nothing of a host but its name and where it listens, so that one table holds
+//! for all of them.
+//!
+//! A statement is checked in rooms of its own, so that many are at the same time.
+
+#![allow(clippy::missing_panics_doc, reason = "a statement that does not hold is a failed test")]
+
+/// The cases of a table: `"§ 1", "what it says" => check`.
+macro_rules! cases {
+    ($($section:literal, $statement:literal => $check:path;)+) => {
+        &[$($crate::contract::Case {
+            section: $section,
+            statement: $statement,
+            check: |context| Box::pin($check(context)),
+        }),+]
+    };
+}
+
+mod access;
+mod chat;
+mod cors;
+mod errors;
+mod events;
+mod groups;
+mod hostile;
+mod negotiation;
+mod others;
+mod resume;
+mod retention;
+mod rotation;
+mod snapshots;
+mod stock;
+mod streams;
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::client::{Answer, Client, Stream};
+use crate::host::Host;
+
+pub use groups::*;
+
+/// Statements that are checked at the same time.
+const AT_ONCE: usize = 12;
+
+/// Statements that hold under the same settings.
+#[derive(Clone, Copy, Debug)]
+pub struct Group {
+    pub vars: &'static [(&'static str, &'static str)],
+    pub tables: &'static [&'static [Case]],
+}
+
+/// One statement.
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
+    section: &'static str,
+    statement: &'static str,
+    check: fn(Context) -> Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+/// What a check has to work with.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// Asks the host.
+    pub client: Client,
+    /// Its name.
+    pub host: &'static str,
+    rooms: Arc<AtomicU32>,
+}
+
+impl Context {
+    /// A room that nobody else uses.
+    #[must_use]
+    pub fn room(&self) -> String {
+        format!("room-{}", self.rooms.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A room in which the numbers from 1 to `n` were said, and their ids.
+    pub async fn filled(&self, n: u64) -> (String, Vec<u64>) {
+        let room = self.room();
+        let mut ids = Vec::new();
+        for text in 1..=n {
+            ids.push(self.client.say(&room, &text.to_string()).await);
+        }
+        (room, ids)
+    }
+}
+
+/// Checks every statement of the group. What does not hold is told together, each by its section.
+pub async fn check(host: &Host, group: &Group) {
+    let context = Context { client: host.client.clone(), host: host.name, rooms: Arc::default() };
+    let slots = Arc::new(Semaphore::new(AT_ONCE));
+    let mut running = JoinSet::new();
+    let mut names = BTreeMap::new();
+    for case in group.tables.iter().copied().flatten() {
+        let (context, slots) = (context.clone(), slots.clone());
+        let handle = running.spawn(async move {
+            let _slot = slots.acquire_owned().await;
+            (case.check)(context).await;
+        });
+        names.insert(handle.id().to_string(), case);
+    }
+    let mut failures = String::new();
+    let mut failed = 0;
+    while let Some(end) = running.join_next().await {
+        if let Err(e) = end {
+            let case = names[&e.id().to_string()];
+            let message = e.try_into_panic().map_or_else(|e| e.to_string(), |panic| message_of(&*panic));
+            failed += 1;
+            let _ = write!(failures, "\n{} {}: {message}", case.section, case.statement);
+        }
+    }
+    let (name, all) = (host.name, names.len());
+    assert!(
+        failed == 0,
+        "{failed} of {all} statements do not hold of {name} with {:?}{failures}",
+        group.vars
+    );
+    println!("{all} statements hold of {name} with {:?}", group.vars);
+}
+
+fn message_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
+}
+
+/// Takes a stream's first block apart, which must be exactly as the contract writes it: the reconnection time and
+/// the cursor.
+async fn first_block(stream: &mut Stream) -> (u64, String) {
+    let message = stream.message().await;
+    let text = stream.text();
+    let block = text.split_inclusive("\n\n").next().unwrap_or_default();
+    let retry = block.strip_prefix("retry: ").and_then(|rest| rest.split_once('\n')).map(|(ms, _)| ms);
+    let retry: u64 = retry.and_then(|ms| ms.parse().ok()).unwrap_or_else(|| panic!("no retry: {block:?}"));
+    let cursor = &message.last_event_id;
+    let expected =
+        format!("retry: {retry}\nevent: cursor\nid: {cursor}\ndata: {{\"cursor\":\"{cursor}\"}}\n\n");
+    assert_eq!(block, expected, "the first block");
+    assert_eq!(stream.header("Last-Event-ID"), cursor, "the head names the cursor of the first block");
+    (retry, cursor.clone())
+}
+
+/// The `gap` that a stream must start with, in place of `cursor`.
+async fn first_gap(stream: &mut Stream, reason: &str, requested: &str) -> String {
+    assert_eq!(stream.status, 200, "EventSource gives up for good on a 4xx");
+    let message = stream.message().await;
+    assert_eq!(message.event, "gap", "{message:?}");
+    assert!(stream.text().starts_with("retry: "), "{:?}", stream.text());
+    let after = &message.last_event_id;
+    let requested = serde_json::Value::from(requested);
+    let data = format!(r#"{{"reason":"{reason}","requested":{requested},"resumes_after":"{after}"}}"#);
+    assert_eq!(message.data, data);
+    assert_eq!(stream.header("Last-Event-ID"), after);
+    after.clone()
+}
+
+/// Checks that this is JSON, in one line and without white space between its tokens.
+fn compact(json: &str) {
+    let value: serde_json::Value = serde_json::from_str(json).unwrap_or_else(|e| panic!("{e}: {json}"));
+    // The order of keys is not in a `Value`, but every byte of the text is.
+    let sorted = |text: &str| {
+        let mut bytes = text.as_bytes().to_vec();
+        bytes.sort_unstable();
+        bytes
+    };
+    assert_eq!(sorted(json), sorted(&value.to_string()), "compact JSON, as it is written: {json}");
+}
+
+/// The texts of messages, in their order.
+fn texts(bodies: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<String> {
+    let text = |body: &str| {
+        serde_json::from_str::<serde_json::Value>(body).expect("a message is JSON")["text"].clone()
+    };
+    bodies
+        .into_iter()
+        .map(|body| text(body.as_ref()).as_str().expect("a text is a string").to_owned())
+        .collect()
+}
+
+/// The numbers from `from` to `to`, as texts.
+fn numbers(from: u64, to: u64) -> Vec<String> {
+    (from..=to).map(|n| n.to_string()).collect()
+}
+
+/// Checks that an answer is a problem as RFC 9457 writes them, whose detail says all of `says`.
+#[track_caller]
+fn problem(answer: &Answer, status: u16, field: Option<&str>, says: &[&str]) {
+    assert_eq!(answer.status, status, "{answer:?}");
+    assert_eq!(answer.header("Content-Type"), "application/problem+json", "{answer:?}");
+    let document = answer.json();
+    assert_eq!(document["status"], status, "{document}");
+    assert_eq!(document["field"].as_str(), field, "{document}");
+    let text = |name: &str| {
+        let text = document[name].as_str().filter(|text| !text.is_empty());
+        text.unwrap_or_else(|| panic!("{name} is missing: {document}"))
+    };
+    let (_, _, detail) = (text("type"), text("title"), text("detail"));
+    for word in says {
+        assert!(detail.contains(word), "the detail does not say {word:?}: {document}");
+    }
+    for internal in ["panicked", ".rs:", "worker::", "SQL", "undefined", "Error"] {
+        assert!(!answer.text.contains(internal), "the problem shows internals: {document}");
+    }
+}

@@ -1,0 +1,48 @@
+//! § 6: what ANONYMOUS grants.
+
+use super::{Case, Context, problem};
+
+pub(super) const STRICT: &[Case] = cases! {
+    "§ 6", "ANONYMOUS grants a channel, a prefix or all, and no more" => partial;
+    "§ 6", "publishing events or quotes always needs a token" => never_anonymous;
+};
+
+pub(super) const LOCKED: &[Case] = cases! {
+    "§ 6", "an empty ANONYMOUS grants nothing" => nothing;
+    "§ 6", "what is no channel needs no grant" => open_to_all;
+};
+
+const HI: &str = r#"{"user":"ada","text":"hi"}"#;
+
+async fn partial(c: Context) {
+    for path in ["/api/stock", "/api/chat", "/api/chat/any", "/api/events?topics=news"] {
+        assert_eq!(c.client.open(path, &[]).await.status, 200, "{path}");
+    }
+    for path in ["/api/events", "/api/events?topics=news,orders", "/api/events?topics=orders"] {
+        problem(&c.client.get(path, &[]).await, 403, None, &["subscribe", "events"]);
+        problem(&c.client.get_json(path).await, 403, None, &["subscribe", "events"]);
+    }
+}
+
+async fn never_anonymous(c: Context) {
+    let notification = r#"{"topic":"news","data":1}"#;
+    problem(&c.client.post_json("/api/events", notification).await, 403, None, &["publish", "events"]);
+    assert_eq!(c.client.post_json("/api/chat", HI).await.status, 201);
+}
+
+async fn nothing(c: Context) {
+    for path in ["/api/events", "/api/events?topics=a", "/api/stock", "/api/chat", "/api/chat/a/messages/1"] {
+        problem(&c.client.get(path, &[]).await, 403, None, &["no grant to subscribe"]);
+        problem(&c.client.get_json(path).await, 403, None, &["no grant to subscribe"]);
+        assert_eq!(c.client.head(path, &[]).await.status, 403, "{path}");
+    }
+    problem(&c.client.post_json("/api/chat", HI).await, 403, None, &["no grant to publish chat/lobby"]);
+    // Whoever may not post does not learn more about its body.
+    problem(&c.client.post_json("/api/chat", "{").await, 403, None, &[]);
+}
+
+async fn open_to_all(c: Context) {
+    for path in ["/", "/healthz", "/openapi.json"] {
+        assert_eq!(c.client.get(path, &[]).await.status, 200, "{path}");
+    }
+}

@@ -1,0 +1,172 @@
+//! § 1: text from users can never end a line of the stream, whatever it holds.
+
+use serde_json::{Value, json};
+
+use super::resume::url_encoded;
+use super::{Case, Context, first_gap, problem};
+
+pub(super) const CASES: &[Case] = cases! {
+    "§ 1", "text that may be said arrives as it was sent, in one line" => arrives;
+    "§ 1", "text with control characters is refused" => refused;
+    "§ 1", "half a surrogate pair is refused" => half_surrogates;
+    "§ 1", "bytes that are not UTF-8 are refused" => not_utf8;
+    "§ 1", "a cursor that is repeated in a gap cannot write a field" => cursors;
+    "§ 1", "a cursor of any bytes and any length is a gap" => any_cursor;
+    "§ 5", "a path or a query of any bytes is no failure of the server" => any_path;
+};
+
+/// Each must arrive as itself; what it tries is to end its line, its block or its JSON.
+const ALLOWED: [&str; 18] = [
+    "a\nb",
+    "a\n\nevent: cursor\nid: 9\ndata: {\"cursor\":\"9\"}\n\nb",
+    "data: x\n\ndata: y",
+    ": comment",
+    "id: 5",
+    "retry: 1",
+    "a\tb",
+    "line\u{2028}separator\u{2029}s",
+    "\u{feff}begins with a byte order mark",
+    "a\u{feff}b",
+    "zero\u{200b}width\u{200d}joiners",
+    "right to left: \u{202e}abc",
+    "👩\u{200d}👩\u{200d}👧 🇩🇪 𝒳",
+    "\"}\n\n{\"",
+    "back\\slash \\n \\u000a \\",
+    "</script><!-- ]]> &amp;",
+    "%0a%0d%00",
+    "\u{fffd}\u{fffe}\u{10ffff}",
+];
+
+async fn arrives(c: Context) {
+    let room = c.room();
+    let mut stream = c.client.open(&format!("/api/chat/{room}"), &[]).await;
+    stream.message().await;
+    for text in ALLOWED {
+        let id = c.client.say(&room, text).await;
+        let from = stream.raw().len();
+        let message = stream.message().await;
+        let body: Value = serde_json::from_str(&message.data).expect("a message is JSON");
+        assert_eq!(body["text"], text);
+        assert_eq!((message.event.as_str(), message.last_event_id), ("message", id.to_string()));
+        let block = String::from_utf8_lossy(&stream.raw()[from..]).into_owned();
+        let ends = block.bytes().filter(|byte| matches!(byte, b'\r' | b'\n')).count();
+        assert!(ends == 3 && block.ends_with("\n\n"), "id, data and a blank line: {block:?}");
+    }
+    // The same from the replay.
+    let mut again = c.client.open(&format!("/api/chat/{room}"), &[]).await;
+    for (message, text) in again.plain(ALLOWED.len()).await.iter().zip(ALLOWED) {
+        let body: Value = serde_json::from_str(&message.data).expect("a message is JSON");
+        assert_eq!(body["text"], text);
+    }
+    let pair = r#"{"user":"a","text":"\ud83d\ude00"}"#;
+    assert_eq!(c.client.post_json(&format!("/api/chat/{room}"), pair).await.json()["text"], "😀");
+}
+
+async fn refused(c: Context) {
+    let room = format!("/api/chat/{}", c.room());
+    for control in ["\r", "\r\n", "\0", "\u{1b}", "\u{7f}", "\u{85}", "\u{9f}", "\u{b}", "\u{c}"] {
+        for field in ["user", "text"] {
+            let mut body = json!({ "user": "ada", "text": "hi" });
+            body[field] = format!("a{control}b").into();
+            let answer = c.client.post_json(&room, &body.to_string()).await;
+            problem(&answer, 400, Some(field), &[field, "control characters"]);
+        }
+    }
+    for control in ["\n", "\t"] {
+        let body = json!({ "user": format!("a{control}b"), "text": "hi" });
+        problem(
+            &c.client.post_json(&room, &body.to_string()).await,
+            400,
+            Some("user"),
+            &["control characters"],
+        );
+    }
+    assert_eq!(c.client.get_json(&room).await.text, r#"{"messages":[],"cursor":"0"}"#, "nothing was stored");
+}
+
+async fn half_surrogates(c: Context) {
+    let room = format!("/api/chat/{}", c.room());
+    for half in [r"\ud800", r"\udc00", r"\ud83dx", r"\ud83d\u0041", r"\ude00\ud83d"] {
+        for body in
+            [format!(r#"{{"user":"ada","text":"{half}"}}"#), format!(r#"{{"user":"{half}","text":"hi"}}"#)]
+        {
+            problem(&c.client.post_json(&room, &body).await, 400, None, &["JSON"]);
+        }
+    }
+}
+
+async fn not_utf8(c: Context) {
+    for bad in [&b"\xff"[..], b"\xc3", b"\xed\xa0\x80", b"\xc0\x8a", b"\xf4\x90\x80\x80"] {
+        let body = [b"{\"user\":\"ada\",\"text\":\"", bad, b"\"}"].concat();
+        let head = format!(
+            "POST /api/chat/{} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n",
+            c.room(),
+            body.len()
+        );
+        let answer = c.client.raw(&[head.as_bytes(), &body].concat()).await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{bad:?}: {answer}");
+    }
+}
+
+async fn cursors(c: Context) {
+    let room = c.room();
+    let emoji = "😀".repeat(70);
+    for cursor in
+        ["1\n\ndata: forged", "1\r\nevent: x", "\0", "\u{2028}", "\u{feff}1", "\"},{\"", emoji.as_str()]
+    {
+        let path = format!("/api/chat/{room}?lastEventId={}", url_encoded(cursor));
+        let mut stream = c.client.open(&path, &[]).await;
+        let requested: String = cursor.chars().take(64).collect();
+        first_gap(&mut stream, "unknown", &requested).await;
+        let text = stream.text();
+        assert_eq!(text.matches('\n').count(), 5, "retry, event, id, data and a blank line: {text:?}");
+        assert!(!text.contains('\r'), "{text:?}");
+    }
+}
+
+/// Asks for a snapshot, which ends, and answers its status line and the rest.
+async fn get(c: &Context, path: &[u8], header: &[u8]) -> (String, String) {
+    let accept: &[u8] = b"\r\nHost: x\r\nConnection: close\r\nAccept: application/json\r\n\r\n";
+    let answer = c.client.raw(&[b"GET ", path, b" HTTP/1.1", header, accept].concat()).await;
+    let (status, rest) = answer.split_once("\r\n").unwrap_or_default();
+    (status.to_owned(), rest.to_owned())
+}
+
+async fn any_cursor(c: Context) {
+    let path = format!("/api/chat/{}", c.room());
+    let nines = "9".repeat(12_000);
+    for cursor in
+        [&b"\xff"[..], b"a\xc3\x28b", b"\xed\xa0\x80", "\u{e9}".as_bytes(), b"1, 2", nines.as_bytes()]
+    {
+        let header = [b"\r\nLast-Event-ID: ", cursor].concat();
+        let (status, rest) = get(&c, path.as_bytes(), &header).await;
+        assert!(status == "HTTP/1.1 200 OK" && rest.contains("unknown"), "{cursor:?}: {status} {rest}");
+    }
+    for cursor in ["%zz", "%", "%ff%fe", "%C3%28", &nines] {
+        let (status, rest) = get(&c, format!("{path}?lastEventId={cursor}").as_bytes(), b"").await;
+        assert!(status == "HTTP/1.1 200 OK" && rest.contains("unknown"), "{cursor:?}: {status} {rest}");
+    }
+}
+
+async fn any_path(c: Context) {
+    let long = format!("/api/chat/{}", "a".repeat(10_000));
+    for (path, code) in [
+        ("/api/chat/%2e%2e/messages/1", 404),
+        ("/api/chat/%2e%2e%2fhealthz", 400),
+        ("//api/chat", 404),
+        ("/api/chat/%ff", 400),
+        ("/api/chat/%zz", 400),
+        ("/api/chat/a%2f..%2f..%2fevents", 400),
+        ("/api/chat/a/messages/%ff", 404),
+        ("/api/events?topics=%ff", 400),
+        ("/api/stock?symbols=%00", 400),
+        ("/api/chat?history=1%00", 400),
+        ("/assets/../../xtask/serve.mjs", 404),
+        (&long, 400),
+    ] {
+        let (status, rest) = get(&c, path.as_bytes(), b"").await;
+        assert!(status.starts_with(&format!("HTTP/1.1 {code} ")), "{path}: {status} {rest}");
+        assert!(rest.contains("application/problem+json"), "{path}: {rest}");
+    }
+}

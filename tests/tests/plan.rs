@@ -1,0 +1,400 @@
+//! What a request comes to, before any host: the table of refusals, negotiation, CORS, cursors and bounds.
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic, and so may its helpers")]
+
+use bytes::Bytes;
+use http::header::{self, HeaderName};
+use http::request::Parts;
+use http::{Request, Response, StatusCode};
+use serde_json::Value;
+use ssedge::channel::{ChannelName, Entry, EntryId, Filter, Position, Requested, Start};
+use ssedge::limits::BODY_BYTES;
+use ssedge::problem::Problem;
+use ssedge::route::{Append, Plan, Snapshot, finish, plan};
+use ssedge::session::{Opening, Pulse};
+use ssedge::settings::{Host, Settings};
+use ssedge::time::UnixMillis;
+
+const NOW: UnixMillis = UnixMillis(1_795_341_600_000);
+const JSON: (&str, &str) = ("content-type", "application/json");
+
+fn settings_of(host: Host, vars: &[(&str, &str)]) -> Settings {
+    Settings::parse(host, |name| {
+        vars.iter().find(|(var, _)| *var == name).map(|(_, value)| (*value).to_owned())
+    })
+    .unwrap()
+}
+
+fn settings(vars: &[(&str, &str)]) -> Settings {
+    settings_of(Host::Worker, vars)
+}
+
+fn request(line: &str, headers: &[(&str, &str)]) -> Parts {
+    let (method, target) = line.split_once(' ').unwrap();
+    let mut builder = Request::builder().method(method).uri(target);
+    for (name, value) in headers {
+        builder = builder.header(*name, *value);
+    }
+    builder.body(()).unwrap().into_parts().0
+}
+
+fn planned(line: &str, headers: &[(&str, &str)], vars: &[(&str, &str)]) -> Result<Plan, Problem> {
+    plan(&request(line, headers), &settings(vars), NOW)
+}
+
+/// The problem as it is sent: its status, and its detail from the document, whose other members must be right.
+fn sent(problem: &Problem) -> (u16, String, Option<String>) {
+    let response = problem.response();
+    assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+    let document: Value = serde_json::from_slice(response.body()).unwrap();
+    assert_eq!(document["status"], response.status().as_u16());
+    assert!(document["type"].as_str().unwrap().starts_with("urn:ssedge:problem:"), "{document}");
+    assert!(!document["title"].as_str().unwrap().is_empty(), "{document}");
+    let text = |member: &str| document.get(member).map(|value| value.as_str().unwrap().to_owned());
+    (response.status().as_u16(), text("detail").unwrap(), text("field"))
+}
+
+#[track_caller]
+fn refused(line: &str, headers: &[(&str, &str)], vars: &[(&str, &str)], status: u16, detail: &str) {
+    let problem = planned(line, headers, vars).expect_err(line);
+    let (got, said, field) = sent(&problem);
+    assert_eq!((got, said.as_str()), (status, detail), "{line} {headers:?}");
+    if status == 400 {
+        assert_eq!(field.as_deref(), detail.split(':').next(), "the field is named");
+    }
+}
+
+#[track_caller]
+fn opened(target: &str, headers: &[(&str, &str)], vars: &[(&str, &str)]) -> Opening {
+    let get = planned(&format!("GET {target}"), headers, vars);
+    let head = planned(&format!("HEAD {target}"), headers, vars);
+    match (get, head) {
+        (Ok(Plan::Stream(get)), Ok(Plan::Stream(head))) if get == head => *get,
+        other => panic!("{target}: {other:?}"),
+    }
+}
+
+#[track_caller]
+fn position(target: &str, headers: &[(&str, &str)]) -> Position {
+    opened(target, headers, &[("STOCK_SOURCE", "published")]).channel.unwrap().1.position
+}
+
+fn after(cursor: &str) -> Position {
+    Position::After(Requested::new(cursor))
+}
+
+#[test]
+fn a_bad_value_is_a_400_that_names_field_rule_and_limit() {
+    let check = |target: &str, detail: &str| refused(&format!("GET {target}"), &[], &[], 400, detail);
+    for bad in ["-1", "201", "", "+5", "1e1", "5.0", "99999999999999999999"] {
+        check(
+            &format!("/api/chat?history={}", bad.replace('+', "%2B")),
+            "history: must be a whole number from 0 to 200",
+        );
+    }
+    check("/api/events?history=101", "history: must be a whole number from 0 to 100");
+    check("/api/stock?history=601", "history: must be a whole number from 0 to 600");
+    for bad in ["249", "60001", "", "fast", "%2B500", "500.5"] {
+        check(&format!("/api/events?tick={bad}"), "tick: must be milliseconds from 250 to 60000, or off");
+        check(&format!("/api/stock?interval={bad}"), "interval: must be milliseconds from 250 to 60000");
+    }
+    check("/api/stock?interval=off", "interval: must be milliseconds from 250 to 60000");
+    let topic = "topics: each item must be 1 to 64 of A-Z, a-z, 0-9, _, . and -";
+    for bad in ["", "a,", "a%20b", "a%0Ab", "%F0%9F%98%80", &"a".repeat(65)] {
+        check(&format!("/api/events?topics={bad}"), topic);
+    }
+    let many = (0..17).map(|nth| format!("t{nth}")).collect::<Vec<_>>().join(",");
+    check(&format!("/api/events?topics={many}"), "topics: must be at most 16 items");
+    check("/api/stock?symbols=acme", &format!("symbols: each item must be one of {}", listed()));
+    let room = "room: must be 1 to 64 of a-z, 0-9, _ and -, the first a letter or digit";
+    for bad in ["Lobby", "-a", "a%2Fb", "%2E%2E", "a.b", &"a".repeat(65)] {
+        check(&format!("/api/chat/{bad}"), room);
+        check(&format!("/api/chat/{bad}/messages/1"), room);
+    }
+}
+
+fn listed() -> String {
+    ssedge::stock::DEFAULT_SYMBOLS.join(", ")
+}
+
+#[test]
+fn any_token_is_a_401_where_there_is_no_secret() {
+    let detail = "the token is refused: this deployment takes none";
+    for line in ["GET /api/chat", "GET /api/stock", "HEAD /api/events", "POST /api/chat", "POST /api/stock"] {
+        let bearer = [JSON, ("authorization", "Bearer a.b.c")];
+        refused(line, &bearer, &[], 401, detail);
+        refused(line, &[JSON, ("authorization", "bearer  a.b.c")], &[], 401, detail);
+        refused(line, &[JSON, ("cookie", "theme=dark; ssedge_token=a.b.c")], &[], 401, detail);
+        refused(&format!("{line}?access_token=a.b.c"), &[JSON], &[], 401, detail);
+    }
+    refused("GET /api/chat/a/messages/1?access_token=x", &[], &[], 401, detail);
+    let response = Problem::Unauthorized("x").response();
+    assert_eq!(response.headers()[header::WWW_AUTHENTICATE], "Bearer");
+    for header in [("authorization", "Basic a2V5"), ("cookie", "ssedge_tokens=a"), ("cookie", "theme=dark")] {
+        assert!(planned("GET /api/chat", &[header], &[]).is_ok(), "{header:?} is no token");
+    }
+}
+
+#[test]
+fn without_a_grant_it_is_a_403() {
+    refused("POST /api/events", &[JSON], &[], 403, "no grant to publish events");
+    let all = [("ANONYMOUS", "subscribe *, publish *"), ("STOCK_SOURCE", "published")];
+    refused("POST /api/events", &[JSON], &all, 403, "no grant to publish events");
+    refused("POST /api/stock", &[JSON], &all, 403, "no grant to publish stock");
+    let some = [("ANONYMOUS", "subscribe chat/lobby, subscribe events/a")];
+    refused("GET /api/chat/den", &[], &some, 403, "no grant to subscribe chat/den");
+    refused("GET /api/chat/den/messages/1", &[], &some, 403, "no grant to subscribe chat/den");
+    refused("POST /api/chat", &[JSON], &some, 403, "no grant to publish chat/lobby");
+    refused("GET /api/stock", &[], &some, 403, "no grant to subscribe stock");
+    refused("GET /api/events?topics=a,b", &[], &some, 403, "no grant to subscribe events/b");
+    refused("GET /api/events", &[], &some, 403, "no grant to subscribe events/*");
+    assert!(planned("GET /api/events?topics=a", &[], &some).is_ok());
+    assert!(planned("GET /api/chat", &[], &some).is_ok());
+}
+
+#[test]
+fn other_paths_and_methods_are_refused() {
+    for path in ["/api", "/api/events/", "/api/chat/a/b", "/healthz/", "/favicon.ico"] {
+        refused(&format!("GET {path}"), &[], &[], 404, "no such path");
+    }
+    refused("GET /api/chat/a/messages/01", &[], &[], 404, "no such message");
+    let feed = "GET, HEAD, POST, OPTIONS";
+    let page = "GET, HEAD, OPTIONS";
+    let rows = [
+        ("PUT /api/chat", feed),
+        ("DELETE /api/events", feed),
+        ("PATCH /api/stock", feed),
+        ("POST /healthz", page),
+        ("POST /", page),
+        ("DELETE /openapi.json", page),
+        ("POST /api/chat/a/messages/1", page),
+    ];
+    for (line, allow) in rows {
+        refused(line, &[], &[], 405, &format!("this path takes {allow}"));
+        let response = planned(line, &[], &[]).unwrap_err().response();
+        assert_eq!(response.headers()[header::ALLOW], allow);
+    }
+}
+
+#[test]
+fn what_is_accepted_decides_the_representation() {
+    let detail = "Accept: this path answers text/event-stream and application/json";
+    for accept in ["text/html", "image/*", "text/event-stream;q=0, application/json;q=0"] {
+        for path in ["/api/events", "/api/stock", "/api/chat/a"] {
+            refused(&format!("GET {path}"), &[("accept", accept)], &[], 406, detail);
+        }
+    }
+    for accept in ["*/*", "text/*", "text/event-stream", "application/json, text/event-stream"] {
+        opened("/api/chat", &[("accept", accept)], &[]);
+    }
+    opened("/api/chat", &[], &[]);
+    let json = [("accept", "application/json")];
+    let planned = |target: &str| planned(&format!("GET {target}"), &json, &[]).unwrap();
+    assert!(matches!(planned("/api/chat"), Plan::Read(read) if read.channel.to_string() == "chat/lobby"));
+    assert!(matches!(planned("/api/events"), Plan::Read(read) if read.channel == ChannelName::Events));
+    let Plan::Reply(quotes) = planned("/api/stock?symbols=GLBX") else { panic!("a market needs no storage") };
+    assert_eq!(quotes.headers()[header::VARY], "Accept");
+    let quotes: Value = serde_json::from_slice(quotes.body()).unwrap();
+    assert_eq!(
+        (&quotes["quotes"][0]["symbol"], &quotes["cursor"]),
+        (&"GLBX".into(), &NOW.0.to_string().into())
+    );
+}
+
+#[test]
+fn quotes_of_a_simulated_market_cannot_be_published() {
+    let detail = "quotes are simulated here (STOCK_SOURCE=simulated) and cannot be published";
+    refused("POST /api/stock", &[JSON], &[], 409, detail);
+}
+
+#[test]
+fn a_body_is_json_and_small() {
+    let large = "the body: must be at most 16384 bytes";
+    refused("POST /api/chat", &[JSON, ("content-length", "16385")], &[], 413, large);
+    assert!(planned("POST /api/chat", &[JSON, ("content-length", "16384")], &[]).is_ok());
+    let Ok(Plan::Append(append)) = planned("POST /api/chat/den", &[JSON], &[]) else { panic!("it is taken") };
+    let body = |len: usize| format!("{:<len$}", r#"{"user":"ada","text":"hi"}"#);
+    assert!(append.draft(body(BODY_BYTES).as_bytes(), &settings(&[])).is_ok());
+    let problem = append.draft(body(BODY_BYTES + 1).as_bytes(), &settings(&[])).unwrap_err();
+    assert_eq!(sent(&problem), (413, large.to_owned(), None));
+
+    let detail = "Content-Type: the body must be application/json in UTF-8, without Content-Encoding";
+    refused("POST /api/chat", &[], &[], 415, detail);
+    for bad in ["text/plain", "application/jsonp", "application/json; charset=latin1", "*/*", "json"] {
+        refused("POST /api/chat", &[("content-type", bad)], &[], 415, detail);
+    }
+    refused("POST /api/chat", &[JSON, ("content-encoding", "gzip")], &[], 415, detail);
+    for good in ["Application/JSON", "application/json;charset=\"UTF-8\"", "application/json; charset=utf-8"]
+    {
+        assert!(planned("POST /api/chat", &[("content-type", good)], &[]).is_ok(), "{good}");
+    }
+    assert!(planned("POST /api/chat", &[JSON, ("content-encoding", "identity")], &[]).is_ok());
+}
+
+#[test]
+fn a_bad_body_is_a_400() {
+    let published = settings(&[("STOCK_SOURCE", "published")]);
+    let check = |channel: &str, body: &str, detail: &str, field: Option<&str>| {
+        let append = Append { channel: channel.parse().unwrap() };
+        let problem = append.draft(body.as_bytes(), &published).expect_err(body);
+        assert_eq!(sent(&problem), (400, detail.to_owned(), field.map(str::to_owned)), "{body}");
+    };
+    check("chat/a", "[]", "the body must be a JSON object: it does not begin with {", None);
+    check("chat/a", r#"{"user":"ada"}"#, "text: is missing; it must be a string", Some("text"));
+    check(
+        "chat/a",
+        r#"{"user":"","text":"hi"}"#,
+        "user: must be 1 to 40 characters after trimming, not 0",
+        Some("user"),
+    );
+    check("events", r#"{"topic":"a"}"#, "data: is missing; it may be any JSON", Some("data"));
+    check(
+        "stock",
+        r#"{"symbol":"X","price":1}"#,
+        &format!("symbol: must be one of {}", listed()),
+        Some("symbol"),
+    );
+    check(
+        "stock",
+        r#"{"symbol":"ACME","price":1.234}"#,
+        "price: a price has at most 2 decimals",
+        Some("price"),
+    );
+}
+
+#[test]
+fn storage_that_does_not_answer_is_a_503_that_keeps_its_cause() {
+    let problem = Problem::Unavailable { cause: "table gone at 10.0.0.1".into() };
+    let (status, detail, field) = sent(&problem);
+    assert_eq!((status, field), (503, None));
+    assert!(!detail.contains("10.0.0.1"));
+    assert_eq!(problem.response().headers()[header::RETRY_AFTER], "2");
+}
+
+#[test]
+fn the_header_wins_over_the_query_and_both_over_history() {
+    for path in ["/api/chat", "/api/events", "/api/stock"] {
+        assert_eq!(position(&format!("{path}?lastEventId=7&history=3"), &[]), after("7"));
+        assert_eq!(position(&format!("{path}?lastEventId=7"), &[("last-event-id", "9")]), after("9"));
+        assert_eq!(position(&format!("{path}?lastEventId=7"), &[("last-event-id", "")]), after("7"));
+        assert_eq!(position(&format!("{path}?history=3"), &[]), Position::History(3));
+        assert_eq!(position(&format!("{path}?lastEventId=%00%0A&history=3"), &[]), after("\u{0}\n"));
+        let long = "9".repeat(100);
+        assert_eq!(position(&format!("{path}?lastEventId={long}"), &[]), after(&long[..64]));
+    }
+    assert_eq!(position("/api/chat", &[]), Position::History(20));
+    assert_eq!(position("/api/events", &[]), Position::History(0));
+    assert_eq!(position("/api/chat?history=200", &[]), Position::History(200));
+}
+
+#[test]
+fn a_feed_opens_with_what_was_asked_for() {
+    let events = opened("/api/events?topics=a,b,a&tick=off", &[], &[]);
+    let (channel, subscribe) = events.channel.unwrap();
+    assert_eq!((channel, subscribe.filter), (ChannelName::Events, Filter::keys(["a".into(), "b".into()])));
+    assert_eq!((events.pulse, events.conflates), (Pulse::None, false));
+    assert!(matches!(opened("/api/events", &[], &[]).pulse, Pulse::Clock(span) if span.as_millis() == 1_000));
+
+    let market = opened("/api/stock?interval=250&history=600", &[], &[]);
+    assert!(market.channel.is_none());
+    assert!(
+        matches!(market.pulse, Pulse::Market { symbols, position: Position::History(600), .. } if symbols.len() == 8)
+    );
+
+    let published = opened("/api/stock", &[], &[("STOCK_SOURCE", "published")]);
+    let (channel, subscribe) = published.channel.unwrap();
+    assert_eq!((channel, subscribe.newest, published.conflates), (ChannelName::Stock, false, true));
+}
+
+#[test]
+fn a_snapshot_of_published_quotes_is_the_newest_of_each() {
+    let vars = [("STOCK_SOURCE", "published")];
+    let Ok(Plan::Read(read)) = planned("GET /api/stock", &[("accept", "application/json")], &vars) else {
+        panic!("quotes are read from their channel")
+    };
+    // Not from the beginning: nobody asked for what is no longer kept, so nothing is missing.
+    assert_eq!(read.subscribe.position, Position::History(1_000));
+    let log = (1..=500).map(|n| {
+        let key = if n == 7 { "GLBX" } else { "ACME" };
+        let id = EntryId::new(n).unwrap();
+        Entry { id, time: NOW, event: None, key: Some(key.into()), body: n.to_string() }
+    });
+    let snapshot = Snapshot::take(Start::at(EntryId::BEGINNING), &read.subscribe, log.collect());
+    let document = read.response(snapshot).unwrap();
+    assert_eq!(&document.body()[..], br#"{"quotes":[7,500],"cursor":"500"}"#);
+}
+
+fn finished(
+    response: Response<Bytes>,
+    line: &str,
+    headers: &[(&str, &str)],
+    settings: &Settings,
+) -> Response<Bytes> {
+    let mut response = response;
+    let request = request(line, headers);
+    finish(&mut response, &request.method, &request.headers, settings);
+    response
+}
+
+#[test]
+fn pages_of_any_origin_or_of_the_listed_ones_may_read() {
+    let header = |response: &Response<Bytes>, name: HeaderName| {
+        response.headers().get(name).map(|value| value.to_str().unwrap().to_owned())
+    };
+    let origins = |vars: &[(&str, &str)], origin: &str| {
+        let response = finished(Response::default(), "GET /", &[("origin", origin)], &settings(vars));
+        assert_eq!(header(&response, header::X_CONTENT_TYPE_OPTIONS).as_deref(), Some("nosniff"));
+        let allowed = header(&response, header::ACCESS_CONTROL_ALLOW_ORIGIN);
+        let credentials = header(&response, header::ACCESS_CONTROL_ALLOW_CREDENTIALS);
+        let exposed = header(&response, header::ACCESS_CONTROL_EXPOSE_HEADERS);
+        (allowed, credentials, exposed.is_some(), header(&response, header::VARY))
+    };
+    let some = |text: &str| Some(text.to_owned());
+    let listed = [("ALLOWED_ORIGINS", "https://a.example, https://b.example")];
+    assert_eq!(origins(&[], "https://a.example"), (some("*"), None, true, None));
+    let b = "https://b.example";
+    assert_eq!(origins(&listed, b), (some(b), some("true"), true, some("Origin")));
+    for stranger in
+        ["https://c.example", "null", "https://b.example.evil", "http://b.example", "HTTPS://B.EXAMPLE"]
+    {
+        assert_eq!(origins(&listed, stranger), (None, None, false, some("Origin")), "{stranger}");
+    }
+}
+
+#[test]
+fn a_preflight_is_answered_without_a_token() {
+    for (host, status, body) in
+        [(Host::Worker, StatusCode::NO_CONTENT, ""), (Host::Lambda, StatusCode::OK, "\n")]
+    {
+        let settings = settings_of(host, &[]);
+        for (target, allow) in
+            [("/api/chat/a", "GET, HEAD, POST, OPTIONS"), ("/healthz", "GET, HEAD, OPTIONS")]
+        {
+            let line = format!("OPTIONS {target}?access_token=x");
+            let Ok(Plan::Reply(reply)) = plan(&request(&line, &[]), &settings, NOW) else { panic!("{line}") };
+            let reply = finished(reply, &line, &[("origin", "https://a.example")], &settings);
+            assert_eq!((reply.status(), &reply.body()[..]), (status, body.as_bytes()));
+            let headers = reply.headers();
+            assert_eq!(headers[header::ACCESS_CONTROL_ALLOW_METHODS], allow);
+            assert_eq!(headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "*");
+            assert_eq!(
+                headers[header::ACCESS_CONTROL_ALLOW_HEADERS],
+                "Content-Type, Authorization, Idempotency-Key, Last-Event-ID"
+            );
+            assert!(headers.contains_key(header::ACCESS_CONTROL_MAX_AGE));
+        }
+    }
+    refused("OPTIONS /nowhere", &[], &[], 404, "no such path");
+}
+
+#[test]
+fn a_head_has_no_body_and_on_lambda_one_byte() {
+    for (host, body) in [(Host::Worker, ""), (Host::Lambda, "\n")] {
+        let settings = settings_of(host, &[]);
+        let Ok(Plan::Reply(reply)) = plan(&request("HEAD /healthz", &[]), &settings, NOW) else { panic!() };
+        assert!(reply.body().len() > 1);
+        let reply = finished(reply, "HEAD /healthz", &[], &settings);
+        assert_eq!((reply.status(), &reply.body()[..]), (StatusCode::OK, body.as_bytes()));
+        assert_eq!(reply.headers()[header::CONTENT_TYPE], "application/json");
+        assert_eq!(reply.headers()[header::CACHE_CONTROL], "no-store");
+    }
+}

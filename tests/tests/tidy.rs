@@ -1,0 +1,476 @@
+//! The architecture, as tests: one per invariant of ARCHITECTURE.md that is about the shape of the code, most of
+//! them about what is absent; and the documents against the code that they describe.
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic, and so may its helpers")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+use ssedge::route::Route;
+use ssedge::settings::{Host, Settings};
+use ssedge::stock::{DEFAULT_SYMBOLS, Price};
+use ssedge::{limits, openapi};
+
+/// Lines of a file without its tests: what can be read at once.
+const CORE_LINES: usize = 300;
+const HANDLER_LINES: usize = 200;
+/// The files that are longer, and how long they may be at most.
+const LONG_FILES: [(&str, usize); 2] =
+    [("shared/src/session/mod.rs", 360), ("handlers/worker/src/log.rs", 240)];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
+}
+
+/// What a command prints, run at the root.
+fn run(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).current_dir(root()).output().unwrap();
+    assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The files that git tracks or would track, below `under` and with this ending.
+fn files(under: &str, ending: &str) -> Vec<String> {
+    let listed = run("git", &["ls-files", "--cached", "--others", "--exclude-standard"]);
+    let is_file = |path: &&str| root().join(path).is_file();
+    let wanted = listed.lines().filter(|path| path.starts_with(under) && path.ends_with(ending));
+    let files: Vec<_> = wanted.filter(is_file).map(str::to_owned).collect();
+    assert!(!files.is_empty(), "there is no file *{ending} under {under}");
+    files
+}
+
+/// The lines of a source file before its tests, without comments; numbered from 1.
+fn code(path: &str) -> Vec<(usize, String)> {
+    let source = read(path);
+    let lines = source.lines().take_while(|line| !line.starts_with("#[cfg(test)]")).zip(1..);
+    let code = lines.filter(|(line, _)| !line.trim_start().starts_with("//"));
+    code.map(|(line, number)| (number, line.to_owned())).collect()
+}
+
+/// No line of code under `under` may be one that `breaks` the rule.
+#[track_caller]
+fn check_code(under: &str, except: Option<&str>, rule: &str, breaks: impl Fn(&str) -> bool) {
+    let mut found = Vec::new();
+    for path in files(under, ".rs").into_iter().filter(|path| !except.is_some_and(|end| path.ends_with(end)))
+    {
+        let lines = code(&path).into_iter().filter(|(_, line)| breaks(line));
+        found.extend(lines.map(|(number, line)| format!("{path}:{number}: {}", line.trim())));
+    }
+    assert!(found.is_empty(), "{rule}:\n{}", found.join("\n"));
+}
+
+/// The table under a heading of the README: its rows, each with its cells.
+fn readme_table(heading: &str) -> Vec<Vec<String>> {
+    let readme = read("README.md");
+    let section = readme.split("\n## ").find(|section| section.starts_with(heading)).unwrap();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
+    rows.skip(1).map(|row| row.split(" | ").map(|cell| cell.trim().to_owned()).collect()).collect()
+}
+
+const fn contains_any<'a>(words: &'a [&'a str]) -> impl Fn(&str) -> bool + 'a {
+    move |line| words.iter().any(|word| line.contains(word))
+}
+
+// --- The core ---
+
+#[test]
+fn the_core_has_no_platform_in_its_tree() {
+    const PLATFORM: [&str; 12] = [
+        "tokio",
+        "worker",
+        "wasm-bindgen",
+        "js-sys",
+        "web-sys",
+        "lambda",
+        "hyper",
+        "getrandom",
+        "rand",
+        "chrono",
+        "web-time",
+        "aws",
+    ];
+    let tree = ["tree", "--locked", "-p", "ssedge", "-e", "normal", "--prefix", "none", "--format", "{p}"];
+    for target in ["x86_64-unknown-linux-gnu", "wasm32-unknown-unknown"] {
+        let tree = run(env!("CARGO"), &[&tree[..], &["--target", target]].concat());
+        let names: BTreeSet<_> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+        assert!(names.contains("ssedge") && names.contains("serde_json"), "this is no tree: {tree}");
+        for name in names {
+            // `worker-sys` is of the platform, and so is `rand_core`.
+            let family =
+                PLATFORM.iter().find(|word| name.split(['-', '_']).next() == Some(**word) || name == **word);
+            assert_eq!(family, None, "{name} is in the tree of the core for {target}");
+        }
+    }
+}
+
+#[test]
+fn the_core_reads_no_clock_and_no_environment() {
+    const SOURCES: [&str; 12] = [
+        "SystemTime",
+        "Instant",
+        "Date::now",
+        "Timestamp::now",
+        "Zoned::now",
+        "std::env",
+        "env::var",
+        "option_env!",
+        "std::net",
+        "std::fs",
+        "std::thread",
+        "async ",
+    ];
+    check_code("shared/src/", None, "the core takes what it needs as arguments", contains_any(&SOURCES));
+}
+
+// --- The hosts ---
+
+#[test]
+fn handlers_write_no_sse() {
+    const SYNTAX: [&str; 6] = ["\"data:", "\"event:", "\"retry:", "\"id:", "event-stream", "\\n\\n"];
+    check_code("handlers/", None, "what a reader sees is written in the core", contains_any(&SYNTAX));
+}
+
+#[test]
+fn handlers_decide_no_status() {
+    let number = |word: &str| word.len() == 3 && matches!(word.as_bytes()[0], b'1'..=b'5') && is_number(word);
+    let numbered = |line: &str| line.split(|c: char| !c.is_ascii_alphanumeric()).any(number);
+    check_code("handlers/", None, "a status is that of a Problem, or of an answer of the core", |line| {
+        line.contains("StatusCode::")
+            || line.contains("Response::error(")
+            || (line.to_ascii_lowercase().contains("status") && numbered(line))
+    });
+}
+
+fn is_number(word: &str) -> bool {
+    word.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+#[test]
+fn only_host_rs_reads_clock_and_environment() {
+    const SOURCES: [&str; 13] = [
+        "Date::now",
+        "Date::new",
+        "SystemTime",
+        "Instant",
+        "performance",
+        "random",
+        "getrandom",
+        "std::env",
+        "env::var",
+        ".var(",
+        ".secret(",
+        "set_timeout_with",
+        "::now_utc",
+    ];
+    check_code("handlers/", Some("/host.rs"), "only host.rs knows the platform", contains_any(&SOURCES));
+}
+
+#[test]
+fn wrangler_toml_names_what_the_worker_has() {
+    let toml = read("wrangler.toml");
+    let values = |key: &str| -> Vec<String> {
+        let lines = toml.lines().filter_map(|line| line.split_once(" = ")).filter(|(name, _)| *name == key);
+        lines.flat_map(|(_, value)| value.split('"').skip(1).step_by(2).map(str::to_owned)).collect()
+    };
+    let source: String = files("handlers/worker/src/", ".rs").iter().map(|path| read(path)).collect();
+
+    assert_eq!(values("class_name"), ["Channel"]);
+    assert_eq!(values("new_sqlite_classes"), values("class_name"));
+    assert!(source.contains("#[durable_object]\npub struct Channel"), "the Worker has no class Channel");
+
+    let objects = toml.split("[[durable_objects.bindings]]").nth(1).unwrap();
+    assert!(objects.trim_start().starts_with("name = \"CHANNELS\""), "{objects}");
+    assert_eq!(values("binding"), ["ASSETS"]);
+    for binding in ["\"CHANNELS\"", "\"ASSETS\""] {
+        assert_eq!(source.matches(binding).count(), 1, "{binding} is a constant of the Worker");
+    }
+
+    assert!(vars().len() >= 10, "[vars] shows the settings");
+    for (name, _) in vars() {
+        assert!(Settings::NAMES.contains(&&*name), "[vars] has {name}, which is no setting");
+    }
+}
+
+/// The settings that wrangler.toml has, or shows as a comment.
+fn vars() -> Vec<(String, String)> {
+    let toml = read("wrangler.toml");
+    let section = toml.split("[vars]").nth(1).unwrap().split("\n[").next().unwrap();
+    let lines = section.lines().filter_map(|line| line.trim_start_matches("# ").split_once(" = "));
+    lines.map(|(name, value)| (name.to_owned(), value.split('"').nth(1).unwrap().to_owned())).collect()
+}
+
+#[test]
+fn wrangler_toml_shows_the_defaults() {
+    let none = Settings::parse(Host::Worker, |_| None).unwrap();
+    for (name, value) in vars() {
+        let set = Settings::parse(Host::Worker, |var| (var == name).then(|| value.clone()));
+        assert_eq!(set.as_ref(), Ok(&none), "{name} in wrangler.toml");
+    }
+}
+
+#[test]
+fn files_stay_short() {
+    for (under, most) in [("shared/src/", CORE_LINES), ("handlers/", HANDLER_LINES)] {
+        for path in files(under, ".rs") {
+            let source = read(&path);
+            let lines = source.lines().take_while(|line| !line.starts_with("#[cfg(test)]")).count();
+            let long = LONG_FILES.iter().find(|(long, _)| *long == path);
+            let most = long.map_or(most, |(_, most)| *most);
+            assert!(lines <= most, "{path} has {lines} lines without its tests, more than {most}");
+        }
+    }
+}
+
+// --- The OpenAPI document ---
+
+fn document() -> Value {
+    serde_json::from_str(openapi::DOCUMENT).unwrap()
+}
+
+#[test]
+fn openapi_describes_every_endpoint() {
+    const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
+    let document = document();
+    let mut described = BTreeMap::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in
+            item.as_object().unwrap().iter().filter(|(key, _)| METHODS.contains(&&***key))
+        {
+            described.insert((method.to_uppercase(), path.as_str()), operation["summary"].as_str().unwrap());
+        }
+    }
+    let routes = Route::ALL.iter().map(|(method, path, text)| ((method.to_string(), *path), *text));
+    assert_eq!(described, routes.collect());
+}
+
+#[test]
+fn openapi_has_the_version_of_the_crate() {
+    assert_eq!(document()["info"]["version"], env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+fn openapi_refers_to_what_it_has() {
+    fn references<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
+        match value {
+            Value::Object(fields) => {
+                found.extend(fields.get("$ref").and_then(Value::as_str));
+                fields.values().for_each(|value| references(value, found));
+            }
+            Value::Array(items) => items.iter().for_each(|value| references(value, found)),
+            _ => {}
+        }
+    }
+    let document = document();
+    let mut found = BTreeSet::new();
+    references(&document, &mut found);
+    assert!(found.len() > 20, "{found:?}");
+    for reference in found {
+        let pointer = reference.strip_prefix('#').unwrap();
+        assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+    }
+}
+
+#[test]
+fn openapi_has_the_bounds_of_the_code() {
+    let document = document();
+    let schema = |name: &str| document["components"]["schemas"][name].clone();
+    let parameter = |path: &str, name: &str| {
+        let parameters = document["paths"][path]["get"]["parameters"].as_array().unwrap();
+        parameters.iter().find(|parameter| parameter["name"] == name).unwrap()["schema"].clone()
+    };
+    let check = |what: &str, got: &Value, expected: String| assert_eq!(got.to_string(), expected, "{what}");
+    let range = |what: &str, schema: &Value, low: String, high: String| {
+        check(what, &schema["minimum"], low);
+        check(what, &schema["maximum"], high);
+    };
+    let history = |path: &str, most: u32, default: u32| {
+        let schema = parameter(path, "history");
+        range(path, &schema, "0".into(), most.to_string());
+        check(path, &schema["default"], default.to_string());
+    };
+    history("/api/events", *limits::EVENTS_HISTORY.end(), 0);
+    history("/api/stock", limits::STOCK_TICKS, 0);
+    for path in ["/api/chat", "/api/chat/{room}"] {
+        history(path, *limits::CHAT_HISTORY.end(), limits::CHAT_HISTORY_DEFAULT);
+    }
+    let interval = limits::INTERVAL_MS;
+    range("interval", &schema("Interval"), interval.start().to_string(), interval.end().to_string());
+    for (path, name) in [("/api/events", "tick"), ("/api/stock", "interval")] {
+        check(name, &parameter(path, name)["default"], limits::INTERVAL_DEFAULT_MS.to_string());
+    }
+    check("topics", &parameter("/api/events", "topics")["maxItems"], limits::TOPICS.to_string());
+    check("symbols", &parameter("/api/stock", "symbols")["maxItems"], limits::STOCK_SYMBOLS.to_string());
+    let [least, most] =
+        [1, limits::MAX_PRICE_CENTS].map(|cents| Price::from_cents(cents).unwrap().to_string());
+    range("price", &schema("Price"), least, most);
+    check("user", &schema("User")["maxLength"], limits::USER_CHARS.to_string());
+    check("text", &schema("Text")["maxLength"], limits::TEXT_CHARS.to_string());
+    for (name, pattern) in [
+        ("Room", format!("^[a-z0-9][a-z0-9_-]{{0,{}}}$", limits::ROOM_CHARS - 1)),
+        ("Topic", format!("^[A-Za-z0-9_.-]{{1,{}}}$", limits::TOPIC_CHARS)),
+        ("EventName", format!("^[A-Za-z0-9_.-]{{1,{}}}$", limits::EVENT_NAME_CHARS)),
+        ("Symbol", format!("^[A-Z][A-Z0-9.]{{0,{}}}$", limits::MAX_SYMBOL_LEN - 1)),
+    ] {
+        assert_eq!(schema(name)["pattern"], pattern, "{name}");
+    }
+    for (name, entries) in [("EventsSnapshot", "notifications"), ("ChatSnapshot", "messages")] {
+        check(name, &schema(name)["properties"][entries]["maxItems"], limits::SNAPSHOT_ENTRIES.to_string());
+    }
+    let header = |name: &str| document["components"]["headers"][name]["schema"]["const"].clone();
+    check("preflight", &header("Access-Control-Max-Age"), limits::PREFLIGHT_SECS.to_string());
+    check("503", &header("Retry-After"), limits::UNAVAILABLE_RETRY_SECS.to_string());
+    let bodies = openapi::DOCUMENT.matches(&format!("At most {} bytes.", limits::BODY_BYTES)).count();
+    assert_eq!(bodies, Route::ALL.iter().filter(|(method, ..)| method.as_str() == "POST").count());
+}
+
+// --- The README and its fellows ---
+
+#[test]
+fn the_readme_lists_every_endpoint() {
+    let rows = Route::ALL
+        .iter()
+        .map(|(method, path, text)| [method.to_string(), format!("`{path}`"), (*text).to_owned()].to_vec());
+    assert_eq!(readme_table("Endpoints"), rows.collect::<Vec<_>>());
+}
+
+#[test]
+fn the_readme_lists_every_limit() {
+    use limits::*;
+    let price = |cents| Price::from_cents(cents).unwrap();
+    let [events, chat] = [EVENTS_HISTORY, CHAT_HISTORY].map(|range| *range.end());
+    let rows = [
+        ("body of a POST", format!("{BODY_BYTES} bytes")),
+        ("text of a message, user", format!("{TEXT_CHARS}, {USER_CHARS} characters")),
+        ("room, topic, event name", format!("{ROOM_CHARS}, {TOPIC_CHARS}, {EVENT_NAME_CHARS} characters")),
+        ("symbol", format!("{MAX_SYMBOL_LEN} characters")),
+        ("price", format!("{} to {}", price(1), price(MAX_PRICE_CENTS))),
+        ("topics of a stream", TOPICS.to_string()),
+        ("symbols of a deployment", STOCK_SYMBOLS.to_string()),
+        ("`tick`, `interval`", format!("{} to {} ms", INTERVAL_MS.start(), INTERVAL_MS.end())),
+        ("`history` of events, stock, chat", format!("{events}, {STOCK_TICKS}, {chat}")),
+        ("entries of a snapshot", SNAPSHOT_ENTRIES.to_string()),
+        ("bytes held for a slow reader", BACKLOG_BYTES.to_string()),
+        ("page of replay", format!("{PAGE_BYTES} bytes")),
+        ("ids", format!("up to {ID_MAX}")),
+    ];
+    let rows: Vec<_> = rows.map(|(what, limit)| vec![what.to_owned(), limit]).into();
+    assert_eq!(readme_table("Limits"), rows);
+}
+
+#[test]
+fn the_readme_lists_every_setting() {
+    let table = readme_table("Settings");
+    let names: Vec<_> = table.iter().map(|row| row[0].as_str()).collect();
+    assert_eq!(names, Settings::NAMES);
+
+    let none = Settings::parse(Host::Worker, |_| None).unwrap();
+    let millis = |at: &std::time::Duration| u64::try_from(at.as_millis()).unwrap();
+    assert_eq!(none.stock_symbols.len(), DEFAULT_SYMBOLS.len());
+    for (name, default, range) in [
+        ("HEARTBEAT_SECS", none.heartbeat.as_secs(), limits::HEARTBEAT_SECS),
+        ("RETRY_MS", millis(&none.retry), limits::RETRY_MS),
+        ("STREAM_SECS", none.stream_life.map_or(0, |life| life.as_secs()), limits::STREAM_SECS),
+        ("HISTORY_MAX", none.retention.max, limits::HISTORY_MAX),
+        ("HISTORY_SECS", none.retention.age.as_secs(), limits::HISTORY_SECS),
+        ("POST_RATE", none.post_rate, limits::POST_RATE),
+        ("POST_BURST", none.post_burst, limits::POST_BURST),
+        ("POLL_MIN_MS", millis(none.poll.start()), limits::POLL_MS),
+        ("POLL_MAX_MS", millis(none.poll.end()), limits::POLL_MS),
+        ("ROOM_RELAYS", none.room_relays, limits::ROOM_RELAYS),
+    ] {
+        check_number(&table, name, default, &range);
+    }
+    for name in ["ANONYMOUS", "ALLOWED_ORIGINS", "STOCK_SOURCE", "LOG_LEVEL"] {
+        let written = row(&table, name)[1].trim_matches('`').to_owned();
+        let set = Settings::parse(Host::Worker, |var| (var == name).then(|| written.clone()));
+        assert_eq!(set.as_ref(), Ok(&none), "the default of {name}");
+    }
+    assert_eq!(row(&table, "AUTH_SECRET")[2], format!("{} bytes or more", limits::AUTH_SECRET_BYTES));
+    assert_eq!(row(&table, "STOCK_SYMBOLS")[1], format!("{} made-up ones", DEFAULT_SYMBOLS.len()));
+    assert_eq!(row(&table, "STOCK_SYMBOLS")[2], format!("up to {}", limits::STOCK_SYMBOLS));
+}
+
+fn row<'a>(table: &'a [Vec<String>], name: &str) -> &'a [String] {
+    table.iter().find(|row| row[0] == name).unwrap()
+}
+
+#[track_caller]
+fn check_number(table: &[Vec<String>], name: &str, default: u64, range: &RangeInclusive<u64>) {
+    let expected = [default.to_string(), format!("{}–{}", range.start(), range.end())];
+    assert_eq!(row(table, name)[1..3], expected, "{name}");
+}
+
+#[test]
+fn links_lead_to_files() {
+    for document in files("", ".md") {
+        let text = read(&document);
+        let folder = Path::new(&document).parent().unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let path = link.split('#').next().unwrap_or_default();
+            if !path.is_empty() && !link.contains("://") {
+                assert!(root().join(folder).join(path).exists(), "{document}: {link} leads nowhere");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_invariant_has_its_test() {
+    let text = read("ARCHITECTURE.md");
+    let sources: String = files("", ".rs").iter().map(|path| read(path)).collect();
+    let is_test = |name: &str| {
+        sources.split("#[test]").skip(1).any(|after| {
+            let function = after.split("fn ").nth(1).unwrap_or_default();
+            function.strip_prefix(name).is_some_and(|rest| rest.starts_with('('))
+        })
+    };
+    let invariants: Vec<_> = text.lines().filter(|line| line.contains("**Architecture Invariant")).collect();
+    assert!(invariants.len() >= 10, "{invariants:?}");
+    for invariant in invariants {
+        let (_, names) = invariant.rsplit_once(" (`").unwrap_or_else(|| panic!("no test: {invariant}"));
+        for name in names.trim_end_matches("`)").split("`, `") {
+            assert!(is_test(name), "there is no test {name}: {invariant}");
+        }
+    }
+}
+
+// --- The repository ---
+
+#[test]
+fn no_file_knows_the_machine_it_was_written_on() {
+    // In halves, so that this file does not hold what it looks for.
+    let places =
+        [["/ro", "ot/"], ["/ho", "me/"], ["/Us", "ers/"], ["/wo", "rk/"], ["/tm", "p/"], ["C:", "\\"]];
+    let places = places.map(|halves| halves.concat());
+    for path in files("", "") {
+        // What is no text is no document of ours.
+        let Ok(text) = fs::read_to_string(root().join(&path)) else { continue };
+        for place in &places {
+            assert!(!text.contains(place), "{path} names {place}");
+        }
+    }
+}
+
+#[test]
+fn packages_come_from_the_public_registries() {
+    let cargo = read("Cargo.lock");
+    for source in cargo.lines().filter_map(|line| line.strip_prefix("source = ")) {
+        assert_eq!(source, "\"registry+https://github.com/rust-lang/crates.io-index\"");
+    }
+    let npm = read("package-lock.json");
+    for resolved in npm.lines().filter_map(|line| line.trim().strip_prefix("\"resolved\": ")) {
+        assert!(resolved.starts_with("\"https://registry.npmjs.org/"), "{resolved}");
+    }
+    for path in files("", "") {
+        assert!(!path.ends_with(".npmrc"), "{path} would choose a registry");
+    }
+    let config = read(".cargo/config.toml");
+    assert!(!config.contains("[source") && !config.contains("[registr"), "{config}");
+}
