@@ -1,4 +1,5 @@
 //! Many readers of one room, in real workerd.
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic, and so may its helpers")]
 
 use std::fs;
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! Readers that do not take what they are sent, in real workerd. The kernel and the server in front hold some
 //! megabytes for each of them before the Worker notices, hence the large messages.
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic, and so may its helpers")]
 
 use std::time::Duration;
 
