@@ -2,6 +2,8 @@
 
 #![allow(clippy::missing_panics_doc, reason = "a host that cannot be started is a failed test")]
 
+mod rig;
+
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
@@ -17,6 +19,8 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use crate::client::Client;
+
+pub use rig::{Rig, Sockets};
 
 /// How long a host may take to start while other tests run.
 const START: Duration = Duration::from_secs(60);
@@ -82,22 +86,34 @@ impl Host {
 
     /// The Worker with these settings, which remembers what a Worker before it kept in `state`.
     pub async fn worker_with(vars: &[(&str, &str)], state: &Folder) -> Self {
+        Self::serve("xtask/serve.mjs", Stdio::from, vars, state).await
+    }
+
+    /// The Worker in workerd, started by this script.
+    async fn serve(script: &str, output: fn(File) -> Stdio, vars: &[(&str, &str)], state: &Folder) -> Self {
         for path in ["node_modules/.bin/node", "handlers/worker/build/index.js", "web/dist/index.html"] {
             assert!(root().join(path).exists(), "{path} is missing: run `cargo xtask test`, which makes it");
         }
         let vars: serde_json::Map<_, _> =
             vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
-        Self::start("worker", state, |port| {
+        Self::start("worker", state, output, |port| {
             let arguments = serde_json::json!({ "port": port, "state": state.path(), "vars": vars });
             let mut node = Command::new(root().join("node_modules/.bin/node"));
-            node.arg("xtask/serve.mjs").arg(arguments.to_string()).current_dir(root());
+            node.arg(script).arg(arguments.to_string()).current_dir(root());
             node
         })
         .await
     }
 
     /// Starts what `command` says, on a port that was free a moment ago, until it answers.
-    async fn start(name: &'static str, state: &Folder, command: impl Fn(u16) -> Command) -> Self {
+    ///
+    /// Where it answers on its standard output, that is a pipe; elsewhere it is the log, as its errors are.
+    async fn start(
+        name: &'static str,
+        state: &Folder,
+        output: fn(File) -> Stdio,
+        command: impl Fn(u16) -> Command,
+    ) -> Self {
         let logs = Folder::new();
         let mut failures = String::new();
         for attempt in 0..3 {
@@ -105,7 +121,7 @@ impl Host {
             let log = logs.path().join(format!("{attempt}.log"));
             let file = File::create(&log).expect("a log can be written");
             let mut command = command(port);
-            command.stdout(file.try_clone().expect("a file can be shared")).stderr(file);
+            command.stdout(output(file.try_clone().expect("a file can be shared"))).stderr(file);
             // Its input ends with this process, however it ends, and with its input it ends itself.
             let child = command.stdin(Stdio::piped()).process_group(0).spawn();
             let child = child.unwrap_or_else(|e| panic!("{command:?} cannot be started: {e}"));

@@ -8,7 +8,7 @@ use ssedge::channel::{Batch, ChannelName, Draft, EntryId, Page, Start, Subscribe
 use ssedge::limits::CHANNEL_TIMEOUT;
 use ssedge::problem::Problem;
 use ssedge::session::Frame;
-use worker::{Delay, Env, Method, Request, RequestInit, Result, Stub, WebSocket};
+use worker::{Delay, Env, Method, ObjectNamespace, Request, RequestInit, Result, WebSocket};
 
 use crate::{BINDING, PAGE_HEADER};
 
@@ -92,11 +92,14 @@ pub async fn command(request: &mut Request) -> Result<Command> {
 }
 
 /// A channel, seen from a request.
-pub struct Link(Stub);
+pub struct Link {
+    channels: ObjectNamespace,
+    name: String,
+}
 
 impl Link {
     pub fn new(env: &Env, channel: &ChannelName) -> Result<Self> {
-        Ok(Self(env.durable_object(BINDING)?.get_by_name(&channel.to_string())?))
+        Ok(Self { channels: env.durable_object(BINDING)?, name: channel.to_string() })
     }
 
     /// Asks and reads the answer.
@@ -120,6 +123,8 @@ impl Link {
     }
 
     async fn fetch(&self, command: &Command) -> Result<worker::Response> {
+        // A stub does not outlive a crash of its object.
+        let stub = self.channels.get_by_name(&self.name)?;
         let json = serde_json::to_string(command)?;
         let mut init = RequestInit::new();
         init.with_method(Method::Post);
@@ -133,7 +138,7 @@ impl Link {
             _ => Request::new_with_init("https://channel/", init.with_body(Some(json.into())))?,
         };
         let limit = Delay::from(CHANNEL_TIMEOUT);
-        match select(std::pin::pin!(self.0.fetch_with_request(request)), limit).await {
+        match select(std::pin::pin!(stub.fetch_with_request(request)), limit).await {
             Either::Left((response, _)) => response,
             Either::Right(_) => Err("the channel did not answer in time".into()),
         }

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use futures_util::future::{AbortHandle, abortable};
 use js_sys::{Function, Uint8Array};
 use ssedge::channel::{EntryId, Subscribe};
 use ssedge::session::{Chunk, CloseReason, Input, Opening, Output, Session, Terms};
@@ -34,6 +35,8 @@ pub struct Stream {
     log_level: LogLevel,
     body: Rc<Body>,
     subscription: RefCell<Option<Subscription>>,
+    /// Gives up what the channel was last asked for.
+    asked: RefCell<Option<AbortHandle>>,
     timer: Cell<Option<(i32, UnixMillis)>>,
     callbacks: RefCell<Option<Callbacks>>,
 }
@@ -67,6 +70,7 @@ impl Stream {
             log_level: settings.log_level,
             body: Rc::default(),
             subscription: RefCell::default(),
+            asked: RefCell::default(),
             timer: Cell::default(),
             callbacks: RefCell::default(),
         });
@@ -155,12 +159,12 @@ impl Stream {
 
     async fn subscribe(self: Rc<Self>, subscribe: Subscribe) {
         let Some(link) = &self.link else { return };
-        let answer = link.subscribe(subscribe).await;
+        let (asking, asked) = abortable(link.subscribe(subscribe));
+        self.asked.replace(Some(asked));
+        let Ok(answer) = asking.await else { return };
         let answer =
             answer.and_then(|(page, socket)| Ok((page, socket.map(|s| self.attach(s)).transpose()?)));
         match answer {
-            // The reader may have left meanwhile; then the subscription ends as it is dropped.
-            Ok(_) if self.callbacks.borrow().is_none() => {}
             Ok((page, subscription)) => {
                 self.subscription.replace(subscription);
                 self.feed(Input::Page(page));
@@ -194,6 +198,10 @@ impl Stream {
             host::clear_timeout(handle);
         }
         drop(self.subscription.take());
+        // A request that is over never wakes what still waits in it.
+        if let Some(asked) = self.asked.take() {
+            asked.abort();
+        }
         self.body.close();
         drop(self.callbacks.take());
     }

@@ -1,0 +1,82 @@
+// Serves the built Worker for tests that break things, inside a module that can look at a channel and crash it.
+// usage: node worker.mjs '{"port": 0, "state": "folder", "vars": {"NAME": "value"}}', from the top of the repository.
+// Each line of standard input is a command, {"do": "evict", "channel": "chat/lobby", "webSockets": "close"}; each
+// line of standard output is the answer to one, {"ok": value} or {"error": text}. The first says {"ok": port}.
+import { createInterface } from "node:readline";
+import { name, serve } from "../../xtask/miniflare.mjs";
+
+const around = (main) => `
+import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
+import Worker, { Channel as Real } from ${JSON.stringify(main)};
+
+// All live as long as the isolate, which outlives every object in it.
+const instances = new Map();
+const timers = new Set();
+const stalls = new Map();
+
+const { setTimeout, clearTimeout } = globalThis;
+globalThis.setTimeout = (callback, ...rest) => {
+  const timer = Number(setTimeout((...values) => (timers.delete(timer), callback(...values)), ...rest));
+  timers.add(timer);
+  return timer;
+};
+globalThis.clearTimeout = (timer) => (timers.delete(timer), clearTimeout(timer));
+
+export class Channel extends DurableObject {
+  constructor(ctx, env) {
+    super(ctx, env);
+    this.real = new Real(ctx, env);
+    const id = ctx.id.toString();
+    instances.set(id, (instances.get(id) ?? 0) + 1);
+    const stall = stalls.get(id);
+    if (stall) ctx.blockConcurrencyWhile(() => scheduler.wait(stall));
+    stalls.delete(id);
+  }
+  fetch(request) { return this.real.fetch(request); }
+  alarm() { return this.real.alarm(); }
+  webSocketMessage(...event) { return this.real.webSocketMessage(...event); }
+  webSocketClose(...event) { return this.real.webSocketClose(...event); }
+  webSocketError(...event) { return this.real.webSocketError(...event); }
+  readers() { return this.ctx.getWebSockets().length; }
+  crash() { this.ctx.abort("a crash that a test asked for"); }
+}
+
+const commands = {
+  readers: (env, channel) => env.CHANNELS.getByName(channel).readers(),
+  crash: (env, channel) => env.CHANNELS.getByName(channel).crash().catch(() => null),
+  // Asks no object, which would wake it.
+  instances: (env, channel) => instances.get(env.CHANNELS.idFromName(channel).toString()) ?? 0,
+  timers: () => timers.size,
+  // The next object of this channel takes so many milliseconds to start.
+  stall: (env, channel, millis) => void stalls.set(env.CHANNELS.idFromName(channel).toString(), Number(millis)),
+};
+
+export default class extends WorkerEntrypoint {
+  async fetch(request) {
+    const { pathname, searchParams } = new URL(request.url);
+    const command = commands[pathname.replace("/around/", "")];
+    if (!command) return new Worker(this.ctx, this.env).fetch(request);
+    return Response.json({ ok: (await command(this.env, searchParams.get("channel"), searchParams.get("millis"))) ?? null });
+  }
+}
+`;
+
+const { miniflare, port } = await serve({ ...JSON.parse(process.argv[2]), around });
+const say = (answer) => process.stdout.write(`${JSON.stringify(answer)}\n`);
+say({ ok: port });
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const { do: command, webSockets, ...rest } = JSON.parse(line);
+  try {
+    if (command === "evict") {
+      await miniflare.unsafeEvictDurableObject(name, "Channel", { name: rest.channel, webSockets });
+      say({ ok: null });
+    } else {
+      const query = new URLSearchParams(rest);
+      const answer = await miniflare.dispatchFetch(`http://around/around/${command}?${query}`);
+      say(await answer.json());
+    }
+  } catch (error) {
+    say({ error: String(error) });
+  }
+}

@@ -1,0 +1,128 @@
+//! A Worker on the bench: the built one in real workerd, with hands on its channels.
+
+use std::ops::Deref;
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{ChildStdin, ChildStdout};
+use tokio::time::{Duration, Instant, sleep, timeout};
+
+use super::{Folder, Host};
+use crate::client::PATIENCE;
+
+/// What becomes of the sockets of an object that is evicted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sockets {
+    /// They stay open, and the next event wakes a new object under them.
+    Hibernate,
+    /// They are closed.
+    Close,
+}
+
+/// A host whose channels can be looked at and broken, by tests/node/worker.mjs. Channels are named as in the core.
+#[derive(Debug)]
+pub struct Rig {
+    // Before the host: it ends when its input does.
+    commands: ChildStdin,
+    answers: Lines<BufReader<ChildStdout>>,
+    host: Host,
+}
+
+impl Deref for Rig {
+    type Target = Host;
+
+    fn deref(&self) -> &Host {
+        &self.host
+    }
+}
+
+impl Rig {
+    pub async fn start(vars: &[(&str, &str)]) -> Self {
+        let script = "tests/node/worker.mjs";
+        let mut host = Host::serve(script, |_| Stdio::piped(), vars, &Folder::new()).await;
+        let child = host.child.as_mut().expect("a host that was just started runs");
+        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+        let commands = ChildStdin::from_std(stdin.expect("its input is a pipe")).expect("a pipe");
+        let answers = ChildStdout::from_std(stdout.expect("its output is a pipe")).expect("a pipe");
+        let mut rig = Self { commands, answers: BufReader::new(answers).lines(), host };
+        rig.answer().await;
+        rig
+    }
+
+    /// Evicts the object of a channel from memory, as the platform does with one that is idle or is deployed anew.
+    pub async fn evict(&mut self, channel: &str, sockets: Sockets) {
+        let sockets = match sockets {
+            Sockets::Hibernate => "hibernate",
+            Sockets::Close => "close",
+        };
+        self.ask(json!({ "do": "evict", "channel": channel, "webSockets": sockets })).await;
+    }
+
+    /// Crashes the object of a channel.
+    pub async fn crash(&mut self, channel: &str) {
+        self.ask(json!({ "do": "crash", "channel": channel })).await;
+    }
+
+    /// Makes the next object of a channel slow to start.
+    pub async fn stall(&mut self, channel: &str, by: Duration) {
+        self.ask(json!({ "do": "stall", "channel": channel, "millis": by.as_millis().to_string() })).await;
+    }
+
+    /// How many sockets a channel holds. Asking wakes it.
+    pub async fn readers(&mut self, channel: &str) -> u64 {
+        self.number(json!({ "do": "readers", "channel": channel })).await
+    }
+
+    /// How many objects this channel has been so far. Asking does not wake it.
+    pub async fn instances(&mut self, channel: &str) -> u64 {
+        self.number(json!({ "do": "instances", "channel": channel })).await
+    }
+
+    /// How many timers run in the isolate: one for each open stream, and one for each question that waits.
+    pub async fn timers(&mut self) -> u64 {
+        self.number(json!({ "do": "timers" })).await
+    }
+
+    /// Waits until a channel has so many sockets and the isolate so many timers, and says how long that took.
+    pub async fn settle(&mut self, channel: &str, readers: u64, timers: u64) -> Duration {
+        let started = Instant::now();
+        loop {
+            let found = (self.readers(channel).await, self.timers().await);
+            if found == (readers, timers) {
+                return started.elapsed();
+            }
+            assert!(
+                started.elapsed() < PATIENCE,
+                "(sockets, timers) stay {found:?}, not {readers}, {timers}"
+            );
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn number(&mut self, command: Value) -> u64 {
+        let answer = self.ask(command.clone()).await;
+        answer.as_u64().unwrap_or_else(|| panic!("{command}: {answer}"))
+    }
+
+    async fn ask(&mut self, command: Value) -> Value {
+        self.commands.write_all(format!("{command}\n").as_bytes()).await.expect("the host listens");
+        let mut answer = self.answer().await;
+        assert!(answer.get("error").is_none(), "{command}: {answer}");
+        answer["ok"].take()
+    }
+
+    /// The next line that is an answer: workerd logs to the same pipe.
+    async fn answer(&mut self) -> Value {
+        let answer = async {
+            loop {
+                let line = self.answers.next_line().await.expect("a pipe").expect("the host runs");
+                match serde_json::from_str::<Value>(&line) {
+                    Ok(answer) if answer.is_object() => return answer,
+                    _ => eprintln!("{line}"),
+                }
+            }
+        };
+        timeout(PATIENCE, answer).await.expect("the host answers commands")
+    }
+}

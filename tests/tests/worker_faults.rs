@@ -1,0 +1,172 @@
+//! Channels that sleep, crash and come back under open streams, in real workerd.
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic, and so may its helpers")]
+
+use std::time::Duration;
+
+use ssedge_tests::client::{Client, EventSource, PATIENCE, Stream};
+use ssedge_tests::host::{Host, Rig, Sockets};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep};
+
+const LOBBY: &str = "chat/lobby";
+/// workerd evicts an object some ten seconds after its last event.
+const IDLE: Duration = Duration::from_millis(13_500);
+/// By then whatever was going to notice a lost socket has come back.
+const AFTERMATH: Duration = Duration::from_millis(500);
+
+/// A reader of the lobby that has had its first block.
+async fn lobby(client: &Client) -> Stream {
+    let mut reader = client.open("/api/chat/lobby", &[]).await;
+    assert_eq!(reader.message().await.event, "cursor");
+    reader
+}
+
+/// What was said is what comes next, and nothing else does.
+async fn hears(reader: &mut Stream, id: u64) {
+    let message = reader.message().await;
+    assert_eq!((message.event.as_str(), message.last_event_id), ("message", id.to_string()));
+}
+
+#[tokio::test]
+async fn a_reader_stays_connected_while_its_channel_hibernates() {
+    let mut rig = Rig::start(&[]).await;
+    let mut reader = lobby(&rig.client).await;
+    let first = rig.client.say("lobby", "one").await;
+    hears(&mut reader, first).await;
+    for n in 1..=3 {
+        rig.evict(LOBBY, Sockets::Hibernate).await;
+        sleep(AFTERMATH).await;
+        assert_eq!(rig.instances(LOBBY).await, n, "nobody has noticed");
+        let id = rig.client.say("lobby", "more").await;
+        assert_eq!(id, first + n, "a new object knows what the last one stored");
+        hears(&mut reader, id).await;
+        assert_eq!(rig.instances(LOBBY).await, n + 1, "it was another object that delivered");
+    }
+    assert_eq!(rig.readers(LOBBY).await, 1);
+}
+
+/// Any timer in the object, and any event that a silent stream sends it, would keep it awake.
+#[tokio::test]
+async fn a_silent_channel_hibernates_by_itself() {
+    let mut rig = Rig::start(&[("HEARTBEAT_SECS", "1")]).await;
+    let mut readers = [lobby(&rig.client).await, lobby(&rig.client).await];
+    let first = rig.client.say("lobby", "one").await;
+    let second = rig.client.say("lobby", "two").await;
+    sleep(IDLE).await;
+    assert_eq!(rig.instances(LOBBY).await, 1, "it was not woken");
+    let third = rig.client.say("lobby", "three").await;
+    assert_eq!(rig.instances(LOBBY).await, 2, "it was evicted");
+    for reader in &mut readers {
+        for id in [first, second, third] {
+            hears(reader, id).await;
+        }
+    }
+}
+
+/// What can take a channel away.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    Evict,
+    Crash,
+}
+
+#[tokio::test]
+async fn a_restart_of_the_channel_goes_unnoticed() {
+    let mut rig = Rig::start(&[]).await;
+    let mut reader = lobby(&rig.client).await;
+    let mut expected = rig.client.say("lobby", "first").await;
+    hears(&mut reader, expected).await;
+    for round in 0..10 {
+        let fault = if round % 2 == 0 { Fault::Evict } else { Fault::Crash };
+        let before = rig.instances(LOBBY).await;
+        let (back, is_back) = oneshot::channel();
+        let talk = tokio::spawn(talk(rig.client.clone(), is_back));
+        sleep(Duration::from_millis(3 * round)).await;
+        // One that is answering just now is not evicted.
+        while rig.instances(LOBBY).await == before {
+            match fault {
+                Fault::Evict => rig.evict(LOBBY, Sockets::Close).await,
+                Fault::Crash => rig.crash(LOBBY).await,
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        back.send(()).unwrap();
+        let last = talk.await.unwrap();
+        while expected < last {
+            expected += 1;
+            hears(&mut reader, expected).await;
+        }
+    }
+    assert_eq!(reader.text().matches("event:").count(), 1, "{}", reader.text());
+    rig.settle(LOBBY, 1, 1).await;
+}
+
+/// Says something before, while and after the channel is away; answers the last id.
+async fn talk(client: Client, mut is_back: oneshot::Receiver<()>) -> u64 {
+    let mut last = 0;
+    let mut after = 0;
+    while after < 10 {
+        after += u32::from(is_back.is_terminated() || is_back.try_recv().is_ok());
+        last = say_in_the_end(&client, "hi").await;
+    }
+    last
+}
+
+/// Posts until it is stored: a crash may answer 503. So a text may be stored twice, but no id is left out.
+async fn say_in_the_end(client: &Client, text: &str) -> u64 {
+    let body = serde_json::json!({ "user": "ada", "text": text }).to_string();
+    loop {
+        let answer = client.post_json("/api/chat/lobby", &body).await;
+        if answer.status == 201 {
+            return answer.json()["id"].as_str().unwrap().parse().unwrap();
+        }
+        assert_eq!(answer.status, 503, "{answer:?}");
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// The Worker gives up on a channel after ten seconds; what the channel answers later is not to stay in the room.
+#[tokio::test]
+async fn an_answer_that_comes_too_late_leaves_no_ghost() {
+    let mut rig = Rig::start(&[]).await;
+    let mut reader = lobby(&rig.client).await;
+    rig.stall(LOBBY, Duration::from_millis(10_700)).await;
+    rig.evict(LOBBY, Sockets::Close).await;
+    sleep(Duration::from_millis(11_500)).await;
+    let id = rig.client.say("lobby", "late").await;
+    hears(&mut reader, id).await;
+    rig.settle(LOBBY, 1, 1).await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_restarted_goes_on() {
+    let mut host = Host::worker(&[]).await;
+    let mut said = vec![host.client.say("lobby", "0").await];
+    let cursor = said[0].to_string();
+    for n in 1..=6 {
+        let mut reader = EventSource::new(&host.client, "/api/chat/lobby");
+        said.push(host.client.say("lobby", &n.to_string()).await);
+        while reader.last_event_id() != said[n].to_string() {
+            reader.next(PATIENCE).await.expect("what was said");
+        }
+        let state = host.state();
+        if n % 2 == 0 {
+            host.stop()
+        } else {
+            host.kill()
+        }
+        host = Host::worker_with(&[], &state).await;
+        let mut resumed = host.client.open("/api/chat/lobby", &[("Last-Event-ID", cursor.as_str())]).await;
+        assert_eq!(resumed.message().await.event, "cursor");
+        for id in &said[1..] {
+            hears(&mut resumed, *id).await;
+        }
+    }
+    assert!(said.is_sorted_by_key(|id| *id) && said[6] - said[0] == 6, "{said:?}");
+    let started = Instant::now();
+    let mut resumed = host.client.open("/api/chat/lobby", &[("Last-Event-ID", cursor.as_str())]).await;
+    let messages = resumed.plain(6).await;
+    let texts: Vec<_> = messages.iter().map(|message| message.data.contains("\"text\":")).collect();
+    assert_eq!(texts, [true; 6]);
+    println!("resumed in {:?}", started.elapsed());
+}

@@ -1,0 +1,77 @@
+// The built Worker, as wrangler.toml describes it, in workerd.
+//
+// That a reader left has to reach the Worker at once, as it does on Cloudflare. `wrangler dev` puts a Worker of its
+// own in front, which passes it on only when it has written to that reader a few more times. workerd alone notices
+// a connection that is reset, but one that is closed only when it next writes to it. So this resets what readers
+// close.
+import { Log, LogLevel, Miniflare, convertV4MiniflareOptions } from "miniflare";
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
+import { basename, dirname, join } from "node:path";
+import { unstable_getMiniflareWorkerOptions, unstable_readConfig } from "wrangler";
+
+const CONFIG = "wrangler.toml";
+/** A client may close its half and still wait for a short answer. */
+const FAREWELL_MS = 500;
+
+/** The name of the Worker in wrangler.toml. */
+export const { name } = unstable_readConfig({ config: CONFIG });
+
+/**
+ * Starts workerd and listens on 127.0.0.1. `vars` are settings, `state` is the folder where channels are kept, and
+ * `around`, if given, is the text of a module that stands in for the built one, which it imports.
+ */
+export async function serve({ port, state, vars, around }) {
+  // `modulesRules` tell wrangler's bundler what a file is. worker-build has bundled already, into two modules.
+  const { workerOptions, main } = unstable_getMiniflareWorkerOptions(CONFIG);
+  const { modulesRules, ...worker } = workerOptions;
+  const modulesRoot = dirname(main);
+  const modules = [
+    { type: "ESModule", path: main },
+    { type: "CompiledWasm", path: join(modulesRoot, "index_bg.wasm") },
+  ];
+  if (around) {
+    modules.unshift({ type: "ESModule", path: join(modulesRoot, "around.js"), contents: around(`./${basename(main)}`) });
+  }
+  const miniflare = new Miniflare({
+    ...convertV4MiniflareOptions({
+      ...worker,
+      name,
+      bindings: { ...worker.bindings, ...vars },
+      modulesRoot,
+      modules,
+    }),
+    host: "127.0.0.1",
+    port: 0,
+    // Where `wrangler dev --persist-to` looks, too.
+    resourcePersistencePath: join(state, "v3"),
+    // What a Worker learns of a request's origin would be fetched from Cloudflare.
+    cf: false,
+    // Several may run at once and are not to know of each other.
+    enableDevRegistry: false,
+    log: new Log(LogLevel.WARN),
+    logRequests: false,
+  });
+  const { port: origin } = new URL(await miniflare.ready);
+  const front = createServer({ allowHalfOpen: true, noDelay: true }, (reader) => {
+    const workerd = connect({ host: "127.0.0.1", port: Number(origin), noDelay: true });
+    reader.pipe(workerd, { end: false });
+    workerd.pipe(reader);
+    const leave = () => workerd.resetAndDestroy();
+    reader.on("end", () => setTimeout(leave, FAREWELL_MS));
+    reader.on("error", leave).on("close", leave);
+    workerd.on("error", () => reader.resetAndDestroy()).on("close", () => reader.end());
+  });
+  front.listen(port, "127.0.0.1");
+  await once(front, "listening");
+
+  // It ends when its standard input does, so it does not outlive what started it.
+  const stop = async () => {
+    await miniflare.dispose();
+    process.exit(0);
+  };
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+  process.stdin.on("end", stop);
+  return { miniflare, port: front.address().port };
+}
