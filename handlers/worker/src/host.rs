@@ -6,8 +6,17 @@ use js_sys::{JSON, Reflect};
 use ssedge::settings::{BadSetting, Host, LogLevel, Settings};
 use ssedge::time::UnixMillis;
 use wasm_bindgen::JsCast;
+use wasm_bindgen::prelude::{Closure, JsValue};
 use web_sys::WorkerGlobalScope;
 use worker::{Date, Env};
+
+/// What the platform calls with an event, or with nothing.
+pub type Callback = Closure<dyn FnMut(JsValue)>;
+
+/// A callback as the platform takes it.
+pub fn function(callback: &Callback) -> &js_sys::Function {
+    callback.as_ref().unchecked_ref()
+}
 
 /// The current time, which in a Worker stands still between two events.
 pub fn now() -> UnixMillis {

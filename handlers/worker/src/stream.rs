@@ -4,29 +4,20 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use futures_util::future::{AbortHandle, abortable};
-use js_sys::{Function, Uint8Array};
+use js_sys::Uint8Array;
 use ssedge::channel::{EntryId, Subscribe};
 use ssedge::session::{Chunk, CloseReason, Input, Opening, Output, Session, Terms};
 use ssedge::settings::{LogLevel, Settings};
 use ssedge::time::UnixMillis;
-use wasm_bindgen::JsCast;
-use wasm_bindgen::prelude::{Closure, JsValue};
+use wasm_bindgen::prelude::Closure;
 use web_sys::{AbortSignal, ReadableStream};
 use worker::wasm_bindgen_futures::spawn_local;
 use worker::{Result, WebSocket};
 
 use crate::body::{Body, Pull};
-use crate::host;
+use crate::host::{self, Callback, function};
 use crate::link::{JsFrame, Link};
 use crate::subscription::{News, Subscription};
-
-/// What the platform calls with an event, or with nothing.
-pub type Callback = Closure<dyn FnMut(JsValue)>;
-
-/// A callback as the platform takes it.
-pub fn function(callback: &Callback) -> &Function {
-    callback.as_ref().unchecked_ref()
-}
 
 /// A stream lives as long as its callbacks: they hold it, and [`Stream::end`] lets them go.
 pub struct Stream {

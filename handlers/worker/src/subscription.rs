@@ -7,8 +7,8 @@ use wasm_bindgen::prelude::{Closure, JsValue};
 use web_sys::{BinaryType, MessageEvent};
 use worker::{Result, WebSocket};
 
+use crate::host::{Callback, function};
 use crate::link::{JsFrame, unpack};
-use crate::stream::{Callback, function};
 
 /// What a channel says.
 pub enum News {
