@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use ssedge::channel::{Batch, Entry, EntryId, Filter, Subscribe};
@@ -123,26 +124,24 @@ impl Channel {
 }
 
 impl FanOut {
-    /// Sends the entry at once when the channel is idle, with its neighbours when it is busy.
+    /// Takes an entry that is stored. It leaves once its sender is answered: at once when the channel is idle, with
+    /// its neighbours when it is busy.
     fn push(self: Rc<Self>, state: &Rc<State>, entry: Entry, after: EntryId, now: UnixMillis) {
         if self.after.get().is_none() {
             self.after.set(Some(after));
         }
         self.bytes.set(self.bytes.get() + entry.body.len());
         self.pending.borrow_mut().push(entry);
-        match self.busy_until.get().filter(|until| *until > now) {
-            None => self.flush(state, now),
-            Some(_) if self.bytes.get() >= PAGE_BYTES => self.flush(state, now),
-            Some(_) if self.armed.get() => {}
-            Some(until) => {
-                self.armed.set(true);
-                let state_of_timer = state.clone();
-                state.wait_until(async move {
-                    Delay::from(until.since(now)).await;
-                    self.armed.set(false);
-                    self.flush(&state_of_timer, host::now());
-                });
-            }
+        if self.bytes.get() >= PAGE_BYTES {
+            self.flush(state, now);
+        } else if !self.armed.replace(true) {
+            let pause = self.busy_until.get().map_or(Duration::ZERO, |until| until.since(now));
+            let state_of_timer = state.clone();
+            state.wait_until(async move {
+                Delay::from(pause).await;
+                self.armed.set(false);
+                self.flush(&state_of_timer, host::now());
+            });
         }
     }
 
