@@ -6,7 +6,7 @@ use std::time::Duration;
 use ssedge_tests::client::{Client, EventSource, PATIENCE, Stream};
 use ssedge_tests::host::{Host, Rig, Sockets};
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 const LOBBY: &str = "chat/lobby";
 /// workerd evicts an object some ten seconds after its last event.
@@ -140,10 +140,11 @@ async fn an_answer_that_comes_too_late_leaves_no_ghost() {
 
 #[tokio::test]
 async fn a_server_that_is_restarted_goes_on() {
+    const RESTARTS: usize = 4;
     let mut host = Host::worker(&[]).await;
     let mut said = vec![host.client.say("lobby", "0").await];
     let cursor = said[0].to_string();
-    for n in 1..=6 {
+    for n in 1..=RESTARTS {
         let mut reader = EventSource::new(&host.client, "/api/chat/lobby");
         said.push(host.client.say("lobby", &n.to_string()).await);
         while reader.last_event_id() != said[n].to_string() {
@@ -162,11 +163,5 @@ async fn a_server_that_is_restarted_goes_on() {
             hears(&mut resumed, *id).await;
         }
     }
-    assert!(said.is_sorted_by_key(|id| *id) && said[6] - said[0] == 6, "{said:?}");
-    let started = Instant::now();
-    let mut resumed = host.client.open("/api/chat/lobby", &[("Last-Event-ID", cursor.as_str())]).await;
-    let messages = resumed.plain(6).await;
-    let texts: Vec<_> = messages.iter().map(|message| message.data.contains("\"text\":")).collect();
-    assert_eq!(texts, [true; 6]);
-    println!("resumed in {:?}", started.elapsed());
+    assert!(said.is_sorted_by_key(|id| *id) && said[RESTARTS] - said[0] == RESTARTS as u64, "{said:?}");
 }

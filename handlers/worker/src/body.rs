@@ -1,6 +1,6 @@
 //! The body of a stream: a `ReadableStream` that is written to, and says how much its reader has not taken.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
 use js_sys::{Function, Object, Promise, Reflect, Uint8Array};
@@ -17,7 +17,8 @@ pub type Pull = Closure<dyn FnMut() -> Promise>;
 
 #[derive(Default)]
 pub struct Body {
-    controller: RefCell<Option<ReadableStreamDefaultController>>,
+    /// Not behind a borrow: what is written may call `pull` at once, and that may close the body.
+    controller: OnceCell<ReadableStreamDefaultController>,
     /// Somebody wants to know when the backlog is low.
     awaits_drain: Cell<bool>,
     /// Ends the wait of `pull`, which would be called for every read otherwise.
@@ -33,7 +34,7 @@ impl Body {
         cancel: &Function,
     ) -> Result<(ReadableStream, Pull)> {
         let body = self.clone();
-        let start = Closure::once(move |controller| drop(body.controller.replace(Some(controller))));
+        let start = Closure::once(move |controller| drop(body.controller.set(controller)));
         let body = Rc::downgrade(self);
         let pull = Closure::new(move || body.upgrade().map_or_else(now, |body| body.pull(&drained)));
         let source = Object::new();
@@ -61,8 +62,7 @@ impl Body {
     /// Bytes that the reader has not taken.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of bytes")]
     pub fn backlog(&self) -> usize {
-        let controller = self.controller.borrow();
-        let room = controller.as_ref().and_then(ReadableStreamDefaultController::desired_size);
+        let room = self.controller.get().and_then(ReadableStreamDefaultController::desired_size);
         room.map_or(0, |room| (BACKLOG_LOW_BYTES as f64 - room).max(0.0) as usize)
     }
 
@@ -76,15 +76,15 @@ impl Body {
     }
 
     pub fn send(&self, bytes: &Uint8Array) {
-        if let Some(controller) = &*self.controller.borrow() {
-            // A body that was cancelled takes no more, and its `cancel` has said so.
+        if let Some(controller) = self.controller.get() {
+            // A body that was closed or cancelled takes no more.
             let _ = controller.enqueue_with_chunk(bytes);
         }
     }
 
     /// Ends the body once everything sent is taken.
     pub fn close(&self) {
-        if let Some(controller) = self.controller.take() {
+        if let Some(controller) = self.controller.get() {
             // A body that was cancelled is closed.
             let _ = controller.close();
         }
