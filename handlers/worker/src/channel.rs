@@ -56,11 +56,12 @@ impl DurableObject for Channel {
         match command(&mut request).await? {
             Command::Append(draft) => {
                 let stored = log.append(draft, now)?;
+                let answer = Stored { id: stored.entry.id, body: stored.entry.body.clone() };
+                // Before anything is awaited, so that entries are sent in the order of the log.
+                self.fan_out.clone().push(&self.state, stored.entry, stored.after, now);
                 if stored.begins_run {
                     self.state.storage().set_alarm((now + log.age()).0.cast_signed()).await?;
                 }
-                let answer = Stored { id: stored.entry.id, body: stored.entry.body.clone() };
-                self.fan_out.clone().push(&self.state, stored.entry, stored.after, now);
                 Response::from_json(&answer)
             }
             Command::Read(subscribe) => Response::from_json(&log.read(&subscribe, now)?),
