@@ -119,7 +119,9 @@ impl Link {
             let batch = unpack(&Uint8Array::from(&bytes[..]).buffer());
             return Ok((Page { start, batch, more }, None));
         }
-        Ok((Page { start, batch: None, more }, response.websocket()))
+        let socket = response.websocket().ok_or("the channel gave no socket")?;
+        // What the page holds comes as the socket's first message.
+        Ok((Page { start, batch: None, more }, Some(socket)))
     }
 
     async fn fetch(&self, command: &Command) -> Result<worker::Response> {
