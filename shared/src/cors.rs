@@ -1,6 +1,6 @@
 //! What pages of other origins may do (the Fetch standard, CORS protocol).
 
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
 
 use crate::limits::PREFLIGHT_SECS;
 use crate::settings::Origins;
@@ -29,10 +29,7 @@ pub(crate) fn apply(origins: &Origins, origin: Option<&HeaderValue>, headers: &m
 
 /// Adds what a preflight asks for.
 pub(crate) fn preflight(allow: &'static str, headers: &mut HeaderMap) {
-    const ADD: [(HeaderName, &str); 1] = [(header::ACCESS_CONTROL_ALLOW_HEADERS, ALLOW_HEADERS)];
-    for (name, value) in ADD {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(ALLOW_HEADERS));
     headers.insert(header::ALLOW, HeaderValue::from_static(allow));
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(allow));
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_SECS.into());

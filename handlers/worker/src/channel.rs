@@ -36,7 +36,7 @@ struct FanOut {
     pending: RefCell<Vec<Entry>>,
     /// Bytes of the pending bodies: a frame is no longer than a page and one entry.
     bytes: Cell<usize>,
-    /// the id before the first pending entry.
+    /// The id before the first pending entry.
     after: Cell<Option<EntryId>>,
     /// Until then entries are gathered, so that a burst leaves as few frames.
     busy_until: Cell<Option<UnixMillis>>,

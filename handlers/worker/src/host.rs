@@ -1,6 +1,7 @@
 //! What the platform alone knows: the time, chance, the environment, timers.
 
 use std::cell::OnceCell;
+use std::rc::Rc;
 
 use js_sys::{JSON, Reflect};
 use ssedge::settings::{BadSetting, Host, LogLevel, Settings};
@@ -31,16 +32,17 @@ pub fn seed() -> u64 {
 }
 
 /// The settings, read once per isolate: its environment never changes.
-pub fn settings(env: &Env) -> Result<Settings, BadSetting> {
+pub fn settings(env: &Env) -> Result<Rc<Settings>, BadSetting> {
     thread_local! {
-        static SETTINGS: OnceCell<Result<Settings, BadSetting>> = const { OnceCell::new() };
+        static SETTINGS: OnceCell<Result<Rc<Settings>, BadSetting>> = const { OnceCell::new() };
     }
     // wrangler.toml may hold a number or a boolean where the core wants its text.
     let lookup = |name: &str| {
         let value = Reflect::get(env, &name.into()).ok().filter(|value| !value.is_undefined())?;
         value.as_string().or_else(|| JSON::stringify(&value).ok().map(String::from))
     };
-    SETTINGS.with(|settings| settings.get_or_init(|| Settings::parse(Host::Worker, lookup)).clone())
+    SETTINGS
+        .with(|settings| settings.get_or_init(|| Settings::parse(Host::Worker, lookup).map(Rc::new)).clone())
 }
 
 /// Writes a line of this weight, where the deployment wants such lines.

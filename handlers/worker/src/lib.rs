@@ -13,6 +13,8 @@ mod reply;
 mod stream;
 mod subscription;
 
+use std::rc::Rc;
+
 use http::{Method, Response as Reply};
 use ssedge::problem::Problem;
 use ssedge::route::{self, Plan};
@@ -49,7 +51,7 @@ async fn fetch(request: Request, env: Env, _: Context) -> Result<Response> {
 struct Exchange {
     request: Request,
     env: Env,
-    settings: Settings,
+    settings: Rc<Settings>,
     parts: http::request::Parts,
 }
 

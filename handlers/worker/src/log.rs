@@ -163,15 +163,12 @@ impl Log {
     }
 
     /// The kept entries after `after`, oldest first.
-    fn after(&self, after: EntryId, now: UnixMillis) -> Result<impl Iterator<Item = Result<Entry>>> {
-        let rows = match self.extent(now)?.and_then(|extent| extent.first) {
+    fn after(&self, after: EntryId, extent: Option<Extent>) -> Result<impl Iterator<Item = Result<Entry>>> {
+        let query = "SELECT * FROM entries WHERE id >= ?1 ORDER BY id";
+        let rows = match extent.and_then(|extent| extent.first) {
             Some(first) => {
                 let from = vec![integer(first.max(after.next()).get())];
-                Some(
-                    self.sql
-                        .exec("SELECT * FROM entries WHERE id >= ?1 ORDER BY id", from)?
-                        .next::<EntryRow>(),
-                )
+                Some(self.sql.exec(query, from)?.next::<EntryRow>())
             }
             None => None,
         };
@@ -180,7 +177,10 @@ impl Log {
 
     /// Where a reader starts.
     pub fn start(&self, subscribe: &Subscribe, now: UnixMillis) -> Result<Start> {
-        let extent = self.extent(now)?;
+        self.start_in(self.extent(now)?, subscribe, now)
+    }
+
+    fn start_in(&self, extent: Option<Extent>, subscribe: &Subscribe, now: UnixMillis) -> Result<Start> {
         let position = &subscribe.position;
         let nth = match (position, extent.and_then(|extent| extent.first)) {
             (Position::History(n @ 1..), Some(first)) => self.nth_newest(*n, first, &subscribe.filter)?,
@@ -202,9 +202,10 @@ impl Log {
 
     /// The first page of a reader, or the last where it reaches the head.
     pub fn page(&self, subscribe: &Subscribe, now: UnixMillis) -> Result<Page<bytes::Bytes>> {
-        let start = self.start(subscribe, now)?;
+        let extent = self.extent(now)?;
+        let start = self.start_in(extent, subscribe, now)?;
         let (mut entries, mut bytes, mut more) = (Vec::new(), 0, false);
-        for entry in self.after(start.after, now)? {
+        for entry in self.after(start.after, extent)? {
             let entry = entry?;
             if subscribe.filter.admits(&entry) && !subscribe.newest {
                 more = bytes + entry.body.len() > PAGE_BYTES;
@@ -225,14 +226,15 @@ impl Log {
 
     /// What a snapshot holds.
     pub fn read(&self, subscribe: &Subscribe, now: UnixMillis) -> Result<Snapshot> {
-        let start = self.start(subscribe, now)?;
-        let entries: Result<Vec<_>> = self.after(start.after, now)?.collect();
+        let extent = self.extent(now)?;
+        let start = self.start_in(extent, subscribe, now)?;
+        let entries: Result<Vec<_>> = self.after(start.after, extent)?.collect();
         Ok(Snapshot::take(start, subscribe, entries?))
     }
 
     /// The body of one entry, if it is kept.
     pub fn entry(&self, id: EntryId, now: UnixMillis) -> Result<Option<String>> {
-        let found = self.after(id.back(1), now)?.next().transpose()?;
+        let found = self.after(id.back(1), self.extent(now)?)?.next().transpose()?;
         Ok(found.filter(|entry| entry.id == id).map(|entry| entry.body))
     }
 }

@@ -61,17 +61,22 @@ impl Filter {
     /// Whether the entry passes.
     #[must_use]
     pub fn admits(&self, entry: &Entry) -> bool {
-        self.admits_key(entry.key.as_deref())
-    }
-
-    /// Whether an entry with this key passes.
-    #[must_use]
-    pub fn admits_key(&self, key: Option<&str>) -> bool {
-        match (&self.0, key) {
+        match (&self.0, &entry.key) {
             (None, _) => true,
             (Some(keys), Some(key)) => keys.contains(key),
             (Some(_), None) => false,
         }
+    }
+
+    /// The newest entry of each key that passes, oldest first, with how many of its key came before it.
+    pub(crate) fn newest<'a>(&self, entries: impl IntoIterator<Item = &'a Entry>) -> Vec<(&'a Entry, u64)> {
+        let mut newest = BTreeMap::<&Option<String>, (&Entry, u64)>::new();
+        for entry in entries.into_iter().filter(|entry| self.admits(entry)) {
+            newest.entry(&entry.key).and_modify(|seen| *seen = (entry, seen.1 + 1)).or_insert((entry, 0));
+        }
+        let mut newest: Vec<_> = newest.into_values().collect();
+        newest.sort_by_key(|(entry, _)| entry.id);
+        newest
     }
 }
 
@@ -111,24 +116,13 @@ impl Batch<Bytes> {
     }
 
     /// Encodes only the newest entry of each key, which says by `"skipped":n` how many of its key came before it.
-    pub fn newest<'a>(
-        after: EntryId,
-        entries: impl IntoIterator<Item = &'a Entry>,
-        filter: &Filter,
-    ) -> Option<Self> {
-        let (mut upto, mut newest) = (None, BTreeMap::<&Option<String>, (&Entry, u64)>::new());
-        for entry in entries {
-            upto = Some(entry.id);
-            if filter.admits(entry) {
-                newest.entry(&entry.key).and_modify(|seen| *seen = (entry, seen.1 + 1)).or_insert((entry, 0));
-            }
-        }
-        let mut newest: Vec<_> = newest.into_values().collect();
-        newest.sort_by_key(|(entry, _)| entry.id);
-        let shown = newest.last().map_or(EntryId::BEGINNING, |(entry, _)| entry.id);
-        let entries: Vec<_> = newest.into_iter().map(|(entry, skipped)| entry.skipping(skipped)).collect();
-        let frame = Self::encode(after, &entries, &Filter::ALL).and_then(|batch| batch.frame);
-        Some(Self { after, upto: upto?, shown, frame })
+    #[must_use]
+    pub fn newest(after: EntryId, entries: &[Entry], filter: &Filter) -> Option<Self> {
+        let upto = entries.last()?.id;
+        let newest: Vec<_> = filter.newest(entries).into_iter().map(|(entry, n)| entry.skipping(n)).collect();
+        let shown = newest.last().map_or(EntryId::BEGINNING, |entry| entry.id);
+        let frame = Self::encode(after, &newest, &Filter::ALL).and_then(|batch| batch.frame);
+        Some(Self { after, upto, shown, frame })
     }
 }
 

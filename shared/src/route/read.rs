@@ -1,7 +1,5 @@
 //! Snapshots: what a feed holds, as one document.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use http::{Response, StatusCode, header};
 use serde::{Deserialize, Serialize};
@@ -95,11 +93,8 @@ impl Snapshot {
         let mut snapshot = Self { bodies: Vec::new(), cursor: start.after, more: false, gap: start.gap };
         if subscribe.newest {
             snapshot.cursor = entries.last().map_or(start.after, |entry| entry.id);
-            let admitted = entries.into_iter().filter(|entry| subscribe.filter.admits(entry));
-            let newest: BTreeMap<_, _> = admitted.map(|entry| (entry.key.clone(), entry)).collect();
-            let mut newest: Vec<_> = newest.into_values().collect();
-            newest.sort_by_key(|entry| entry.id);
-            snapshot.bodies = newest.into_iter().map(|entry| entry.body).collect();
+            let newest = subscribe.filter.newest(&entries);
+            snapshot.bodies = newest.into_iter().map(|(entry, _)| entry.body.clone()).collect();
             return snapshot;
         }
         for entry in entries {
