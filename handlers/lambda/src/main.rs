@@ -1,0 +1,3 @@
+//! ssedge on AWS.
+
+fn main() {}
