@@ -2,6 +2,7 @@
 
 #![allow(clippy::missing_panics_doc, reason = "a host that cannot be started is a failed test")]
 
+mod lambda;
 mod rig;
 
 use std::fmt::Write as _;
@@ -20,6 +21,7 @@ use nix::unistd::Pid;
 
 use crate::client::Client;
 
+pub use lambda::{Lambda, Platform, Table, built, kill_process};
 pub use rig::{Rig, Sockets};
 
 /// How long a host may take to start while other tests run.

@@ -29,6 +29,8 @@ pub struct Sources {
     pub log_level: LogLevel,
 }
 
+type Answer = BoxFuture<'static, Result<Page<Bytes>, Failure>>;
+
 struct Stream {
     session: Session<Bytes>,
     sources: Sources,
@@ -37,7 +39,7 @@ struct Stream {
     /// Tells where the stream starts, once.
     started: Option<oneshot::Sender<Option<EntryId>>>,
     /// What the channel was last asked.
-    asked: Option<(Subscribe, BoxFuture<'static, Result<Page<Bytes>, Failure>>)>,
+    asked: Option<(Subscribe, Answer)>,
     subscription: Option<Subscription>,
     awaits_drain: bool,
 }
@@ -144,7 +146,7 @@ impl Stream {
         }
     }
 
-    fn answered(&mut self, answer: Result<Page<Bytes>, Failure>) -> Input<Bytes> {
+    fn answered(&mut self, answer: <Answer as Future>::Output) -> Input<Bytes> {
         let asked = self.asked.take();
         match (answer, &self.channel, asked) {
             (Ok(page), Some(channel), Some((subscribe, _))) => {
