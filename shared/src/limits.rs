@@ -37,7 +37,7 @@ pub const QUERY_ENTRIES: u32 = 256;
 /// First and longest pause of a writer that another one was ahead of (full jitter). A put takes about 5 ms.
 pub const APPEND_RETRY_MS: RangeInclusive<u64> = 10..=250;
 /// How long a channel counts as lively after an entry: its readers ask at the shortest interval.
-pub const LIVELY: Duration = Duration::from_secs(10);
+pub const LIVELY: Duration = Duration::from_secs(5);
 /// How long a table keeps an entry after it has expired: longer than any writer may stop between reading what the
 /// last id is and writing the next one, and longer than clocks differ.
 pub const TABLE_GRACE: Duration = Duration::from_secs(3_600);

@@ -70,7 +70,7 @@ impl Feeds {
 
     /// Asks for as long as somebody listens.
     async fn poll(self: Arc<Self>, channel: ChannelName) {
-        let mut pace = Pace::new(self.poll.clone(), host::now());
+        let mut pace = Pace::new(self.poll.clone());
         let mut pause = *self.poll.start();
         loop {
             tokio::time::sleep(pause).await;

@@ -19,16 +19,18 @@ struct Reading {
     entries: Vec<Entry>,
     /// There may be more behind them.
     more: bool,
+    /// The newest item of the channel, kept or not.
+    head: EntryId,
 }
 
 impl Store {
-    /// The first page of a reader, or the last where it reaches the head.
+    /// The first page of a reader, or the last where it reaches the head; and the head, from where news follow.
     pub async fn page(
         &self,
         channel: &ChannelName,
         subscribe: &Subscribe,
         now: UnixMillis,
-    ) -> Result<Page<Bytes>, Failure> {
+    ) -> Result<(Page<Bytes>, EntryId), Failure> {
         let mut reading = self.read(channel, subscribe, now).await?;
         let filter = &subscribe.filter;
         let batch = if subscribe.newest {
@@ -38,7 +40,9 @@ impl Store {
             reading.cut(filter);
             Batch::encode(reading.start.after, &reading.entries, filter)
         };
-        Ok(Page { start: reading.start, batch, more: reading.more })
+        // What was read on is newer than the head that was seen first.
+        let head = batch.as_ref().map_or(reading.head, |batch| batch.upto.max(reading.head));
+        Ok((Page { start: reading.start, batch, more: reading.more }, head))
     }
 
     /// What a snapshot holds.
@@ -149,11 +153,12 @@ impl Store {
                 break;
             }
         }
+        let head = newest.as_ref().map_or(EntryId::BEGINNING, |newest| newest.id);
         let extent = newest.and_then(|newest| newest.extent(first));
         let start = Start::decide(&Position::History(n), extent, now, |_| nth);
         entries.retain(|entry| entry.id > start.after);
         entries.reverse();
-        Ok(Reading { start, entries, more: false })
+        Ok(Reading { start, entries, more: false, head })
     }
 
     /// Reads from the cursor's own entry on, because where that is found nothing before it needs to be known.
@@ -176,7 +181,7 @@ impl Store {
         };
         let Some(newest) = newest else {
             let start = Start::decide(position, None, now, |_| None);
-            return Ok(Reading { start, entries: Vec::new(), more: false });
+            return Ok(Reading { start, entries: Vec::new(), more: false, head: EntryId::BEGINNING });
         };
         let follows = |id: EntryId| cursor.is_some_and(|cursor| id > cursor);
         let oldest = newest.run.max(self.retention.oldest_id(newest.id));
@@ -199,7 +204,8 @@ impl Store {
             (items, more) = self.news(channel, first.back(1)).await?;
         }
         items.retain(|item| item.id > start.after && self.is_kept(&newest, item, now));
-        Ok(Reading { start, entries: items.into_iter().filter_map(|item| item.entry).collect(), more })
+        let entries = items.into_iter().filter_map(|item| item.entry).collect();
+        Ok(Reading { start, entries, more, head: newest.id })
     }
 
     /// Whether the item is an entry that is sent to readers, in a channel with this newest item.

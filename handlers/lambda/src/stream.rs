@@ -29,7 +29,7 @@ pub struct Sources {
     pub log_level: LogLevel,
 }
 
-type Answer = BoxFuture<'static, Result<Page<Bytes>, Failure>>;
+type Answer = BoxFuture<'static, Result<(Page<Bytes>, EntryId), Failure>>;
 
 struct Stream {
     session: Session<Bytes>,
@@ -149,11 +149,9 @@ impl Stream {
     fn answered(&mut self, answer: <Answer as Future>::Output) -> Input<Bytes> {
         let asked = self.asked.take();
         match (answer, &self.channel, asked) {
-            (Ok(page), Some(channel), Some((subscribe, _))) => {
+            (Ok((page, head)), Some(channel), Some((subscribe, _))) => {
                 if !page.more {
-                    let cursor = page.batch.as_ref().map_or(page.start.after, |batch| batch.upto);
-                    let feeds = &self.sources.feeds;
-                    self.subscription = Some(feeds.join(channel, cursor, subscribe.filter));
+                    self.subscription = Some(self.sources.feeds.join(channel, head, subscribe.filter));
                 }
                 Input::Page(page)
             }

@@ -14,11 +14,11 @@ use crate::time::UnixMillis;
 /// use ssedge::time::UnixMillis;
 ///
 /// let ms = Duration::from_millis;
-/// let mut pace = Pace::new(ms(100)..=ms(1_000), UnixMillis(0));
-/// assert_eq!(pace.silence(UnixMillis(100)), ms(100));
+/// let mut pace = Pace::new(ms(100)..=ms(1_000));
+/// assert_eq!(pace.silence(UnixMillis(100)), ms(150));
+/// assert_eq!(pace.heard(UnixMillis(250)), ms(100));
+/// assert_eq!(pace.silence(UnixMillis(350)), ms(100));
 /// assert_eq!(pace.silence(UnixMillis(60_000)), ms(150));
-/// pace.heard(UnixMillis(60_150));
-/// assert_eq!(pace.silence(UnixMillis(60_250)), ms(100));
 /// ```
 #[derive(Clone, Debug)]
 pub struct Pace {
@@ -29,10 +29,10 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Starts lively: whoever begins to read a channel often speaks next. `range` is POLL_MIN_MS to POLL_MAX_MS.
+    /// `range` is POLL_MIN_MS to POLL_MAX_MS. It starts with the shortest pause.
     #[must_use]
-    pub fn new(range: RangeInclusive<Duration>, now: UnixMillis) -> Self {
-        Self { pause: *range.start(), range, lively_until: now + LIVELY, failures: 0 }
+    pub const fn new(range: RangeInclusive<Duration>) -> Self {
+        Self { pause: *range.start(), range, lively_until: UnixMillis(0), failures: 0 }
     }
 
     /// There was news.
@@ -78,23 +78,23 @@ mod tests {
     #[test]
     fn silence_backs_off_to_the_longest_pause_and_news_ends_it() {
         let mut now = UnixMillis(1_000_000);
-        let mut pace = Pace::new(ms(100)..=ms(1_000), now);
-        let mut pauses = Vec::new();
+        let mut pace = Pace::new(ms(100)..=ms(1_000));
+        let mut pauses = vec![pace.heard(now)];
         while pauses.last() != Some(&ms(1_000)) {
             let pause = pace.silence(now);
             now = now + pause;
             pauses.push(pause);
         }
         assert!(pauses.is_sorted());
-        assert_eq!(pauses.iter().filter(|pause| **pause == ms(100)).count(), 101, "lively for ten seconds");
-        assert!(pauses.len() < 110, "{pauses:?}");
+        assert_eq!(pauses.iter().filter(|pause| **pause == ms(100)).count(), 52, "lively for five seconds");
+        assert!(pauses.len() < 60, "{pauses:?}");
         assert_eq!(pace.heard(now), ms(100));
-        assert_eq!(pace.silence(now + ms(9_000)), ms(100));
+        assert_eq!(pace.silence(now + ms(4_900)), ms(100));
     }
 
     #[test]
     fn failures_back_off_with_jitter_and_an_answer_ends_them() {
-        let mut pace = Pace::new(ms(100)..=ms(1_000), UnixMillis(0));
+        let mut pace = Pace::new(ms(100)..=ms(1_000));
         for (random, pause) in [(50, 100), (200, 200), (400, 400), (2_400, 798), (1_600, 1_600)] {
             assert_eq!(pace.failed(random), ms(pause), "{random}");
         }

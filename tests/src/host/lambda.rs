@@ -1,6 +1,5 @@
 //! The function in a local Lambda: the emulator of function URLs, processes of the function, and a table.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::ops::Deref;
 use std::os::unix::process::CommandExt;
@@ -177,12 +176,13 @@ pub fn kill_process(pid: u32) {
     kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL).expect("the process runs");
 }
 
-/// A program that the workspace built with the tests.
+/// A program that `cargo xtask test` built, in the profile for local runs.
 #[must_use]
 pub fn built(program: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a process has a program");
-    let path = test.ancestors().nth(2).expect("tests are in target/debug/deps").join(program);
-    let built = File::open(&path).is_ok();
-    assert!(built, "{} is missing: run `cargo xtask test`, which makes it", path.display());
+    // Tests are in `{target}/debug/deps`.
+    let target = test.ancestors().nth(3).expect("a test has a folder");
+    let path = target.join("local").join(program);
+    assert!(path.exists(), "{} is missing: run `cargo xtask test`, which makes it", path.display());
     path
 }
