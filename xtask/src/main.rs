@@ -70,13 +70,14 @@ fn run(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Dev(options) => dev::dev(&repo, options),
         Command::Test { fast } => test::test(&repo, *fast),
-        Command::Build { host } => {
+        Command::Build { host: Bundle::Worker } => {
             setup::setup(&repo)?;
-            match host {
-                Bundle::Worker => bundle::build(&repo),
-                Bundle::Lambda => bundle::lambda(&repo),
-            }
+            bundle::build(&repo)
         }
-        Command::Setup => setup::setup(&repo),
+        Command::Build { host: Bundle::Lambda } => {
+            setup::lambda(&repo)?;
+            bundle::lambda(&repo)
+        }
+        Command::Setup => setup::all(&repo),
     }
 }

@@ -12,11 +12,9 @@ use crate::repo::{Repo, fingerprint};
 
 /// wrangler itself needs a newer one, which npm then brings; this much installs it.
 const NODE_MIN: u32 = 20;
-/// What is compiled for, and what for.
-const TARGETS: [(&str, &str); 2] = [
-    ("wasm32-unknown-unknown", "the Worker is WebAssembly"),
-    ("aarch64-unknown-linux-gnu", "the function runs on arm64, which costs a fifth less"),
-];
+/// What is compiled for, and why.
+const WASM: (&str, &str) = ("wasm32-unknown-unknown", "the Worker is WebAssembly");
+const ARM64: (&str, &str) = ("aarch64-unknown-linux-gnu", "the function runs on arm64, a fifth cheaper");
 
 /// A program that `cargo install` builds into `.tools/bin`.
 struct Tool {
@@ -46,17 +44,37 @@ const TOOLS: [Tool; 2] = [
     },
 ];
 
-/// Sets up everything that building, serving and testing takes, on either host.
+/// Sets up what building and serving the Worker takes.
 ///
 /// # Errors
 /// When something is missing that only the user can install, or an installation fails.
 pub fn setup(repo: &Repo) -> Result<()> {
     let _lock = repo.lock()?;
     check_node()?;
-    rust_targets()?;
+    rust_target(WASM)?;
     npm_packages(repo)?;
-    python::packages(repo)?;
     cargo_tools(repo)
+}
+
+/// Sets up what building the function takes, and deploying it.
+///
+/// # Errors
+/// As [`setup`].
+pub fn lambda(repo: &Repo) -> Result<()> {
+    let _lock = repo.lock()?;
+    check_node()?;
+    rust_target(ARM64)?;
+    npm_packages(repo)?;
+    python::packages(repo)
+}
+
+/// Sets up everything, for both hosts and all checks.
+///
+/// # Errors
+/// As [`setup`].
+pub fn all(repo: &Repo) -> Result<()> {
+    setup(repo)?;
+    lambda(repo)
 }
 
 fn check_node() -> Result<()> {
@@ -78,18 +96,15 @@ fn node_major(version: &str) -> Option<u32> {
     version.strip_prefix('v')?.split('.').next()?.parse().ok()
 }
 
-fn rust_targets() -> Result<()> {
-    for (target, reason) in TARGETS {
-        let libraries = output(Command::new("rustc").args(["--print", "target-libdir", "--target", target]));
-        if libraries.is_some_and(|folder| fs::exists(folder).unwrap_or(false)) {
-            continue;
-        }
-        eprintln!("adding the Rust target {target} (seconds, once): {reason}");
-        run(Command::new("rustup").args(["target", "add", target])).context(
-            "the Rust target cannot be added; with a Rust not from rustup, install it by the same way as Rust",
-        )?;
+fn rust_target((target, reason): (&str, &str)) -> Result<()> {
+    let libraries = output(Command::new("rustc").args(["--print", "target-libdir", "--target", target]));
+    if libraries.is_some_and(|folder| fs::exists(folder).unwrap_or(false)) {
+        return Ok(());
     }
-    Ok(())
+    eprintln!("adding the Rust target {target} (seconds, once): {reason}");
+    run(Command::new("rustup").args(["target", "add", target])).context(
+        "the Rust target cannot be added; with a Rust not from rustup, install it by the same way as Rust",
+    )
 }
 
 fn npm_packages(repo: &Repo) -> Result<()> {

@@ -31,7 +31,7 @@ pub fn test(repo: &Repo, fast: bool) -> Result<()> {
     if fast {
         cargo_step("clippy -p ssedge -p ssedge-tests --all-targets -- -D warnings")?;
     } else {
-        step("setup", || setup::setup(repo))?;
+        step("setup", || setup::all(repo))?;
         cargo_step("clippy --workspace --exclude ssedge-worker --all-targets -- -D warnings")?;
         cargo_step("clippy -p ssedge-worker --target wasm32-unknown-unknown -- -D warnings")?;
         step("cargo doc", || run(cargo("doc -p ssedge --no-deps")?.env("RUSTDOCFLAGS", "-D warnings")))?;
