@@ -49,8 +49,9 @@ pub fn build(repo: &Repo) -> Result<()> {
 pub fn lambda(repo: &Repo) -> Result<()> {
     let _lock = repo.lock()?;
     page(repo)?;
-    // cargo-lambda strips it, and takes the rest of the profile from Cargo.toml.
-    run(repo.command("sam")?.args(["build", "--template-file", "template.yaml"]))?;
+    // cargo-lambda, which sam starts, strips it and takes the rest of the profile from Cargo.toml.
+    eprintln!("building the function for arm64 (some minutes, the first time)");
+    run_quietly(repo.command("sam")?.args(["build", "--template-file", "template.yaml"]))?;
     let path = repo.path(FUNCTION);
     let function = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     ensure!(is_arm64(&function), "{FUNCTION} is no program for arm64 Linux");
