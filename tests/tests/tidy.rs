@@ -215,6 +215,40 @@ fn wrangler_toml_shows_the_defaults() {
     }
 }
 
+/// The settings that template.yaml passes to the function, each with the default of its parameter.
+fn template_vars() -> Vec<(String, String)> {
+    let template = read("template.yaml");
+    let default = |parameter: &str| {
+        let (_, declared) = template.split_once(&format!("\n  {parameter}:\n")).unwrap();
+        let lines = declared.lines().take_while(|line| line.starts_with("    "));
+        let value = lines.filter_map(|line| line.strip_prefix("    Default: ")).next().unwrap();
+        value.split(" #").next().unwrap().trim().trim_matches('"').to_owned()
+    };
+    let (_, variables) = template.split_once("        Variables:\n").unwrap();
+    let lines = variables.lines().take_while(|line| line.starts_with("          "));
+    let vars = lines.filter_map(|line| line.trim().split_once(": !Ref "));
+    vars.filter(|(name, _)| *name != "TABLE_NAME")
+        .map(|(name, parameter)| (name.to_owned(), default(parameter)))
+        .collect()
+}
+
+#[test]
+fn template_yaml_has_the_settings_and_their_defaults() {
+    let parse = |set: Option<(&str, &str)>| {
+        Settings::parse(Host::Lambda, |name| match set {
+            _ if name == "TABLE_NAME" => Some("ssedge".to_owned()),
+            Some((var, value)) if var == name => Some(value.to_owned()),
+            _ => None,
+        })
+    };
+    assert!(template_vars().len() >= 9, "the function is passed settings");
+    for (name, value) in template_vars() {
+        assert!(Settings::NAMES.contains(&&*name), "template.yaml has {name}, which is no setting");
+        assert_eq!(parse(Some((&name, &value))), parse(None), "{name} in template.yaml");
+        assert!(parse(None).is_ok());
+    }
+}
+
 #[test]
 fn files_stay_short() {
     for (under, most) in [("shared/src/", CORE_LINES), ("handlers/", HANDLER_LINES)] {

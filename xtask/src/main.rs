@@ -30,10 +30,10 @@ enum Command {
         #[arg(long)]
         fast: bool,
     },
-    /// Build the release bundle
+    /// Build what is deployed
     Build {
         #[arg(value_enum, default_value_t)]
-        host: Host,
+        host: Bundle,
     },
     /// Install what the other commands need
     Setup,
@@ -43,6 +43,14 @@ enum Command {
 enum Host {
     #[default]
     Worker,
+}
+
+/// What can be built.
+#[derive(Clone, Copy, Default, ValueEnum)]
+enum Bundle {
+    #[default]
+    Worker,
+    Lambda,
 }
 
 fn main() -> ExitCode {
@@ -62,10 +70,14 @@ fn run(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Dev(options) => dev::dev(&repo, options),
         Command::Test { fast } => test::test(&repo, *fast),
-        Command::Build { host: Host::Worker } => {
+        Command::Build { host: Bundle::Worker } => {
             setup::setup(&repo)?;
             bundle::build(&repo)
         }
-        Command::Setup => setup::setup(&repo),
+        Command::Build { host: Bundle::Lambda } => {
+            setup::lambda(&repo)?;
+            bundle::lambda(&repo)
+        }
+        Command::Setup => setup::all(&repo),
     }
 }

@@ -31,7 +31,7 @@ pub fn test(repo: &Repo, fast: bool) -> Result<()> {
     if fast {
         cargo_step("clippy -p ssedge -p ssedge-tests --all-targets -- -D warnings")?;
     } else {
-        step("setup", || setup::setup(repo))?;
+        step("setup", || setup::all(repo))?;
         cargo_step("clippy --workspace --exclude ssedge-worker --all-targets -- -D warnings")?;
         cargo_step("clippy -p ssedge-worker --target wasm32-unknown-unknown -- -D warnings")?;
         step("cargo doc", || run(cargo("doc -p ssedge --no-deps")?.env("RUSTDOCFLAGS", "-D warnings")))?;
@@ -53,7 +53,13 @@ pub fn test(repo: &Repo, fast: bool) -> Result<()> {
             .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner))
     })?;
     step("types of the page", || run(repo.command("tsc")?.args(["--noEmit", "--project", "web"])))?;
+    step("sam validate --lint", || run(repo.command("sam")?.args(["validate", "--lint"])))?;
+    step("template.yaml, translated", || {
+        let python = repo.path(".tools/python/bin/python");
+        run(repo.command(python)?.args(["-m", "unittest", "discover", "-s", "tests/python"]))
+    })?;
     step("build", || bundle::build(repo))?;
+    step("build lambda", || bundle::lambda(repo))?;
     step("wrangler deploy --dry-run", || run(repo.command("wrangler")?.args(["deploy", "--dry-run"])))?;
     if !hosted.is_empty() {
         cargo_step(&format!("test -p ssedge-tests{}", flags(&hosted)))?;
