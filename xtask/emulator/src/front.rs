@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
@@ -21,20 +22,29 @@ use crate::invocation::{self, Invocation};
 use crate::now;
 use crate::pool::{Pool, Refusal};
 
+/// Before another try to accept: without a file descriptor left, it fails until a connection is closed.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(10);
+
 /// Serves clients for good.
 pub async fn serve(pool: Rc<Pool>, listener: TcpListener, port: u16) {
     loop {
-        // Without a file descriptor left, accepting fails until a connection is closed.
-        let Ok((stream, peer)) = listener.accept().await else {
-            tokio::task::yield_now().await;
-            continue;
-        };
+        let (stream, peer) = accept(&listener).await;
         spawn_local(connection(Rc::clone(&pool), stream, peer, port));
     }
 }
 
+/// The next connection. It sends what is written to it at once.
+pub async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        if let Ok((stream, peer)) = listener.accept().await {
+            let _ = stream.set_nodelay(true);
+            return (stream, peer);
+        }
+        tokio::time::sleep(ACCEPT_AGAIN).await;
+    }
+}
+
 async fn connection(pool: Rc<Pool>, stream: TcpStream, peer: SocketAddr, port: u16) {
-    let _ = stream.set_nodelay(true);
     let service = service_fn(|request| {
         let pool = Rc::clone(&pool);
         async move { Ok::<_, Infallible>(answer(pool, request, peer, port).await) }

@@ -16,7 +16,7 @@ use crate::journal::{Entry, Outcome};
 use crate::now;
 use crate::pool::{Lease, Pool};
 use crate::process::{Handout, Process};
-use crate::relay::{Relayed, relay};
+use crate::relay::{Failed, Relayed, relay};
 use crate::runtime_api::Answer;
 
 /// How long a process may take until its first poll
@@ -135,10 +135,11 @@ async fn serve(
                 let _ = received.send(());
                 Attempt::Ended(Outcome::Complete, relayed)
             }
-            Err(_) => {
+            Err(failed) => {
                 client.cut();
                 drop(received);
-                let crashed = timeout(GRACE, process.gone()).await.is_ok();
+                let broken = matches!(failed, Failed::Broken);
+                let crashed = broken && timeout(GRACE, process.gone()).await.is_ok();
                 let outcome = if crashed { Outcome::Crash } else { Outcome::Error };
                 Attempt::Ended(outcome, Relayed::Nothing)
             }

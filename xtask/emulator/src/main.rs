@@ -32,6 +32,13 @@
 //! TLS; `x-amzn-remapped-` headers; small first chunks that some edges hold back; a second try of an init that takes
 //! too long; the end of idle processes.
 //!
+//! # Latency
+//!
+//! Both servers set `TCP_NODELAY`, and the emulator adds less than a millisecond. It does not hide what a runtime does:
+//! `lambda_runtime` 1.5 leaves Nagle's algorithm on and writes the head of an answer before its first chunk, so that
+//! chunk waits for the kernel to acknowledge the head. That is up to 44 ms when a process is asked again within 40 ms
+//! of its last answer, and nothing after a longer pause. Whether Lambda's own side shows it is not known.
+//!
 //! # When the emulator is killed
 //!
 //! Its processes are in its process group, so its starter can end them with it. Without that, those that run lose

@@ -11,7 +11,7 @@ use crate::process::Process;
 /// How long processes that were killed may take to be gone.
 const END: Duration = Duration::from_secs(1);
 
-/// The processes, the most recently used last.
+/// The processes.
 #[derive(Debug)]
 pub struct Pool {
     pub function: Function,
@@ -43,13 +43,17 @@ impl Pool {
     pub fn acquire(&self) -> Result<Lease, Refusal> {
         let mut processes = self.processes.borrow_mut();
         processes.retain(|process| process.is_usable());
-        let found = processes.iter().rposition(|process| process.has_room());
-        let process = match found {
-            Some(index) => processes.remove(index),
+        let found =
+            processes.iter().filter(|process| process.has_room()).max_by_key(|process| process.used());
+        let process = match found.cloned() {
+            Some(process) => process,
             None if processes.len() >= self.function.concurrency => return Err(Refusal::Busy),
-            None => Process::start(&self.function, &self.journal).map_err(Refusal::Broken)?,
+            None => {
+                let process = Process::start(&self.function, &self.journal).map_err(Refusal::Broken)?;
+                processes.push(Rc::clone(&process));
+                process
+            }
         };
-        processes.push(Rc::clone(&process));
         process.occupy();
         Ok(Lease { process })
     }

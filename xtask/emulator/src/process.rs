@@ -52,6 +52,8 @@ pub struct Process {
     doomed: Cell<bool>,
     /// Invocations that it has.
     active: Cell<usize>,
+    /// When the last one ended, or the process began.
+    used: Cell<Instant>,
     /// Polls for an event that are waiting.
     polls: Cell<usize>,
     frozen: Cell<bool>,
@@ -93,6 +95,7 @@ impl Process {
             stage: watch::Sender::new(Stage::Init),
             doomed: Cell::new(false),
             active: Cell::new(0),
+            used: Cell::new(started),
             polls: Cell::new(0),
             frozen: Cell::new(false),
             handouts,
@@ -110,6 +113,11 @@ impl Process {
     /// Whether it may be given one more invocation.
     pub fn has_room(&self) -> bool {
         self.is_usable() && self.active.get() < self.share
+    }
+
+    /// When it was last used.
+    pub fn used(&self) -> Instant {
+        self.used.get()
     }
 
     pub fn is_usable(&self) -> bool {
@@ -140,6 +148,7 @@ impl Process {
     /// Counts an invocation out.
     pub fn release(&self) {
         self.active.set(self.active.get() - 1);
+        self.used.set(Instant::now());
         self.freeze();
     }
 
@@ -233,7 +242,7 @@ impl Drop for Poll<'_> {
 async fn watch_over(process: Rc<Process>, mut child: Child, listener: TcpListener) {
     let status = tokio::select! {
         status = child.wait() => status,
-        () = runtime_api::serve(&process, listener) => child.wait().await,
+        never = runtime_api::serve(&process, &listener) => match never {},
     };
     process.stage.send_replace(Stage::Gone);
     let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Response};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use serde::Deserialize;
 use serde_json::Value;
@@ -13,6 +13,8 @@ use serde_json::Value;
 use crate::body::{Client, ReplyBody};
 use crate::event::PAYLOAD_LIMIT;
 use crate::prelude::{Head, Parser};
+
+use Failed::{Broken, Refused};
 
 /// Bytes that a streamed answer may have
 /// ([documented](https://docs.aws.amazon.com/lambda/latest/dg/config-rs-invoke-furls.html)). It is cut there.
@@ -33,15 +35,23 @@ pub enum Relayed {
     Whole(Response<ReplyBody>),
 }
 
-/// The answer broke off, failed, or is none.
+/// Why an answer comes to nothing.
 #[derive(Debug)]
-pub struct Failed;
+pub enum Failed {
+    /// It broke off.
+    Broken,
+    /// The function says so, it is too large, or it cannot be read.
+    Refused,
+}
 
 /// Reads an answer to its end, however long the client stays, and as fast as the client reads while it does.
 pub async fn relay(headers: &HeaderMap, body: Incoming, client: &Client) -> Result<Relayed, Failed> {
     let mode = headers.get("lambda-runtime-function-response-mode").map(HeaderValue::as_bytes);
     if !mode.is_some_and(|mode| mode.eq_ignore_ascii_case(b"streaming")) {
-        let body = Limited::new(body, PAYLOAD_LIMIT).collect().await.map_err(|_| Failed)?;
+        let body = Limited::new(body, PAYLOAD_LIMIT)
+            .collect()
+            .await
+            .map_err(|error| if error.is::<LengthLimitError>() { Refused } else { Broken })?;
         return buffered(&body.to_bytes()).map(Relayed::Whole);
     }
     let content_type = headers.get(CONTENT_TYPE);
@@ -61,30 +71,30 @@ pub async fn relay(headers: &HeaderMap, body: Incoming, client: &Client) -> Resu
 async fn stream(mut parser: Option<Parser>, mut body: Incoming, client: &Client) -> Result<(), Failed> {
     let mut sent = 0;
     while let Some(frame) = body.frame().await {
-        let mut data = match frame.map_err(|_| Failed)?.into_data() {
+        let mut data = match frame.map_err(|_| Broken)?.into_data() {
             Ok(data) => data,
             Err(frame) if frame.trailers_ref().is_some_and(|all| all.contains_key(ERROR_TRAILER)) => {
-                return Err(Failed);
+                return Err(Refused);
             }
             Err(_) => continue,
         };
         if let Some(head) = &mut parser {
-            let Some((head, rest)) = head.push(&data).map_err(|_| Failed)? else { continue };
+            let Some((head, rest)) = head.push(&data).map_err(|_| Refused)? else { continue };
             client.begin(response(&head)?);
             parser = None;
             data = rest;
         }
         sent += data.len() as u64;
         if sent > STREAM_LIMIT {
-            return Err(Failed);
+            return Err(Refused);
         }
         client.write(data).await;
     }
-    if parser.is_some() { Err(Failed) } else { Ok(()) }
+    if parser.is_some() { Err(Refused) } else { Ok(()) }
 }
 
 fn response(head: &Head) -> Result<Response<()>, Failed> {
-    let (status, headers) = head.parts().ok_or(Failed)?;
+    let (status, headers) = head.parts().ok_or(Refused)?;
     let mut response = Response::new(());
     *response.status_mut() = status;
     *response.headers_mut() = headers;
@@ -106,20 +116,20 @@ fn buffered(bytes: &Bytes) -> Result<Response<ReplyBody>, Failed> {
         #[serde(default)]
         is_base64_encoded: bool,
     }
-    let value: Value = serde_json::from_slice(bytes).map_err(|_| Failed)?;
+    let value: Value = serde_json::from_slice(bytes).map_err(|_| Refused)?;
     if value.get("statusCode").is_none() {
         let json = value.as_str().map_or_else(|| bytes.clone(), |text| Bytes::from(text.to_owned()));
         return Ok(whole(Response::new(()), json));
     }
-    let rest: Rest = serde_json::from_slice(bytes).map_err(|_| Failed)?;
-    let head: Head = serde_json::from_value(value).map_err(|_| Failed)?;
-    let (status, headers) = head.parts().ok_or(Failed)?;
+    let rest: Rest = serde_json::from_slice(bytes).map_err(|_| Refused)?;
+    let head: Head = serde_json::from_value(value).map_err(|_| Refused)?;
+    let (status, headers) = head.parts().ok_or(Refused)?;
     let mut response = Response::new(());
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     let body = rest.body.unwrap_or_default();
     let body =
-        if rest.is_base64_encoded { STANDARD.decode(body).map_err(|_| Failed)? } else { body.into_bytes() };
+        if rest.is_base64_encoded { STANDARD.decode(body).map_err(|_| Refused)? } else { body.into_bytes() };
     Ok(whole(response, Bytes::from(body)))
 }
 

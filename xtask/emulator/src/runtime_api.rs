@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_local;
 
 use crate::environment::arn;
+use crate::front::accept;
 use crate::process::Process;
 
 /// Bytes that are read from a function at once, and so the size of a chunk for a client. Larger ones would only wait
@@ -38,14 +39,14 @@ pub enum Answer {
 type Reply = Response<Full<Bytes>>;
 
 /// Serves `process` for good.
-pub async fn serve(process: &Rc<Process>, listener: TcpListener) {
-    while let Ok((stream, _)) = listener.accept().await {
+pub async fn serve(process: &Rc<Process>, listener: &TcpListener) -> Infallible {
+    loop {
+        let (stream, _) = accept(listener).await;
         spawn_local(connection(Rc::clone(process), stream));
     }
 }
 
 async fn connection(process: Rc<Process>, stream: TcpStream) {
-    let _ = stream.set_nodelay(true);
     let service = service_fn(|request| {
         let process = Rc::clone(&process);
         async move { Ok::<_, Infallible>(handle(&process, request).await) }
