@@ -58,7 +58,6 @@ pub async fn run(pool: Rc<Pool>, lease: Lease, invocation: Invocation, client: C
                 // One start for each request, so only a process that was there before is replaced.
                 Attempt::NotTaken if was_warm => match pool.acquire() {
                     Ok(another) => {
-                        log_end(&pool, &process, &invocation, Outcome::Crash, begun);
                         lease = another;
                         continue;
                     }
@@ -93,7 +92,6 @@ fn log_end(pool: &Pool, process: &Process, invocation: &Invocation, outcome: Out
 async fn attempt(pool: &Pool, process: &Process, invocation: &Invocation, client: &Client) -> Attempt {
     let limit = pool.function.timeout;
     let (answer, answered) = oneshot::channel();
-    pool.journal.log(Entry::Invoke { pid: process.pid(), request: invocation.request_id.clone() });
     process.submit(Handout {
         request_id: invocation.request_id.clone(),
         trace_id: invocation.trace_id.clone(),

@@ -31,10 +31,10 @@ pub enum Entry {
     Start { pid: u32 },
     /// It asked for its first event, this long after its start.
     Ready { pid: u32, micros: u64 },
-    /// It is given the event of this request; the deadline counts from here.
+    /// It took the event of this request.
     Invoke { pid: u32, request: String },
-    /// It is done with the request. Without an `invoke` before it, the process was never ready, and the time is
-    /// that which was waited for it.
+    /// It is done with the request, this long after the event was there for it to take. Without an `invoke` before
+    /// it, the process failed in its init, and the time is what was waited for that.
     End { pid: u32, request: String, outcome: Outcome, millis: u64 },
     /// It is gone.
     Exit { pid: u32, status: String },

@@ -182,8 +182,9 @@ impl Process {
         handout
     }
 
-    /// From here on the request is answered by [`Process::answer`].
+    /// From here on the request is answered, once, by whoever asks [`Process::answered`].
     pub fn took(&self, request_id: String, answer: oneshot::Sender<Answer>) {
+        self.journal.log(Entry::Invoke { pid: self.pid, request: request_id.clone() });
         self.running.borrow_mut().insert(request_id, answer);
     }
 
