@@ -1,106 +1,148 @@
-//! What the clients of the function URL see.
+//! The function URL: HTTP for clients.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
-use anyhow::Result;
-use http::{HeaderValue, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 use tokio::task::spawn_local;
 
-use crate::event::event;
-use crate::invocation::{Answer, AnswerBody, Handled, Job, now};
-use crate::pool::Pool;
+use crate::body::{Client, ReplyBody};
+use crate::event::{self, Origin, PAYLOAD_LIMIT, TooLarge};
+use crate::invocation::{self, Invocation};
+use crate::now;
+use crate::pool::{Pool, Refusal};
 
-/// Bytes of a request, [by AWS's quota].
-///
-/// [by AWS's quota]: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-const REQUEST_MAX: usize = 6 * 1024 * 1024;
+/// Before another try to accept: without a file descriptor left, it fails until a connection is closed.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(10);
 
-/// Serves until the listener fails.
-///
-/// # Errors
-/// When it does.
-pub async fn serve(listener: TcpListener, pool: Rc<Pool>) -> Result<()> {
+/// Serves clients for good.
+pub async fn serve(pool: Rc<Pool>, listener: TcpListener, port: u16) {
     loop {
-        let (connection, peer) = listener.accept().await?;
-        // Without it a small chunk may wait for an acknowledgement.
-        let _ = connection.set_nodelay(true);
-        let pool = pool.clone();
-        let service = service_fn(move |request| handle(request, peer, pool.clone()));
-        let mut http = http1::Builder::new();
-        // A client may end its half and still wait for the answer.
-        http.half_close(true);
-        // A connection that breaks is one whose client has gone.
-        spawn_local(http.serve_connection(TokioIo::new(connection), service));
+        let (stream, peer) = accept(&listener).await;
+        spawn_local(connection(Rc::clone(&pool), stream, peer, port));
     }
 }
 
-async fn handle(request: Request<Incoming>, peer: SocketAddr, pool: Rc<Pool>) -> Handled<AnswerBody> {
-    let id = request_id();
-    let (parts, body) = request.into_parts();
-    let mut response = match Limited::new(body, REQUEST_MAX).collect().await {
-        Ok(body) => {
-            let event = event(&parts, &body.to_bytes(), peer, &id, now());
-            invoke(&pool, Job { id: id.clone(), event }).await
+/// The next connection. It sends what is written to it at once.
+pub async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        if let Ok((stream, peer)) = listener.accept().await {
+            let _ = stream.set_nodelay(true);
+            return (stream, peer);
         }
-        Err(e) if e.is::<LengthLimitError>() => {
-            refusal(StatusCode::PAYLOAD_TOO_LARGE, r#"{"Message":"Request Entity Too Large"}"#)
-        }
-        Err(_) => refusal(StatusCode::BAD_REQUEST, r#"{"Message":"Bad Request"}"#),
-    };
-    if let Ok(id) = HeaderValue::try_from(id) {
-        response.headers_mut().insert("x-amzn-requestid", id);
-    }
-    Ok(response)
-}
-
-async fn invoke(pool: &Pool, job: Job) -> Response<AnswerBody> {
-    let answer = match pool.invoke(job).await {
-        Ok(Some(answer)) => answer.await.ok(),
-        Ok(None) => {
-            let mut response = refusal(StatusCode::TOO_MANY_REQUESTS, r#"{"Message":"Rate Exceeded."}"#);
-            let error = HeaderValue::from_static("TooManyRequestsException");
-            response.headers_mut().insert("x-amzn-errortype", error);
-            return response;
-        }
-        Err(e) => {
-            eprintln!("{e:#}");
-            None
-        }
-    };
-    match answer {
-        Some(Answer { head, body }) => {
-            let mut response = Response::new(body);
-            *response.status_mut() = head.status;
-            *response.headers_mut() = head.headers;
-            response
-        }
-        None => refusal(StatusCode::BAD_GATEWAY, r#"{"Message":"Internal Server Error"}"#),
+        tokio::time::sleep(ACCEPT_AGAIN).await;
     }
 }
 
-fn refusal(status: StatusCode, body: &'static str) -> Response<AnswerBody> {
-    let mut response = Response::new(AnswerBody::whole(body));
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+async fn connection(pool: Rc<Pool>, stream: TcpStream, peer: SocketAddr, port: u16) {
+    let service = service_fn(|request| {
+        let pool = Rc::clone(&pool);
+        async move { Ok::<_, Infallible>(answer(pool, request, peer, port).await) }
+    });
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+}
+
+/// Adds to the answer what Lambda adds: the ids. (Undocumented; observed.)
+async fn answer(
+    pool: Rc<Pool>,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+    port: u16,
+) -> Response<ReplyBody> {
+    let request_id = request_id();
+    let trace_id = trace_id();
+    let mut response = handle(pool, request, peer, port, &request_id, &trace_id).await;
+    for (name, value) in [("x-amzn-requestid", request_id), ("x-amzn-trace-id", trace_id)] {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
     response
 }
 
-/// A random UUID.
+async fn handle(
+    pool: Rc<Pool>,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+    port: u16,
+    request_id: &str,
+    trace_id: &str,
+) -> Response<ReplyBody> {
+    let (parts, body) = request.into_parts();
+    let Some(body) = read(body).await else { return too_large() };
+    let origin = Origin { request_id, trace_id, peer, port, now: now() };
+    let event = match event::encode(&parts, &body, origin) {
+        Ok(event) => event,
+        Err(TooLarge) => return too_large(),
+    };
+    let lease = match pool.acquire() {
+        Ok(lease) => lease,
+        Err(Refusal::Busy) => return too_many_requests(),
+        Err(Refusal::Broken(error)) => {
+            eprintln!("emulator: {error:#}");
+            return bad_gateway();
+        }
+    };
+    let (head, response) = oneshot::channel();
+    let invocation = Invocation { request_id: request_id.to_owned(), trace_id: trace_id.to_owned(), event };
+    spawn_local(invocation::run(pool, lease, invocation, Client::new(head)));
+    response.await.unwrap_or_else(|_| bad_gateway())
+}
+
+/// All of the body, unless it is too large. A body that breaks off has nobody to answer to.
+async fn read(body: Incoming) -> Option<Bytes> {
+    if body.size_hint().lower() > PAYLOAD_LIMIT as u64 {
+        return None;
+    }
+    let body = Limited::new(body, PAYLOAD_LIMIT).collect().await.ok()?;
+    Some(body.to_bytes())
+}
+
+/// (The status is [documented](https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html); the body is not.)
+fn too_large() -> Response<ReplyBody> {
+    let text = r#"{"Message":"Request must be smaller than 6291456 bytes for the InvokeFunction operation"}"#;
+    error(StatusCode::PAYLOAD_TOO_LARGE, Some("RequestTooLargeException"), text)
+}
+
+/// (The status is [documented](https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html); the body is not.)
+fn too_many_requests() -> Response<ReplyBody> {
+    let text = r#"{"Message":"Rate Exceeded."}"#;
+    error(StatusCode::TOO_MANY_REQUESTS, Some("TooManyRequestsException"), text)
+}
+
+/// The function failed before its head. (Undocumented; observed.)
+fn bad_gateway() -> Response<ReplyBody> {
+    error(StatusCode::BAD_GATEWAY, None, "Internal Server Error")
+}
+
+fn error(status: StatusCode, kind: Option<&'static str>, text: &'static str) -> Response<ReplyBody> {
+    let mut response = Response::new(ReplyBody::whole(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert("content-type", HeaderValue::from_static("application/json"));
+    if let Some(kind) = kind {
+        response.headers_mut().insert("x-amzn-errortype", HeaderValue::from_static(kind));
+    }
+    response
+}
+
+/// A random UUID, version 4.
 fn request_id() -> String {
-    let [a, b] = [fastrand::u64(..), fastrand::u64(..)];
-    let version = a & 0xfff | 0x4000;
-    let variant = b >> 50 & 0x3fff | 0x8000;
-    format!(
-        "{:08x}-{:04x}-{version:04x}-{variant:04x}-{:012x}",
-        a >> 32,
-        a >> 16 & 0xffff,
-        b & 0xffff_ffff_ffff
-    )
+    let bits = fastrand::u128(..);
+    let (a, b, c) = (bits >> 96, (bits >> 80) & 0xffff, (bits >> 64) & 0xfff);
+    let (d, e) = ((bits >> 48) & 0x3fff | 0x8000, bits & 0xffff_ffff_ffff);
+    format!("{a:08x}-{b:04x}-4{c:03x}-{d:04x}-{e:012x}")
+}
+
+fn trace_id() -> String {
+    format!("Root=1-{:08x}-{:024x}", now().as_second(), fastrand::u128(..) >> 32)
 }

@@ -1,33 +1,52 @@
-//! A local AWS Lambda with a function URL: what `cargo xtask dev lambda` and the tests run the function on.
+//! A local AWS Lambda with a function URL, close enough to the real one to show what would fail there.
 //!
-//! It does what a stream notices of Lambda, where AWS documents it or it was seen:
+//! Its one argument is JSON:
 //!
-//! - One process serves one invocation at a time, until its response has ended ([environments]). Processes are started
-//!   on demand, up to `concurrency`. One request more is answered by 429 at once ([scaling]). With `share` over 1 a
-//!   process serves as many, as on [Managed Instances].
-//! - An invocation has a deadline, told by `Lambda-Runtime-Deadline-Ms` ([runtime API]). At that the process is
-//!   killed and the response is cut.
-//! - That the reader left is *not* told to the function, which streams and is billed to its end ([streaming]).
-//! - A request becomes an event of [format 2.0]. A body that is no text comes in base64.
-//! - A response is streamed behind a JSON prelude and eight zero bytes. Trailers with an error ([custom runtimes]), the
-//!   end of the process and a broken body cut it, so that the client does not take it for whole.
-//! - Between invocations a process stands still ([environments]).
-//! - A response has at most 200 MB ([streaming]).
+//! ```json
+//! {"port": 9000, "function": "path/to/binary", "concurrency": 8, "timeout": 900, "share": 1,
+//!  "environment": {"NAME": "value"}}
+//! ```
 //!
-//! It does not: slow a response down to 2 MB/s after the first 6 MB, count requests per second, keep 429 and 502 bodies
-//! word for word, run extensions, SnapStart or layers, limit memory, check IAM.
+//! Only `function` must be there; the numbers above are the defaults, with any free port for the port. It listens on
+//! 127.0.0.1 and ends, with every process of the function, when its standard input does, or on SIGTERM and SIGINT.
+//! Its standard output is a [journal]; what the function prints goes to its standard error.
 //!
-//! Its one argument is JSON, [`Arguments`]. It ends when its standard input does. Its standard output is a journal, one
-//! JSON object per line ([`journal`]); what the processes print goes to its standard error.
+//! # What is as on Lambda
 //!
-//! [environments]: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
-//! [scaling]: https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html
-//! [Managed Instances]: https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances.html
-//! [runtime API]: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
-//! [streaming]: https://docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.html
-//! [format 2.0]: https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
-//! [custom runtimes]: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html
+//! | what | where |
+//! |---|---|
+//! | One invocation at a time for each process, until the end of the stream, not of its head; processes are started on demand and reused, the last used first ([documented](https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html), but for the order) | [pool] |
+//! | A request that finds all of them busy gets a 429 at once | [pool], [front] |
+//! | A process that waits for an event is stopped; nothing runs in the background | [process] |
+//! | The time limit is real: the process is killed and the answer is cut, or is a 502 ([documented](https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html) but for what the client sees) | [invocation] |
+//! | A client that leaves is not told to the function, which stays busy to its end | [invocation] |
+//! | An error in mid-stream, or the death of the process, cuts the answer; it never ends cleanly | [relay], [body] |
+//! | A process that fails in its init is not started again before the next request | [invocation] |
+//! | The event, its limits and its base64 | [event] |
+//! | The Runtime API, with streamed and buffered answers | [runtime_api], [prelude], [relay] |
+//! | Several invocations for each process (`share`), as with [Managed Instances](https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances-execution-environment.html): no freezing, and a time limit that fails one invocation and ends no process | [process], [invocation] |
+//!
+//! # What is not
+//!
+//! The rate of 2 MB/s after the first 6 MB; limits of memory and CPU; extensions; IAM and CORS of the URL; HTTP/2 and
+//! TLS; `x-amzn-remapped-` headers; small first chunks that some edges hold back; a second try of an init that takes
+//! too long; the end of idle processes.
+//!
+//! # Latency
+//!
+//! Both servers set `TCP_NODELAY`, and the emulator adds less than a millisecond. It does not hide what a runtime does:
+//! `lambda_runtime` 1.5 leaves Nagle's algorithm on and writes the head of an answer before its first chunk, so that
+//! chunk waits for the kernel to acknowledge the head. That is up to 44 ms when a process is asked again within 40 ms
+//! of its last answer, and nothing after a longer pause. Whether Lambda's own side shows it is not known.
+//!
+//! # When the emulator is killed
+//!
+//! Its processes are in its process group, so its starter can end them with it. Without that, those that run lose
+//! their Runtime API and end by themselves; those that are stopped get a SIGHUP from the kernel if the emulator led
+//! its group, as a group that loses its last tie to a session gets one when a member is stopped.
+#![allow(rustdoc::private_intra_doc_links, reason = "a program has no public items")]
 
+mod body;
 mod environment;
 mod event;
 mod front;
@@ -35,77 +54,117 @@ mod invocation;
 mod journal;
 mod pool;
 mod prelude;
+mod process;
+mod relay;
 mod runtime_api;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::json;
-use tokio::io::{AsyncReadExt, stdin};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 
+use crate::environment::Function;
+use crate::journal::{Entry, Journal};
 use crate::pool::Pool;
 
-/// What it is to run, and how.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Arguments {
-    /// On 127.0.0.1; 0 takes any that is free.
+/// The argument.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    #[serde(default)]
     port: u16,
-    /// The function's program.
     function: PathBuf,
-    /// Processes at most.
+    #[serde(default = "Settings::concurrency")]
     concurrency: usize,
-    /// Seconds of an invocation.
+    /// Seconds.
+    #[serde(default = "Settings::timeout")]
     timeout: u64,
-    /// Invocations that a process serves at a time.
-    #[serde(default = "one")]
+    #[serde(default = "Settings::share")]
     share: usize,
-    /// Settings of the function.
     #[serde(default)]
     environment: BTreeMap<String, String>,
 }
 
-const fn one() -> usize {
-    1
-}
+impl Settings {
+    const fn concurrency() -> usize {
+        8
+    }
 
-impl Arguments {
-    const fn timeout(&self) -> Duration {
-        Duration::from_secs(self.timeout)
+    /// The most that Lambda takes.
+    const fn timeout() -> u64 {
+        900
+    }
+
+    const fn share() -> usize {
+        1
+    }
+
+    fn function(self) -> Result<Function> {
+        ensure!(self.concurrency > 0 && self.timeout > 0 && self.share > 0, "the numbers start at 1");
+        let program = self.function.canonicalize();
+        let program =
+            program.with_context(|| format!("there is no function at {}", self.function.display()))?;
+        let folder = program.parent().context("a function is a file")?.to_owned();
+        let timeout = Duration::from_secs(self.timeout);
+        let Self { concurrency, share, environment, .. } = self;
+        Ok(Function { program, folder, concurrency, share, timeout, environment })
     }
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<()> {
+fn main() -> Result<()> {
     let argument =
-        std::env::args().nth(1).context("the one argument is JSON, see the crate's documentation")?;
-    let arguments: Arguments =
-        serde_json::from_str(&argument).context("the argument is not as documented")?;
-    LocalSet::new().run_until(serve(arguments)).await
+        std::env::args().nth(1).context("the one argument is JSON: {\"function\": \"path\", …}")?;
+    let settings: Settings = serde_json::from_str(&argument).context("cannot read the argument")?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    LocalSet::new().block_on(&runtime, run(settings))
 }
 
-async fn serve(arguments: Arguments) -> Result<()> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, arguments.port)).await;
-    let listener = listener.with_context(|| format!("port {} cannot be used", arguments.port))?;
-    journal::note(&json!({ "event": "listening", "port": listener.local_addr()?.port() }));
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let pool = Rc::new(Pool::new(arguments));
-    let mut input = stdin();
-    let (mut ended, mut buffer) = (false, [0; 64]);
+async fn run(settings: Settings) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let input = end_of_input()?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, settings.port)).await;
+    let listener = listener.with_context(|| format!("cannot listen on port {}", settings.port))?;
+    let port = listener.local_addr()?.port();
+    let journal = Journal::start()?;
+    let pool = Rc::new(Pool::new(settings.function()?, journal.clone()));
+    journal.log(Entry::Listening { port });
     tokio::select! {
-        result = front::serve(listener, pool.clone()) => result?,
-        () = async { while !ended { ended = !matches!(input.read(&mut buffer).await, Ok(1..)); } } => {}
+        () = front::serve(Rc::clone(&pool), listener, port) => {}
+        _ = input => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    pool.kill_all();
-    // A read of the standard input cannot be given up, and would keep the runtime.
-    std::process::exit(0)
+    pool.end().await;
+    Ok(())
+}
+
+/// Resolves when standard input is at its end. A thread waits for it: tokio's would keep the program from ending.
+fn end_of_input() -> Result<oneshot::Receiver<()>> {
+    let (sender, end) = oneshot::channel();
+    let read = move || {
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        let _ = sender.send(());
+    };
+    thread::Builder::new().name("input".to_owned()).spawn(read).context("cannot start a thread")?;
+    Ok(end)
+}
+
+/// The time of day, to the millisecond.
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis())
+        .ok()
+        .and_then(|millis| Timestamp::from_millisecond(millis).ok())
+        .unwrap_or_default()
 }
