@@ -56,7 +56,7 @@ async fn a_table_that_is_away_is_waited_for() {
 
     lambda.table.pause();
     let started = Instant::now();
-    let answer = lambda.client.post("/api/chat/lobby", &[], r#"{"user":"ada","text":"away"}"#).await;
+    let answer = lambda.client.post_json("/api/chat/lobby", r#"{"user":"ada","text":"away"}"#).await;
     println!("503 after {:?}", started.elapsed());
     assert_eq!(answer.status, 503, "{answer:?}");
     assert_eq!(answer.header("Retry-After"), "2");
@@ -87,7 +87,7 @@ async fn a_table_that_is_away_is_waited_for() {
     // What was not acknowledged may have been stored: the table took the question before it stopped, or it did not.
     let after = async {
         loop {
-            let answer = lambda.client.post("/api/chat/lobby", &[], r#"{"user":"ada","text":"after"}"#).await;
+            let answer = lambda.client.post_json("/api/chat/lobby", r#"{"user":"ada","text":"after"}"#).await;
             if answer.status == 201 {
                 break answer.json()["id"].as_str().unwrap().parse::<u64>().unwrap();
             }

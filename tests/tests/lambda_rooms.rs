@@ -41,7 +41,7 @@ async fn every_process_sees_one_order() {
             let mut said = Vec::new();
             for n in 0..EACH {
                 let body = format!(r#"{{"user":"writer {writer}","text":"{n}"}}"#);
-                let answer = client.post("/api/chat/busy", &[], &body).await;
+                let answer = client.post_json("/api/chat/busy", &body).await;
                 assert_eq!(answer.status, 201, "{answer:?}");
                 let id: u64 = answer.json()["id"].as_str().unwrap().parse().unwrap();
                 said.push((id, answer.header("x-amzn-RequestId").to_owned()));

@@ -29,10 +29,10 @@ const MODULES: [&str; 2] = ["index.js", "index_bg.wasm"];
 ///
 /// # Errors
 /// When a step fails, or the bundle is over its bound.
-pub fn build(repo: &Repo) -> Result<()> {
+pub fn worker(repo: &Repo) -> Result<()> {
     let _lock = repo.lock()?;
-    page(repo)?;
-    worker(repo)?;
+    dist(repo)?;
+    compile_worker(repo)?;
     let (raw, gzip) = size(&repo.path(BUNDLE))?;
     println!("worker bundle: {} KB, {} KB gzip", raw.div_ceil(1024), gzip.div_ceil(1024));
     ensure!(
@@ -49,7 +49,7 @@ pub fn build(repo: &Repo) -> Result<()> {
 /// When a step fails, or the function is over its bound or not for arm64.
 pub fn lambda(repo: &Repo) -> Result<()> {
     let _lock = repo.lock()?;
-    page(repo)?;
+    dist(repo)?;
     // cargo-lambda, which sam starts, strips it and takes the rest of the profile from Cargo.toml.
     eprintln!("building the function for arm64 (some minutes, the first time)");
     run_quietly(repo.command("sam")?.args(["build", "--template-file", "template.yaml"]))?;
@@ -65,6 +65,25 @@ pub fn lambda(repo: &Repo) -> Result<()> {
     Ok(())
 }
 
+/// Builds the function, with the page, and the emulator that runs it on this machine.
+///
+/// # Errors
+/// When a step fails.
+pub fn local(repo: &Repo) -> Result<()> {
+    page(repo)?;
+    let packages = ["--package", "ssedge-lambda", "--package", "ssedge-emulator"];
+    run(repo.command("cargo")?.args(["build", "--profile", "local"]).args(packages))
+}
+
+/// Builds the page alone, which the function takes up when it is compiled.
+///
+/// # Errors
+/// When a step fails.
+pub fn page(repo: &Repo) -> Result<()> {
+    let _lock = repo.lock()?;
+    dist(repo)
+}
+
 /// Whether this begins as an ELF file of 64 bits, little-endian, for the machine 183.
 fn is_arm64(program: &[u8]) -> bool {
     program.starts_with(b"\x7fELF\x02\x01") && program.get(18..20) == Some(&[183, 0])
@@ -72,7 +91,7 @@ fn is_arm64(program: &[u8]) -> bool {
 
 /// Bundles the page into `web/dist`: scripts and styles under names that change with their content, so that they
 /// may be cached for ever, and a document that names them.
-fn page(repo: &Repo) -> Result<()> {
+fn dist(repo: &Repo) -> Result<()> {
     let stamp = Stamp::new(repo, "page", &[repo.path("web/src"), repo.path("package-lock.json")])?;
     let dist = repo.path("web/dist");
     if stamp.is_current() && dist.is_dir() {
@@ -115,7 +134,7 @@ fn only_file(folder: &Path, extension: &str) -> Result<String> {
 }
 
 /// Compiles the Worker and lets worker-build make the bundle, unless this very wasm has been bundled before.
-fn worker(repo: &Repo) -> Result<()> {
+fn compile_worker(repo: &Repo) -> Result<()> {
     // As worker-build does, whose own call then finds that nothing is left to compile.
     let release = ["build", "--release", "--lib", "--target", "wasm32-unknown-unknown"];
     run(repo

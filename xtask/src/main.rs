@@ -22,7 +22,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve on this machine, from real workerd
+    /// Serve on this machine: the Worker from workerd, or the function from an emulated Lambda
     Dev(dev::Dev),
     /// Run every check
     Test {
@@ -33,7 +33,7 @@ enum Command {
     /// Build what is deployed
     Build {
         #[arg(value_enum, default_value_t)]
-        host: Bundle,
+        host: Host,
     },
     /// Install what the other commands need
     Setup,
@@ -41,13 +41,6 @@ enum Command {
 
 #[derive(Clone, Copy, Default, ValueEnum)]
 enum Host {
-    #[default]
-    Worker,
-}
-
-/// What can be built.
-#[derive(Clone, Copy, Default, ValueEnum)]
-enum Bundle {
     #[default]
     Worker,
     Lambda,
@@ -70,11 +63,11 @@ fn run(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Dev(options) => dev::dev(&repo, options),
         Command::Test { fast } => test::test(&repo, *fast),
-        Command::Build { host: Bundle::Worker } => {
+        Command::Build { host: Host::Worker } => {
             setup::setup(&repo)?;
-            bundle::build(&repo)
+            bundle::worker(&repo)
         }
-        Command::Build { host: Bundle::Lambda } => {
+        Command::Build { host: Host::Lambda } => {
             setup::lambda(&repo)?;
             bundle::lambda(&repo)
         }
