@@ -35,6 +35,14 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ has a parent folder")
 }
 
+/// Where cargo builds this checkout.
+#[must_use]
+pub fn target() -> PathBuf {
+    let test = std::env::current_exe().expect("a process has a program");
+    // Tests are in `{target}/{profile}/deps`.
+    test.ancestors().nth(3).expect("a test has a folder").to_owned()
+}
+
 /// A folder of its own in the system's place for temporary files, removed with its last clone.
 #[derive(Clone, Debug)]
 pub struct Folder(Arc<Owned>);

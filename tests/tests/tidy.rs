@@ -18,8 +18,12 @@ use ssedge::{limits, openapi};
 const CORE_LINES: usize = 300;
 const HANDLER_LINES: usize = 200;
 /// The files that are longer, and how long they may be at most.
-const LONG_FILES: [(&str, usize); 2] =
-    [("shared/src/session/mod.rs", 360), ("handlers/worker/src/log.rs", 240)];
+const LONG_FILES: [(&str, usize); 4] = [
+    ("shared/src/session/mod.rs", 360),
+    ("shared/src/settings.rs", 320),
+    ("handlers/worker/src/log.rs", 240),
+    ("handlers/lambda/src/read.rs", 240),
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -56,10 +60,10 @@ fn code(path: &str) -> Vec<(usize, String)> {
 
 /// No line of code under `under` may be one that `breaks` the rule.
 #[track_caller]
-fn check_code(under: &str, except: Option<&str>, rule: &str, breaks: impl Fn(&str) -> bool) {
+fn check_code(under: &str, except: &[&str], rule: &str, breaks: impl Fn(&str) -> bool) {
     let mut found = Vec::new();
-    for path in files(under, ".rs").into_iter().filter(|path| !except.is_some_and(|end| path.ends_with(end)))
-    {
+    let excepted = |path: &String| except.iter().any(|end| path.ends_with(end));
+    for path in files(under, ".rs").into_iter().filter(|path| !excepted(path)) {
         let lines = code(&path).into_iter().filter(|(_, line)| breaks(line));
         found.extend(lines.map(|(number, line)| format!("{path}:{number}: {}", line.trim())));
     }
@@ -126,7 +130,7 @@ fn the_core_reads_no_clock_and_no_environment() {
         "std::thread",
         "async ",
     ];
-    check_code("shared/src/", None, "the core takes what it needs as arguments", contains_any(&SOURCES));
+    check_code("shared/src/", &[], "the core takes what it needs as arguments", contains_any(&SOURCES));
 }
 
 // --- The hosts ---
@@ -134,14 +138,14 @@ fn the_core_reads_no_clock_and_no_environment() {
 #[test]
 fn handlers_write_no_sse() {
     const SYNTAX: [&str; 6] = ["\"data:", "\"event:", "\"retry:", "\"id:", "event-stream", "\\n\\n"];
-    check_code("handlers/", None, "what a reader sees is written in the core", contains_any(&SYNTAX));
+    check_code("handlers/", &[], "what a reader sees is written in the core", contains_any(&SYNTAX));
 }
 
 #[test]
 fn handlers_decide_no_status() {
     let number = |word: &str| word.len() == 3 && matches!(word.as_bytes()[0], b'1'..=b'5') && is_number(word);
     let numbered = |line: &str| line.split(|c: char| !c.is_ascii_alphanumeric()).any(number);
-    check_code("handlers/", None, "a status is that of a Problem, or of an answer of the core", |line| {
+    check_code("handlers/", &[], "a status is that of a Problem, or of an answer of the core", |line| {
         line.contains("StatusCode::")
             || line.contains("Response::error(")
             || (line.to_ascii_lowercase().contains("status") && numbered(line))
@@ -169,7 +173,13 @@ fn only_host_rs_reads_clock_and_environment() {
         "set_timeout_with",
         "::now_utc",
     ];
-    check_code("handlers/", Some("/host.rs"), "only host.rs knows the platform", contains_any(&SOURCES));
+    // A build script runs on no platform.
+    check_code(
+        "handlers/",
+        &["/host.rs", "/build.rs"],
+        "only host.rs knows the platform",
+        contains_any(&SOURCES),
+    );
 }
 
 #[test]

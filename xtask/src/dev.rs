@@ -82,7 +82,11 @@ pub fn dev(repo: &Repo, dev: &Dev) -> Result<()> {
     if host == settings::Host::Worker && (dev.concurrency.is_some() || dev.timeout.is_some()) {
         bail!("--concurrency and --timeout are for `cargo xtask dev lambda`: a Worker has neither");
     }
-    let vars = dev.vars.iter().map(|var| (var.name.as_str(), var.value.as_str())).collect();
+    let mut vars: BTreeMap<_, _> =
+        dev.vars.iter().map(|var| (var.name.as_str(), var.value.as_str())).collect();
+    if host == settings::Host::Lambda {
+        vars.entry("TABLE_NAME").or_insert("ssedge");
+    }
     check_settings(host, &vars)?;
     let port = free_port(dev.port.unwrap_or(default_port))?;
     let state = repo.path(dev.state.as_deref().unwrap_or(Path::new(default_state)));

@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tokio::time::{Duration, Instant, sleep};
 
-use super::{Folder, Host, kill_group, root};
+use super::{Folder, Host, kill_group, root, target};
 use crate::client::PATIENCE;
 
 /// The table's name in all tests.
@@ -27,11 +27,13 @@ pub struct Platform {
     pub timeout: u32,
     /// Invocations that a process serves at a time: one on classic Lambda, more on Managed Instances.
     pub share: u32,
+    /// The profile in which the function was built.
+    pub profile: &'static str,
 }
 
 impl Default for Platform {
     fn default() -> Self {
-        Self { concurrency: 1000, timeout: 900, share: 1 }
+        Self { concurrency: 1000, timeout: 900, share: 1, profile: "local" }
     }
 }
 
@@ -123,17 +125,17 @@ impl Lambda {
         for (name, value) in vars {
             environment[*name] = (*value).into();
         }
-        let Platform { concurrency, timeout, share } = platform;
+        let Platform { concurrency, timeout, share, profile } = platform;
         let host = Host::start("lambda", &table.state, Stdio::from, |port| {
             let arguments = json!({
                 "port": port,
-                "function": built("ssedge-lambda"),
+                "function": built(profile, "ssedge-lambda"),
                 "concurrency": concurrency,
                 "timeout": timeout,
                 "share": share,
                 "environment": environment,
             });
-            let mut emulator = Command::new(built("ssedge-emulator"));
+            let mut emulator = Command::new(built(profile, "ssedge-emulator"));
             emulator.arg(arguments.to_string());
             emulator
         });
@@ -177,13 +179,10 @@ pub fn kill_process(pid: u32) {
     kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL).expect("the process runs");
 }
 
-/// A program that `cargo xtask test` built, in the profile for local runs.
+/// A program that `cargo xtask` built in this profile.
 #[must_use]
-pub fn built(program: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("a process has a program");
-    // Tests are in `{target}/debug/deps`.
-    let target = test.ancestors().nth(3).expect("a test has a folder");
-    let path = target.join("local").join(program);
+pub fn built(profile: &str, program: &str) -> PathBuf {
+    let path = target().join(profile).join(program);
     assert!(path.exists(), "{} is missing: run `cargo xtask test`, which makes it", path.display());
     path
 }

@@ -18,8 +18,9 @@ use crate::repo::Repo;
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// How soon the end of a program is seen.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// The table of the local DynamoDB.
-const TABLE: &str = "ssedge";
+/// The settings of the function that say where its table is.
+const TABLE_NAME: &str = "TABLE_NAME";
+const TABLE_ENDPOINT: &str = "AWS_ENDPOINT_URL_DYNAMODB";
 
 /// What the emulated Lambda has.
 pub struct Platform {
@@ -29,7 +30,7 @@ pub struct Platform {
     pub timeout: u32,
 }
 
-/// The programs, of which the first answers.
+/// The programs, of which one answers on `port`.
 pub struct Server {
     programs: Vec<Group>,
     port: u16,
@@ -44,6 +45,8 @@ impl Server {
         Ok(Self { programs: vec![server], port })
     }
 
+    /// With a local DynamoDB that keeps its table in `state`, unless `vars` names another.
+    ///
     /// # Errors
     /// When a program cannot be started.
     pub fn lambda(
@@ -53,12 +56,15 @@ impl Server {
         vars: &BTreeMap<&str, &str>,
         platform: &Platform,
     ) -> Result<Self> {
-        let arguments = json!({ "port": 0, "state": state, "table": TABLE });
-        let mut table = start(node(repo, "xtask/dynalite.mjs", &arguments)?.stdout(Stdio::piped()))?;
-        let endpoint = format!("http://127.0.0.1:{}", port_of(&mut table)?);
-
-        let mut environment = vars.clone();
-        environment.extend([("TABLE_NAME", TABLE), ("AWS_ENDPOINT_URL_DYNAMODB", &endpoint)]);
+        let mut environment: BTreeMap<&str, String> =
+            vars.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        let mut programs = Vec::new();
+        if !vars.contains_key(TABLE_ENDPOINT) {
+            let arguments = json!({ "port": 0, "state": state, "table": vars[TABLE_NAME] });
+            let mut table = start(node(repo, "xtask/dynalite.mjs", &arguments)?.stdout(Stdio::piped()))?;
+            environment.insert(TABLE_ENDPOINT, format!("http://127.0.0.1:{}", port_of(&mut table)?));
+            programs.push(table);
+        }
         let built = |program: &str| repo.target_dir().join("local").join(program);
         let arguments = json!({
             "port": port,
@@ -69,8 +75,8 @@ impl Server {
         });
         let mut emulator = repo.command(built("ssedge-emulator"))?;
         // Its journal is for tests; what the function logs is on standard error.
-        let emulator = start(emulator.arg(arguments.to_string()).stdout(Stdio::null()))?;
-        Ok(Self { programs: vec![emulator, table], port })
+        programs.push(start(emulator.arg(arguments.to_string()).stdout(Stdio::null()))?);
+        Ok(Self { programs, port })
     }
 
     /// Says `greeting` once it answers, and returns only when it ends by itself.
