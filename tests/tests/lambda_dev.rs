@@ -51,5 +51,5 @@ fn a_bad_argument_is_a_sentence() {
         refused(&["lambda", "--port", "0", argument, value], &[argument, "is not in"]);
     }
     refused(&["worker", "--port", "0", "--timeout", "60"], &["--timeout", "dev lambda"]);
-    refused(&["lambda", "--port", "0", "--var", "STREAM_SECS=5000"], &["STREAM_SECS"]);
+    refused(&["lambda", "--port", "0", "--var", "TABLE_NAME=x"], &["TABLE_NAME", "3 to 255"]);
 }

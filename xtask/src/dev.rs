@@ -92,13 +92,14 @@ pub fn dev(repo: &Repo, dev: &Dev) -> Result<()> {
     let state = repo.path(dev.state.as_deref().unwrap_or(Path::new(default_state)));
     let _state_lock = lock_state(&state)?;
 
-    setup::setup(repo)?;
     let server = match dev.host {
         Host::Worker => {
+            setup::setup(repo)?;
             bundle::worker(repo)?;
             Server::worker(repo, port, &state, &vars)?
         }
         Host::Lambda => {
+            setup::local(repo)?;
             bundle::local(repo)?;
             let platform =
                 Platform { concurrency: dev.concurrency.unwrap_or(8), timeout: dev.timeout.unwrap_or(900) };

@@ -56,7 +56,17 @@ pub fn setup(repo: &Repo) -> Result<()> {
     cargo_tools(repo)
 }
 
-/// Sets up what building the function takes, and deploying it.
+/// Sets up what building and serving the function on this machine takes.
+///
+/// # Errors
+/// As [`setup`].
+pub fn local(repo: &Repo) -> Result<()> {
+    let _lock = repo.lock()?;
+    check_node()?;
+    npm_packages(repo)
+}
+
+/// Sets up what building the function for AWS takes, and deploying it.
 ///
 /// # Errors
 /// As [`setup`].

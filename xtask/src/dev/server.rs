@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use crate::process::{Group, check};
+use crate::process::{Group, check, is_stopping};
 use crate::repo::Repo;
 
 /// workerd starts in a second or two; a busy machine may take longer.
@@ -105,13 +105,18 @@ impl Server {
     }
 
     fn check(&mut self) -> Result<()> {
+        let mut ended = None;
         for program in &mut self.programs {
-            if let Some(status) = program.child().try_wait()? {
-                check("the server", status)?;
-                bail!("the server ended by itself");
-            }
+            // Each is asked each time: a program that ended counts as alive until it was waited for.
+            ended = program.child().try_wait()?.or(ended);
         }
-        Ok(())
+        match ended {
+            Some(status) if !is_stopping() => {
+                check("the server", status)?;
+                bail!("the server ended by itself")
+            }
+            _ => Ok(()),
+        }
     }
 
     fn health(&self) -> std::io::Result<String> {
