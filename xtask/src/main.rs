@@ -1,5 +1,6 @@
 //! `cargo xtask`: every command of this project. Each one sets up what it needs first.
 
+mod bench;
 mod bundle;
 mod dev;
 mod process;
@@ -34,6 +35,11 @@ enum Command {
     Build {
         #[arg(value_enum, default_value_t)]
         host: Host,
+    },
+    /// Measure a release build
+    Bench {
+        #[arg(value_enum)]
+        what: bench::Bench,
     },
     /// Install what the other commands need
     Setup,
@@ -71,6 +77,7 @@ fn run(command: &Command) -> anyhow::Result<()> {
             setup::lambda(&repo)?;
             bundle::lambda(&repo)
         }
+        Command::Bench { what } => bench::bench(&repo, *what),
         Command::Setup => setup::all(&repo),
     }
 }
