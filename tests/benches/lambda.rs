@@ -75,7 +75,10 @@ async fn first_bytes(platform: Platform) {
 
 /// From the POST to the message in a stream of another process, in a room where somebody speaks five times a second.
 async fn deliveries(platform: Platform) {
-    let lambda = Lambda::on(platform, &[("POST_RATE", "1000"), ("POST_BURST", "10000")]).await;
+    // One stream all along.
+    let platform = Platform { timeout: 300, ..platform };
+    let settings = [("STREAM_SECS", "290"), ("POST_RATE", "1000"), ("POST_BURST", "10000")];
+    let lambda = Lambda::on(platform, &settings).await;
     let mut reader = open(&lambda.client, "/api/chat/lively?history=0").await;
     let mut times = Vec::new();
     for n in 0..COUNT {

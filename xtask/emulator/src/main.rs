@@ -34,10 +34,10 @@
 //!
 //! # Latency
 //!
-//! Both servers set `TCP_NODELAY`, and the emulator adds less than a millisecond. It does not hide what a runtime does:
-//! `lambda_runtime` 1.5 leaves Nagle's algorithm on and writes the head of an answer before its first chunk, so that
-//! chunk waits for the kernel to acknowledge the head. That is up to 44 ms when a process is asked again within 40 ms
-//! of its last answer, and nothing after a longer pause. Whether Lambda's own side shows it is not known.
+//! Both servers set `TCP_NODELAY`, and the emulator adds less than a millisecond. `lambda_runtime` 1.5 leaves Nagle's
+//! algorithm on and writes the head of an answer before its first chunk, so that chunk waits until the head is
+//! acknowledged: for up to 44 ms, if that is left to Linux. How soon Lambda acknowledges is not documented; the emulator
+//! does so at once on Linux, so that what is measured with it is the function.
 //!
 //! # When the emulator is killed
 //!

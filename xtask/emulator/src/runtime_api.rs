@@ -1,7 +1,10 @@
 //! The [Runtime API](https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html) of one process.
 
 use std::convert::Infallible;
+use std::io;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
@@ -10,6 +13,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::spawn_local;
@@ -52,7 +56,39 @@ async fn connection(process: Rc<Process>, stream: TcpStream) {
         async move { Ok::<_, Infallible>(handle(&process, request).await) }
     });
     let mut server = http1::Builder::new();
-    let _ = server.max_buf_size(READ_BUFFER).serve_connection(TokioIo::new(stream), service).await;
+    let _ = server.max_buf_size(READ_BUFFER).serve_connection(TokioIo::new(Prompt(stream)), service).await;
+}
+
+/// A connection that acknowledges what it gets at once, where the kernel lets a program say so; see the crate's words on
+/// latency.
+struct Prompt(TcpStream);
+
+impl AsyncRead for Prompt {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = Pin::new(&mut self.0).poll_read(cx, buf);
+        // The kernel takes it back by itself, so it is said again each time (tcp(7), TCP_QUICKACK).
+        #[cfg(target_os = "linux")]
+        let _ = self.0.set_quickack(true);
+        read
+    }
+}
+
+impl AsyncWrite for Prompt {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
 }
 
 async fn handle(process: &Process, request: Request<Incoming>) -> Reply {
