@@ -13,7 +13,6 @@ interface Outage {
 const FRAME_MS = 50;
 /** Between the newest quote and the right edge, so that the line's end is seen. */
 const LEAD_SECS = 2;
-const HEIGHT = 300;
 const LABEL_PX = 46;
 
 export class Chart {
@@ -81,7 +80,7 @@ export class Chart {
   }
 
   #size() {
-    return { width: Math.max(200, this.#host.clientWidth), height: HEIGHT };
+    return { width: Math.max(200, this.#host.clientWidth), height: Math.max(150, this.#host.clientHeight) };
   }
 
   #data(): uPlot.AlignedData {
@@ -109,8 +108,8 @@ export class Chart {
         y: { range: (_plot, low, high) => padded(low, high) },
       },
       axes: [
-        { ...axis, space: 90, values: (_plot, splits) => splits.map((at) => texts().clock(new Date(at * 1000))) },
-        { ...axis, size: 52, values: (_plot, splits) => splits.map((value) => (isPrice ? value.toFixed(2) : signed(value))) },
+        { ...axis, space: 90, size: 30, values: (_plot, splits) => splits.map((at) => texts().clock(new Date(at * 1000))) },
+        { ...axis, size: 60, values: (_plot, splits) => splits.map((value) => (isPrice ? value.toFixed(2) : `${signed(value)} %`)) },
       ],
       series: [
         {},
@@ -130,6 +129,7 @@ export class Chart {
 
   #drawOutages(plot: uPlot, lasting: string, resumed: string) {
     const { ctx, bbox } = plot;
+    ctx.save();
     for (const { from, to } of this.#outages) {
       const left = Math.max(bbox.left, plot.valToPos(from, "x", true));
       const right = Math.min(bbox.left + bbox.width, plot.valToPos(to ?? this.#now() + LEAD_SECS, "x", true));
@@ -144,6 +144,7 @@ export class Chart {
       ctx.textBaseline = "top";
       ctx.fillText(label, (left + right) / 2, bbox.top + 6 * devicePixelRatio);
     }
+    ctx.restore();
   }
 }
 
@@ -168,6 +169,7 @@ function drawEnds(plot: uPlot) {
     return x < bbox.left ? [] : [{ x, y, label: String(series.label), colour: (series.stroke as () => string)() }];
   });
   ends.sort((a, b) => a.y - b.y);
+  ctx.save();
   ctx.font = `600 ${11 * devicePixelRatio}px system-ui, sans-serif`;
   ctx.textAlign = "left";
   ctx.textBaseline = "middle";
@@ -180,6 +182,7 @@ function drawEnds(plot: uPlot) {
     lowest = Math.max(y, lowest + 13 * devicePixelRatio);
     ctx.fillText(label, bbox.left + bbox.width + 4 * devicePixelRatio, lowest);
   }
+  ctx.restore();
 }
 
 /** The place of a symbol among all decides its colour, on the chart as in the table. */

@@ -1,6 +1,6 @@
 /** The chat panel: one room, by the page's URL. */
 import { Badge } from "./badge.js";
-import { complain, find, make, memory, stickToEnd } from "./dom.js";
+import { complain, find, Lines, make, memory, stickToEnd } from "./dom.js";
 import { follow } from "./feeds.js";
 import { Outbox, type Message, type Pending } from "./outbox.js";
 import type { Entry } from "./ssedge.js";
@@ -14,9 +14,9 @@ export const ROOM = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 /** Starts the panel. `measured` hears how long a message took from its POST to its arrival. */
 export function startChat(measured: (millis: number) => void) {
   const panel = find(document, "#chat");
-  const list = find<HTMLOListElement>(panel, ".messages");
   const waiting = find<HTMLOListElement>(panel, ".pending");
   const scroller = find(panel, ".scroller");
+  const messages = new Lines(find(panel, ".messages"), MESSAGES_MAX, scroller);
   const live = find(panel, "[aria-live]");
   const form = find<HTMLFormElement>(panel, "form.say");
   const [user, text] = [find<HTMLInputElement>(form, "[name=user]"), find<HTMLTextAreaElement>(form, "[name=text]")];
@@ -46,10 +46,7 @@ export function startChat(measured: (millis: number) => void) {
     const time = make("time", "", texts().clock(new Date(message.time)));
     time.dateTime = message.time;
     find(item, ".user").after(time);
-    stickToEnd(scroller, () => {
-      list.append(item);
-      while (list.childElementCount > MESSAGES_MAX) list.firstElementChild?.remove();
-    });
+    messages.add(item);
     empty.hidden = true;
     // History is there to be read, not to be heard.
     if (Date.parse(message.time) >= openedAt) live.textContent = texts().said(message.user, message.text);
@@ -131,7 +128,7 @@ export function startChat(measured: (millis: number) => void) {
     if (!isRoom || name === room) return;
     room = name;
     openedAt = Date.now();
-    list.replaceChildren();
+    messages.clear();
     live.textContent = "";
     empty.hidden = false;
     refuse(undefined);

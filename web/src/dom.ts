@@ -30,6 +30,45 @@ export function stickToEnd(list: HTMLElement, change: () => void) {
   if (wasAtEnd) list.scrollTop = list.scrollHeight;
 }
 
+/**
+ * Lines that are added at the end of a list and leave at its beginning. Those that come in a burst, as history does,
+ * are added together: each alone would cost a layout.
+ */
+export class Lines {
+  readonly #list: HTMLElement;
+  readonly #scroller: HTMLElement;
+  readonly #max: number;
+  #waiting: HTMLElement[] = [];
+  /** The newest line, shown or about to be. */
+  last: HTMLElement | undefined;
+
+  constructor(list: HTMLElement, max: number, scroller = list) {
+    this.#list = list;
+    this.#max = max;
+    this.#scroller = scroller;
+  }
+
+  add(line: HTMLElement) {
+    this.last = line;
+    if (this.#waiting.push(line) === 1) setTimeout(() => this.#show());
+  }
+
+  clear() {
+    this.#waiting = [];
+    this.#list.replaceChildren();
+    this.last = undefined;
+  }
+
+  #show() {
+    const lines = this.#waiting.slice(-this.#max);
+    this.#waiting = [];
+    stickToEnd(this.#scroller, () => {
+      this.#list.append(...lines);
+      while (this.#list.childElementCount > this.#max) this.#list.firstElementChild?.remove();
+    });
+  }
+}
+
 /** Values kept for the next visit; a browser that keeps nothing loses only that. */
 export const memory = {
   get(key: string): string | null {

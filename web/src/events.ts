@@ -1,7 +1,7 @@
 /** The events panel: ticks and notifications, by topic, and a form to publish one. */
 import { post, Refusal } from "./api.js";
 import { Badge } from "./badge.js";
-import { complain, find, make, stickToEnd } from "./dom.js";
+import { complain, find, Lines, make } from "./dom.js";
 import { follow } from "./feeds.js";
 import type { Entry } from "./ssedge.js";
 import { texts } from "./strings.js";
@@ -17,31 +17,28 @@ type Data =
 
 export function startEvents() {
   const panel = find(document, "#events");
-  const list = find<HTMLOListElement>(panel, ".log");
+  const lines = new Lines(find(panel, ".log"), LINES_MAX);
   const filter = find<HTMLFormElement>(panel, "form.filter");
   const topics = find<HTMLInputElement>(filter, "[name=topics]");
   const ticks = find<HTMLInputElement>(filter, "[name=ticks]");
   const badge = new Badge(panel);
   const names = new Set<string>();
-  let lastTick: HTMLElement | undefined;
 
   function onEntry(entry: Entry) {
     const data = JSON.parse(entry.data) as Data;
-    stickToEnd(list, () => {
-      if (data.type === "tick") showTick(data.time);
-      else showNotification(entry, data);
-      while (list.childElementCount > LINES_MAX) list.firstElementChild?.remove();
-    });
+    if (data.type === "tick") showTick(data.time);
+    else showNotification(entry, data);
   }
 
   /** Ticks in a row share a line, or they would push all else out of it. */
   function showTick(time: string) {
-    if (!lastTick || lastTick !== list.lastElementChild) {
-      lastTick = make("li", "tick");
-      lastTick.append(make("span", "topic", "tick"), make("time"));
-      list.append(lastTick);
+    let line = lines.last;
+    if (!line?.classList.contains("tick")) {
+      line = make("li", "tick");
+      line.append(make("span", "topic", "tick"), make("time"));
+      lines.add(line);
     }
-    find(lastTick, "time").textContent = texts().clock(new Date(time));
+    find(line, "time").textContent = texts().clock(new Date(time));
   }
 
   function showNotification({ event }: Entry, { id, topic, time, data }: Data & { type: "notification" }) {
@@ -53,7 +50,7 @@ export function startEvents() {
     line.append(topicName);
     if (event !== "message") line.append(make("span", "name", event));
     line.append(make("time", "", texts().clock(new Date(time))), body);
-    list.append(line);
+    lines.add(line);
   }
 
   function open() {
@@ -61,7 +58,7 @@ export function startEvents() {
     const chosen = topics.value.split(",").map((topic) => topic.trim()).filter(Boolean);
     if (chosen.length > 0) query.set("topics", chosen.join());
     if (!ticks.checked) query.set("tick", "off");
-    list.replaceChildren();
+    lines.clear();
     follow("events", `/api/events?${query}`, { badge, onEntry }, { events: [...names] });
   }
 

@@ -16,7 +16,6 @@ interface Row {
   readonly price: HTMLElement;
   readonly arrow: HTMLElement;
   readonly change: HTMLElement;
-  last?: Quote;
 }
 
 export function startStock() {
@@ -68,13 +67,10 @@ export function startStock() {
     cell?.animate([{ backgroundColor: `var(--${direction}-soft)` }, { backgroundColor: "transparent" }], 700);
   }
 
-  function showQuote(quote: Quote) {
-    const isNew = !rows.has(quote.symbol);
+  /** Shows the newest quote of a symbol, beside the one before it. */
+  function showQuote(quote: Quote, before: number | undefined) {
     const row = rows.get(quote.symbol) ?? addRow(quote.symbol);
-    if (isNew) chart.choose(chosen());
-    if (row.last && Date.parse(row.last.time) >= Date.parse(quote.time)) return;
-    const move = row.last ? quote.price - row.last.price : 0;
-    row.last = quote;
+    const move = quote.price - (before ?? quote.price);
     row.price.textContent = quote.price.toFixed(2);
     row.change.textContent = `${quote.change < 0 ? "−" : "+"}${Math.abs(quote.change).toFixed(2)}`;
     row.change.dataset.direction = quote.change < 0 ? "down" : "up";
@@ -82,16 +78,22 @@ export function startStock() {
   }
 
   const quotes: Quote[] = [];
+  const last = new Map<string, number>();
   let tickIds = 0;
 
   /** A burst (history, a resume, a tick) is drawn at once, not quote by quote. */
   function draw() {
     let newest = 0;
+    const shown = new Map<string, { quote: Quote; before: number | undefined }>();
     for (const quote of quotes.splice(0)) {
       if (!market.add(quote)) continue;
-      showQuote(quote);
+      shown.set(quote.symbol, { quote, before: last.get(quote.symbol) });
+      last.set(quote.symbol, quote.price);
       newest = Date.parse(quote.time);
     }
+    const known = rows.size;
+    for (const { quote, before } of shown.values()) showQuote(quote, before);
+    if (rows.size > known) chart.choose(chosen());
     if (newest > 0) chart.update(newest);
   }
 

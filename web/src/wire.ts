@@ -1,5 +1,5 @@
 /** The wire panel: the raw lines of a feed, its cursor and its connection, and a button that cuts it. */
-import { find, make, stickToEnd } from "./dom.js";
+import { find, Lines, make } from "./dom.js";
 import { allFeeds, feed, onFeedChange, type FeedName } from "./feeds.js";
 import { RawReader } from "./raw.js";
 import { inEveryLanguage, texts } from "./strings.js";
@@ -11,14 +11,15 @@ const LOCK = "ssedge wire";
 
 export function startWire() {
   const panel = find(document, "#wire");
-  const lines = find(panel, ".lines");
+  const lines = new Lines(find(panel, ".lines"), LINES_MAX);
   const choice = find<HTMLSelectElement>(panel, "select");
   const hold = find<HTMLButtonElement>(panel, ".hold");
   const elsewhere = find(panel, ".elsewhere");
   const stat = (name: string) => find(panel, `[data-stat=${name}]`);
   let raw: RawReader | undefined;
-  let holdsBack: Node[] | undefined;
+  let holdsBack: HTMLElement[] | undefined;
   let release: (() => void) | undefined;
+  let asks = false;
   const delays: number[] = [];
 
   const chosen = () => choice.value as FeedName;
@@ -31,13 +32,9 @@ export function startWire() {
       line.dataset.field = text.slice(0, colon);
       line.append(make("b", "", text.slice(0, colon + 1)), text.slice(colon + 1));
     } else line.textContent = text;
-    if (holdsBack) holdsBack.push(line);
-    else stickToEnd(lines, () => append(line));
-  }
-
-  function append(line: Node) {
-    lines.append(line);
-    while (lines.childElementCount > LINES_MAX) lines.firstElementChild?.remove();
+    if (!holdsBack) return lines.add(line);
+    holdsBack.push(line);
+    if (holdsBack.length > LINES_MAX) holdsBack.shift();
   }
 
   /** Reads the chosen feed from where the page is in it. */
@@ -46,7 +43,7 @@ export function startWire() {
     raw = undefined;
     const followed = feed(chosen());
     if (!release || !followed) return;
-    lines.replaceChildren();
+    lines.clear();
     if (holdsBack) holdsBack = [];
     const url = new URL(followed.url, location.href);
     const { cursor } = followed.subscription;
@@ -87,9 +84,11 @@ export function startWire() {
 
   /** Reads as long as this tab is seen and has the lock; `steal` takes it from another tab. */
   function acquire(steal: boolean) {
-    if (release || document.visibilityState === "hidden") return;
+    if (release || asks || document.visibilityState === "hidden") return;
+    asks = true;
     const begin = () =>
       new Promise<void>((resolve) => {
+        asks = false;
         release = resolve;
         elsewhere.hidden = true;
         read();
@@ -98,8 +97,10 @@ export function startWire() {
     const options: LockOptions = steal ? { steal } : { ifAvailable: true };
     navigator.locks
       .request(LOCK, options, (lock) => {
-        elsewhere.hidden = lock !== null;
-        return lock ? begin() : undefined;
+        if (lock) return begin();
+        asks = false;
+        elsewhere.hidden = false;
+        return undefined;
       })
       // Another tab took it.
       .catch(() => leave(true));
@@ -124,7 +125,7 @@ export function startWire() {
     holdsBack = held ? undefined : [];
     hold.setAttribute("aria-pressed", String(!held));
     showHold();
-    if (held) stickToEnd(lines, () => held.slice(-LINES_MAX).forEach(append));
+    for (const line of held ?? []) lines.add(line);
   };
   const showHold = () => (hold.textContent = holdsBack ? texts().resume : texts().hold);
   choice.onchange = read;
