@@ -47,7 +47,6 @@ export function startStock() {
     head.append(choice);
     const cell = make("td");
     const [price, arrow, change] = [make("span"), make("span", "arrow"), make("td", "change")];
-    arrow.setAttribute("role", "img");
     cell.append(price, arrow);
     line.append(head, cell, change);
     line.dataset.symbol = symbol;
@@ -61,6 +60,7 @@ export function startStock() {
   function tick(row: Row, direction: "up" | "down") {
     row.arrow.textContent = direction === "up" ? "▲" : "▼";
     row.arrow.className = `arrow ${direction}`;
+    row.arrow.setAttribute("role", "img");
     row.arrow.setAttribute("aria-label", texts()[direction]);
     if (still.matches) return;
     const cell = row.price.parentElement;

@@ -10,6 +10,7 @@ use flate2::write::GzEncoder;
 
 use crate::process::{run, run_quietly};
 use crate::repo::{Repo, fingerprint};
+use crate::weight;
 
 /// The size is the time that a cold start takes. Cloudflare's own bound is 3 MB on the free plan.
 const BUNDLE_MAX_GZIP: usize = 400 * 1024;
@@ -25,6 +26,7 @@ const MODULES: [&str; 2] = ["index.js", "index_bg.wasm"];
 pub fn build(repo: &Repo) -> Result<()> {
     let _lock = repo.lock()?;
     page(repo)?;
+    weight::page(&repo.path("web/dist"))?;
     worker(repo)?;
     let (raw, gzip) = size(&repo.path(BUNDLE))?;
     println!("worker bundle: {} KB, {} KB gzip", raw.div_ceil(1024), gzip.div_ceil(1024));

@@ -1,11 +1,13 @@
 //! `cargo xtask`: every command of this project. Each one sets up what it needs first.
 
+mod browser;
 mod bundle;
 mod dev;
 mod process;
 mod repo;
 mod setup;
 mod test;
+mod weight;
 
 use std::process::ExitCode;
 
@@ -66,6 +68,9 @@ fn run(command: &Command) -> anyhow::Result<()> {
             setup::setup(&repo)?;
             bundle::build(&repo)
         }
-        Command::Setup => setup::setup(&repo),
+        Command::Setup => {
+            setup::setup(&repo)?;
+            browser::chromium(&repo).map(drop)
+        }
     }
 }

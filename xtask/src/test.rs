@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::process::run;
 use crate::repo::Repo;
-use crate::{bundle, setup};
+use crate::{browser, bundle, setup};
 
 /// The test targets of `ssedge-tests` with this prefix need a running Worker.
 const HOST_PREFIX: &str = "worker_";
@@ -58,6 +58,7 @@ pub fn test(repo: &Repo, fast: bool) -> Result<()> {
     if !hosted.is_empty() {
         cargo_step(&format!("test -p ssedge-tests{}", flags(&hosted)))?;
     }
+    step("the page in a browser", || browser::test(repo, "worker"))?;
     announce(started);
     Ok(())
 }
