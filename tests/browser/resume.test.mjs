@@ -76,6 +76,8 @@ test("who looks away for a moment keeps the connection", async () => {
 
 test("back from the back/forward cache, the page resumes where it was", async () => {
   const room = "bfcache";
+  // A document that is no page has no icon.
+  the.letLoadsFail();
   const page = await the.open(`#/chat/${room}`);
   await inState(page, "chat", "live");
   const ids = [await the.host.say("seen", { room })];

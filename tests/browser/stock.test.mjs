@@ -41,7 +41,7 @@ test("history fills the chart at once, and the stream goes on", async () => {
 });
 
 test("a tick flashes, and says up or down by an arrow", async () => {
-  const page = await the.open();
+  const page = await the.open("", { reducedMotion: "no-preference" });
   const arrow = await page.waitForSelector("#stock .arrow[aria-label]");
   const [label, sign] = await arrow.evaluate((arrow) => [arrow.ariaLabel, arrow.textContent]);
   assert.equal(sign, label === "up" ? "▲" : "▼");
@@ -49,7 +49,7 @@ test("a tick flashes, and says up or down by an arrow", async () => {
 });
 
 test("who wants no motion gets no flash", async () => {
-  const page = await the.open("", { reducedMotion: "reduce" });
+  const page = await the.open();
   await page.waitForSelector("#stock .arrow[aria-label]");
   assert.equal(await page.evaluate(() => document.getAnimations().length), 0);
 });

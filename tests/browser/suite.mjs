@@ -46,9 +46,14 @@ export function suite({ vars = {}, launch: options = {} } = {}) {
     assert.deepEqual(found, [], "the page reported errors");
   });
 
-  /** A context of its own: another visitor, with no memory of the ones before. */
+  /** A context of its own: another visitor, with no memory of the ones before, who wants no motion: it is dear. */
   the.visitor = async (options = {}) => {
-    const context = await the.browser.newContext({ baseURL: the.host.base, locale: "en-GB", ...options });
+    const context = await the.browser.newContext({
+      baseURL: the.host.base,
+      locale: "en-GB",
+      reducedMotion: "reduce",
+      ...options,
+    });
     context.setDefaultTimeout(WAIT_MS);
     contexts.push(context);
     await context.addInitScript(watch);

@@ -9,8 +9,8 @@ interface Outage {
   to?: number;
 }
 
-/** Frames per second of the scrolling: a pixel or less each. */
-const FRAME_MS = 50;
+/** Between two steps of the scrolling: less than a pixel each. */
+const STEP_MS = 100;
 /** Between the newest quote and the right edge, so that the line's end is seen. */
 const LEAD_SECS = 2;
 const LABEL_PX = 46;
@@ -24,20 +24,14 @@ export class Chart {
   #plot: uPlot | undefined;
   /** Of the local clock before the server's. */
   #offset = Infinity;
-  #frameAt = 0;
 
   constructor(host: HTMLElement, market: Market) {
     this.#host = host;
     this.#market = market;
     new ResizeObserver(() => this.#plot?.setSize(this.#size())).observe(host);
-    const frame = (at: number) => {
-      if (!this.#still.matches && at - this.#frameAt >= FRAME_MS) {
-        this.#frameAt = at;
-        this.#scroll();
-      }
-      requestAnimationFrame(frame);
-    };
-    requestAnimationFrame(frame);
+    setInterval(() => {
+      if (!this.#still.matches && document.visibilityState === "visible") this.#scroll();
+    }, STEP_MS);
   }
 
   /** Shows these symbols: one by its price, several by how much they moved. */
