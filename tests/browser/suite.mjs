@@ -6,7 +6,7 @@ import { chromium } from "playwright-core";
 import { startHost } from "./hosts.mjs";
 
 /** Nothing that Chromium would fetch by itself, and what a machine without screen and sandbox needs. */
-const ARGUMENTS = [
+export const ARGUMENTS = [
   "--headless",
   "--no-sandbox",
   "--disable-gpu",

@@ -14,6 +14,8 @@ const STEP_MS = 100;
 /** Between the newest quote and the right edge, so that the line's end is seen. */
 const LEAD_SECS = 2;
 const LABEL_PX = 46;
+/** Steps of the vertical axis that two decimals can name. */
+const STEPS = Array.from({ length: 15 }, (_, power) => [1, 2, 5].map((step) => step * 10 ** (power - 2))).flat();
 
 export class Chart {
   readonly #host: HTMLElement;
@@ -103,7 +105,7 @@ export class Chart {
       },
       axes: [
         { ...axis, space: 90, size: 30, values: (_plot, splits) => splits.map((at) => texts().clock(new Date(at * 1000))) },
-        { ...axis, size: 60, values: (_plot, splits) => splits.map((value) => (isPrice ? value.toFixed(2) : `${signed(value)} %`)) },
+        { ...axis, size: 60, incrs: STEPS, values: (_plot, splits) => splits.map((value) => (isPrice ? value.toFixed(2) : `${signed(value)} %`)) },
       ],
       series: [
         {},

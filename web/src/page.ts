@@ -12,15 +12,19 @@ startStock();
 const enter = startChat(wire.measured);
 startEvents();
 
+let shown = "";
+
 /** Enters the room that the URL names, and goes to the panel that it names. */
 function route(isStart: boolean) {
-  const [, panel = "", room = "lobby"] = location.hash.split("/");
-  if (panel === "chat") enter(decoded(room));
+  const [, panel = "", room] = location.hash.split("/");
+  if (panel === "chat" && room) enter(decoded(room));
   else if (isStart) enter("lobby");
   const section = document.getElementById(panel);
   if (!section) return;
   section.scrollIntoView({ block: "nearest" });
-  if (!isStart) find(section, "h2").focus({ preventScroll: true });
+  // Who goes from room to room stays where they are.
+  if (!isStart && panel !== shown) find(section, "h2").focus({ preventScroll: true });
+  shown = panel;
 }
 
 function decoded(text: string): string {

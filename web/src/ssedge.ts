@@ -3,8 +3,8 @@
  *
  * It is a native `EventSource`, and what one lacks: it comes back when the browser has given up, resumes at a cursor
  * of your own, frees its connection while the page is in the background, and shares one connection among the tabs of
- * an origin (browsers open six per origin over HTTP/1.1). It needs no build of its own and no other module than
- * `ssedge-tabs.ts`: copy the two.
+ * an origin (browsers open six per origin over HTTP/1.1). It depends on nothing else: copy this file and
+ * `ssedge-connection.ts` and `ssedge-tabs.ts` beside it.
  *
  * ```ts
  * const room = subscribe("/api/chat/lobby?history=50", {
@@ -30,6 +30,7 @@
  * fails, or the browser gives up (it does on every status but 200), this module tries again with growing, random
  * pauses.
  */
+import { Connection } from "./ssedge-connection.js";
 import { Tabs, type Item } from "./ssedge-tabs.js";
 
 /** An event with data. */
@@ -96,13 +97,8 @@ export function subscribe(feed: string | URL, options: Options): Subscription {
 
 /** A tab that is looked away from for less than this keeps its connection. */
 const HIDDEN_MS = 2_000;
-/** First and longest pause before another attempt; each is random below a bound that doubles. */
-const BACKOFF_MS = [1_000, 30_000] as const;
 /** Entries since the last id that are remembered, to be known if they come again. */
 const SEEN_MAX = 1_000;
-
-/** Event types of the protocol itself. */
-const PROTOCOL = ["cursor", "gap", "expired"] as const;
 
 class Reader implements Subscription {
   cursor: string | undefined;
@@ -218,84 +214,5 @@ class Reader implements Subscription {
       this.#options.onGap?.({ reason, requested, resumesAfter: item.id });
     } else if (item.event === "expired") this.#end("expired");
     else if (item.event !== "cursor") this.#options.onEntry(item);
-  }
-}
-
-/** What a connection asks and tells. */
-interface Ends {
-  cursor(): string | undefined;
-  item(item: Item): void;
-  state(state: State): void;
-}
-
-/** One `EventSource` at a time, and the pauses between them. */
-class Connection {
-  readonly #feed: URL;
-  readonly #options: Options;
-  readonly #ends: Ends;
-  #source: EventSource | undefined;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #failures = 0;
-  #wasLive = false;
-
-  constructor(feed: URL, options: Options, ends: Ends) {
-    this.#feed = feed;
-    this.#options = options;
-    this.#ends = ends;
-  }
-
-  /** Connects at the cursor. */
-  open() {
-    this.close();
-    const url = new URL(this.#feed);
-    const cursor = this.#ends.cursor();
-    if (cursor !== undefined) url.searchParams.set("lastEventId", cursor);
-    this.#ends.state({ name: this.#wasLive || this.#failures > 0 ? "reconnecting" : "connecting" });
-    const source = new EventSource(url, { withCredentials: this.#options.withCredentials ?? false });
-    this.#source = source;
-    let isOpen = false;
-    source.onopen = () => {
-      isOpen = this.#wasLive = true;
-      this.#failures = 0;
-      this.#ends.state({ name: "live" });
-    };
-    source.onerror = () => {
-      // The browser comes back once by itself, after the `retry` that the server asked for.
-      const leave = isOpen && source.readyState === EventSource.CONNECTING;
-      isOpen = false;
-      if (leave) this.#ends.state({ name: "reconnecting" });
-      else this.reconnect(this.#backoff());
-    };
-    const listen = ({ type, data, lastEventId }: MessageEvent<string>) =>
-      this.#source === source && this.#ends.item({ id: lastEventId, event: type, data });
-    for (const name of ["message", ...PROTOCOL, ...(this.#options.events ?? [])]) {
-      source.addEventListener(name, listen);
-    }
-  }
-
-  /** Drops the connection, and opens another after `delay` ms. */
-  reconnect(delay: number) {
-    this.close();
-    this.#timer = setTimeout(() => this.open(), delay);
-    this.#ends.state({ name: "reconnecting", at: Date.now() + delay });
-  }
-
-  /** Ends a pause: the network is back. */
-  hurry() {
-    if (this.#timer !== undefined) this.open();
-  }
-
-  close() {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#source?.close();
-    this.#source = undefined;
-  }
-
-  #backoff() {
-    const [first, longest] = BACKOFF_MS;
-    const bound = Math.min(longest, first * 2 ** this.#failures);
-    this.#failures += 1;
-    return bound * (0.2 + 0.8 * Math.random());
   }
 }
