@@ -17,7 +17,8 @@ export const ARGUMENTS = [
   "--disable-sync",
 ];
 
-const WAIT_MS = 20_000;
+/** Longer than the pauses of a page that lost its server for as long as one takes to start on a busy machine. */
+const WAIT_MS = 45_000;
 
 export const launch = (options = {}) =>
   chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ARGUMENTS, ...options });
@@ -78,11 +79,16 @@ export function suite({ vars = {}, launch: options = {} } = {}) {
   return the;
 }
 
-/** Runs in every page before its own script: tells of refusals by the CSP, and knows every `EventSource`. */
+/**
+ * Runs in every page before its own script: tells of refusals by the CSP, knows every `EventSource`, and keeps the
+ * page from noticing its end where `globalThis.diesSilently` says so.
+ */
 function watch() {
   document.addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI, sample }) =>
     console.error(`CSP: ${violatedDirective} ${blockedURI} ${sample}`),
   );
+  const silence = (event) => globalThis.diesSilently && event.stopImmediatePropagation();
+  for (const type of ["pagehide", "visibilitychange"]) addEventListener(type, silence, { capture: true });
   globalThis.sources = [];
   globalThis.EventSource = class extends EventSource {
     constructor(...parameters) {
