@@ -32,6 +32,16 @@ pub const COALESCE_PER_READER: Duration = Duration::from_micros(60);
 /// Longest time that an entry waits for others.
 pub const COALESCE_MAX: Duration = Duration::from_millis(50);
 
+/// Entries that a table is asked for at once. With long messages the platform's own bound of 1 MB is below it.
+pub const QUERY_ENTRIES: u32 = 256;
+/// First and longest pause of a writer that another one was ahead of (full jitter). A put takes about 5 ms.
+pub const APPEND_RETRY_MS: RangeInclusive<u64> = 10..=250;
+/// How long a channel counts as lively after an entry: its readers ask at the shortest interval.
+pub const LIVELY: Duration = Duration::from_secs(5);
+/// How long a table keeps an entry after it has expired: longer than any writer may stop between reading what the
+/// last id is and writing the next one, and longer than clocks differ.
+pub const TABLE_GRACE: Duration = Duration::from_secs(3_600);
+
 // --- Streams ---
 
 /// Bytes that a stream may hold for a reader that does not take them. A Worker isolate has 128 MB for all of its
@@ -50,6 +60,8 @@ pub const OVERLOAD_RETRY_MS: RangeInclusive<u64> = 10_000..=30_000;
 pub const CLOCK_SKEW: Duration = Duration::from_secs(2);
 /// A stream ends this long before its host does, so that its last event leaves whole.
 pub const DEADLINE_MARGIN: Duration = Duration::from_secs(3);
+/// Unix milliseconds (September 2001) below which a deadline that a host tells means that it knows none.
+pub const DEADLINE_KNOWN_MS: u64 = 1_000_000_000_000;
 /// First and longest pause before a lost channel is asked again (full jitter).
 pub const RESUBSCRIBE_MS: RangeInclusive<u64> = 100..=5_000;
 
@@ -121,6 +133,8 @@ pub const POST_RATE: RangeInclusive<u64> = 1..=1_000_000;
 pub const POST_BURST: RangeInclusive<u64> = 1..=1_000_000;
 /// POLL_MIN_MS and POLL_MAX_MS. Below 20 ms the table is asked faster than it answers.
 pub const POLL_MS: RangeInclusive<u64> = 20..=10_000;
+/// TABLE_NAME: characters that DynamoDB takes.
+pub const TABLE_NAME_CHARS: RangeInclusive<usize> = 3..=255;
 /// ROOM_RELAYS.
 pub const ROOM_RELAYS: RangeInclusive<u64> = 1..=16;
 /// Bytes of AUTH_SECRET: RFC 7518 § 3.2 wants a key at least as long as the hash.

@@ -101,8 +101,10 @@ pub struct Settings {
     pub stock_symbols: Vec<Symbol>,
     /// LOG_LEVEL.
     pub log_level: LogLevel,
-    /// TABLE_NAME, on Lambda.
-    pub table_name: Option<String>,
+    /// TABLE_NAME, on Lambda; elsewhere empty.
+    pub table_name: String,
+    /// AWS_ENDPOINT_URL_DYNAMODB: where the table is, if it is not in AWS.
+    pub table_endpoint: Option<String>,
     /// POLL_MIN_MS and POLL_MAX_MS, on Lambda.
     pub poll: RangeInclusive<Duration>,
     /// ROOM_RELAYS, on the Worker.
@@ -227,7 +229,8 @@ impl Settings {
                     ("off", LogLevel::Off),
                 ],
             )?,
-            table_name: read.text("TABLE_NAME"),
+            table_name: table_name(host, read.text("TABLE_NAME"))?,
+            table_endpoint: endpoint(read.text("AWS_ENDPOINT_URL_DYNAMODB"))?,
             poll: Duration::from_millis(poll_min)..=Duration::from_millis(poll_max),
             room_relays: read.number("ROOM_RELAYS", limits::ROOM_RELAYS, 1)?,
         })
@@ -240,6 +243,33 @@ fn secret(name: &'static str, value: Option<String>) -> Result<Option<Secret>, B
             Err(bad(name, format!("must be at least {} bytes", limits::AUTH_SECRET_BYTES)))
         }
         key => Ok(key.map(Secret)),
+    }
+}
+
+fn table_name(host: Host, name: Option<String>) -> Result<String, BadSetting> {
+    let name = name.unwrap_or_default();
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    let valid = limits::TABLE_NAME_CHARS.contains(&name.len()) && name.chars().all(is_name);
+    if valid || host != Host::Lambda {
+        return Ok(name);
+    }
+    let (least, most) = limits::TABLE_NAME_CHARS.into_inner();
+    Err(bad(
+        "TABLE_NAME",
+        format!("must name a DynamoDB table: {least} to {most} letters, digits, `_`, `-` or `.`"),
+    ))
+}
+
+fn endpoint(url: Option<String>) -> Result<Option<String>, BadSetting> {
+    let well_formed = |url: &String| {
+        let uri = url.parse::<http::Uri>().ok();
+        uri.is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some())
+    };
+    match url {
+        Some(url) if !well_formed(&url) => {
+            Err(bad("AWS_ENDPOINT_URL_DYNAMODB", "must be a URL such as http://127.0.0.1:8000"))
+        }
+        url => Ok(url),
     }
 }
 
@@ -315,6 +345,7 @@ mod tests {
             "https://a.example/,b",
             "must be * or a comma-separated list of origins such as https://example.com",
         );
+        check("AWS_ENDPOINT_URL_DYNAMODB", "localhost:8000", "must be a URL such as http://127.0.0.1:8000");
         assert_eq!(parse(&[("STOCK_SYMBOLS", "acme")]).unwrap_err().name, "STOCK_SYMBOLS");
         assert_eq!(parse(&[("POLL_MIN_MS", "500"), ("POLL_MAX_MS", "100")]).unwrap_err().name, "POLL_MAX_MS");
     }
@@ -326,8 +357,19 @@ mod tests {
         assert_eq!((settings.heartbeat.as_secs(), settings.retry.as_millis()), (15, 2_000));
         assert_eq!((settings.stream_life, settings.retention.max), (None, 1_000));
         assert_eq!(settings.stock_symbols.len(), 8);
-        let lambda = Settings::parse(Host::Lambda, |_| None).unwrap();
-        assert_eq!(lambda.stream_life, Some(Duration::from_secs(60)));
+        let lambda = Settings::parse(Host::Lambda, |name| (name == "TABLE_NAME").then(|| "ssedge".into()));
+        assert_eq!(lambda.unwrap().stream_life, Some(Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn a_function_needs_a_table() {
+        let parse = |table: Option<&str>| {
+            Settings::parse(Host::Lambda, |name| table.filter(|_| name == "TABLE_NAME").map(str::to_owned))
+        };
+        assert_eq!(parse(Some("ssedge-Table.1_x")).unwrap().table_name, "ssedge-Table.1_x");
+        for name in [None, Some(""), Some("ab"), Some("a/b")] {
+            assert_eq!(parse(name).unwrap_err().name, "TABLE_NAME", "{name:?}");
+        }
     }
 
     #[test]

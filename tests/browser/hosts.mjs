@@ -9,9 +9,28 @@ import { join } from "node:path";
 
 const START_MS = 60_000;
 
+/** Where the function and the emulator that runs it are built for this machine. */
+const BUILT = join(process.env.CARGO_TARGET_DIR ?? "target", "local");
+const TABLE = "ssedge";
+
 /** The programs of each host: what to run, given the port, the folder for its state and the settings. */
 const HOSTS = {
-  worker: (port, state, vars) => [["xtask/serve.mjs", JSON.stringify({ port, state, vars })]],
+  worker: async (port, state, vars) => [["xtask/serve.mjs", JSON.stringify({ port, state, vars })]],
+  lambda: async (port, state, vars) => {
+    const table = await freePort();
+    // Streams that pages have left live on, each in a process, and pages are reloaded faster than people do.
+    const environment = {
+      STREAM_SECS: "20",
+      TABLE_NAME: TABLE,
+      AWS_ENDPOINT_URL_DYNAMODB: `http://127.0.0.1:${table}`,
+      ...vars,
+    };
+    const emulator = { port, function: join(BUILT, "ssedge-lambda"), concurrency: 200, environment };
+    return [
+      ["xtask/dynalite.mjs", JSON.stringify({ port: table, state, table: TABLE })],
+      [join(BUILT, "ssedge-emulator"), JSON.stringify(emulator)],
+    ];
+  },
 };
 
 /** Starts the host with these settings, which are the same after a restart. */
@@ -43,7 +62,8 @@ class Host {
   }
 
   async start() {
-    this.#running = this.#programs(this.#port, this.#state, this.#vars).map((program) => this.#spawn(program));
+    const programs = await this.#programs(this.#port, this.#state, this.#vars);
+    this.#running = programs.map((program) => this.#spawn(program));
     const deadline = Date.now() + START_MS;
     while (!(await this.#answers())) {
       const ended = this.#running.some((child) => child.exitCode !== null);

@@ -2,6 +2,7 @@
 
 #![allow(clippy::missing_panics_doc, reason = "a host that cannot be started is a failed test")]
 
+mod lambda;
 mod rig;
 
 use std::fmt::Write as _;
@@ -20,6 +21,7 @@ use nix::unistd::Pid;
 
 use crate::client::Client;
 
+pub use lambda::{Lambda, Platform, Table, built, kill_process};
 pub use rig::{Rig, Sockets};
 
 /// How long a host may take to start while other tests run.
@@ -31,6 +33,14 @@ const GRACE: Duration = Duration::from_secs(10);
 #[must_use]
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ has a parent folder")
+}
+
+/// Where cargo builds this checkout.
+#[must_use]
+pub fn target() -> PathBuf {
+    let test = std::env::current_exe().expect("a process has a program");
+    // Tests are in `{target}/{profile}/deps`.
+    test.ancestors().nth(3).expect("a test has a folder").to_owned()
 }
 
 /// A folder of its own in the system's place for temporary files, removed with its last clone.

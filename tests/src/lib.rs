@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod contract;
+pub mod dev;
 pub mod host;
 pub mod stream;
 pub mod world;

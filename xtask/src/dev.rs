@@ -1,39 +1,41 @@
-//! `cargo xtask dev`: the Worker in real workerd, on this machine.
+//! `cargo xtask dev`: a host on this machine. The Worker is in real workerd; the function is in processes of an
+//! emulated Lambda, with a local DynamoDB.
+
+mod server;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::str::FromStr;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use ssedge::settings::{self, Settings};
 
-use crate::process::{Group, check};
+use self::server::{Platform, Server};
 use crate::repo::Repo;
 use crate::{Host, bundle, setup};
-
-/// workerd starts in a second or two; a busy machine may take longer.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(clap::Args)]
 pub struct Dev {
     /// The host to serve
     #[arg(value_enum, default_value_t)]
     host: Host,
-    /// The port on 127.0.0.1; 0 takes any that is free
-    #[arg(long, default_value_t = 8787)]
-    port: u16,
+    /// The port on 127.0.0.1; 0 takes any that is free [default: 8787, or 9000 for lambda]
+    #[arg(long)]
+    port: Option<u16>,
     /// A setting for this run
     #[arg(long = "var", value_name = "NAME=VALUE")]
     vars: Vec<Var>,
-    /// The folder where channels are kept
-    #[arg(long, value_name = "DIR", default_value = ".state/worker")]
-    state: PathBuf,
+    /// The folder where channels are kept [default: .state/worker or .state/lambda]
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// Only lambda: how many requests can be open at the same time [default: 8]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    concurrency: Option<u32>,
+    /// Only lambda: the seconds after which a process is killed in the middle of a request [default: 900]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=900))]
+    timeout: Option<u32>,
 }
 
 /// A setting as it was given on the command line.
@@ -56,15 +58,15 @@ impl FromStr for Var {
     }
 }
 
-/// Refuses here what the Worker would refuse in every answer.
+/// Refuses here what the host would refuse in every answer.
 ///
 /// # Errors
 /// A sentence that names the bad setting.
-fn check_settings(vars: &BTreeMap<&str, &str>) -> Result<()> {
+fn check_settings(host: settings::Host, vars: &BTreeMap<&str, &str>) -> Result<()> {
     if let Some(name) = vars.keys().find(|name| !Settings::NAMES.contains(name)) {
         bail!("{name} is no setting; the settings are {}", Settings::NAMES.join(", "));
     }
-    Settings::parse(settings::Host::Worker, |name| vars.get(name).map(|value| (*value).to_owned()))?;
+    Settings::parse(host, |name| vars.get(name).map(|value| (*value).to_owned()))?;
     Ok(())
 }
 
@@ -73,26 +75,38 @@ fn check_settings(vars: &BTreeMap<&str, &str>) -> Result<()> {
 /// # Errors
 /// When the port or the state is in use, a setting is bad, the build fails, or the server ends by itself.
 pub fn dev(repo: &Repo, dev: &Dev) -> Result<()> {
-    let Host::Worker = dev.host;
-    let vars = dev.vars.iter().map(|var| (var.name.as_str(), var.value.as_str())).collect();
-    check_settings(&vars)?;
-    let port = free_port(dev.port)?;
-    let state = repo.path(&dev.state);
+    let (host, default_port, default_state) = match dev.host {
+        Host::Worker => (settings::Host::Worker, 8787, ".state/worker"),
+        Host::Lambda => (settings::Host::Lambda, 9000, ".state/lambda"),
+    };
+    if host == settings::Host::Worker && (dev.concurrency.is_some() || dev.timeout.is_some()) {
+        bail!("--concurrency and --timeout are for `cargo xtask dev lambda`: a Worker has neither");
+    }
+    let mut vars: BTreeMap<_, _> =
+        dev.vars.iter().map(|var| (var.name.as_str(), var.value.as_str())).collect();
+    if host == settings::Host::Lambda {
+        vars.entry("TABLE_NAME").or_insert("ssedge");
+    }
+    check_settings(host, &vars)?;
+    let port = free_port(dev.port.unwrap_or(default_port))?;
+    let state = repo.path(dev.state.as_deref().unwrap_or(Path::new(default_state)));
     let _state_lock = lock_state(&state)?;
 
-    setup::setup(repo)?;
-    bundle::build(repo)?;
-
-    let arguments = serde_json::json!({ "port": port, "state": state, "vars": vars });
-    let mut node = repo.command(repo.path("node_modules/.bin/node"))?;
-    node.arg("xtask/serve.mjs").arg(arguments.to_string());
-    // The server ends when this pipe does, so it does not outlive xtask, however xtask ends.
-    let mut server = Group::spawn(node.stdin(Stdio::piped()))?;
-    let _pipe = server.child().stdin.take();
-    wait_until_healthy(&mut server, port)?;
-    println!("{}", greeting(port));
-    server.wait().context("the server ended by itself")?;
-    bail!("the server ended by itself")
+    let server = match dev.host {
+        Host::Worker => {
+            setup::setup(repo)?;
+            bundle::worker(repo)?;
+            Server::worker(repo, port, &state, &vars)?
+        }
+        Host::Lambda => {
+            setup::local(repo)?;
+            bundle::local(repo)?;
+            let platform =
+                Platform { concurrency: dev.concurrency.unwrap_or(8), timeout: dev.timeout.unwrap_or(900) };
+            Server::lambda(repo, port, &state, &vars, &platform)?
+        }
+    };
+    server.serve(&greeting(port, dev.host))
 }
 
 fn free_port(port: u16) -> Result<u16> {
@@ -112,40 +126,21 @@ fn lock_state(state: &Path) -> Result<File> {
     Ok(lock)
 }
 
-fn wait_until_healthy(server: &mut Group, port: u16) -> Result<()> {
-    let deadline = Instant::now() + START_TIMEOUT;
-    let mut last = String::new();
-    while Instant::now() < deadline {
-        if let Some(status) = server.child().try_wait()? {
-            check("the server", status)?;
-            bail!("the server ended before it answered");
-        }
-        last = health(port).unwrap_or_else(|error| error.to_string());
-        if last.starts_with("HTTP/1.1 200") {
-            return Ok(());
-        }
-        thread::sleep(Duration::from_millis(50));
-    }
-    bail!("the server did not become healthy in {} s; its last answer: {last}", START_TIMEOUT.as_secs())
-}
-
-fn health(port: u16) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    write!(stream, "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer)
-}
-
-fn greeting(port: u16) -> String {
+fn greeting(port: u16, host: Host) -> String {
     let url = format!("http://127.0.0.1:{port}");
+    let hint = match host {
+        Host::Worker => "",
+        Host::Lambda => {
+            "As on AWS, a reader who leaves is not told to the function: its process stays taken until the stream\n\
+             ends after STREAM_SECS, and when all of --concurrency are taken the answer is 429.\n\n"
+        }
+    };
     format!(
         "\nssedge serves {url}: open it in a browser, or try\n\
          \n  curl -N {url}/api/events\
          \n  curl -N '{url}/api/stock?symbols=ACME&history=5'\
          \n  curl -N {url}/api/chat\n\
-         \nCtrl-C ends it."
+         \n{hint}Ctrl-C ends it."
     )
 }
 

@@ -1,5 +1,6 @@
 //! `cargo xtask`: every command of this project. Each one sets up what it needs first.
 
+mod bench;
 mod browser;
 mod bundle;
 mod dev;
@@ -24,7 +25,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve on this machine, from real workerd
+    /// Serve on this machine: the Worker from workerd, or the function from an emulated Lambda
     Dev(dev::Dev),
     /// Run every check
     Test {
@@ -32,10 +33,15 @@ enum Command {
         #[arg(long)]
         fast: bool,
     },
-    /// Build the release bundle
+    /// Build what is deployed
     Build {
         #[arg(value_enum, default_value_t)]
         host: Host,
+    },
+    /// Measure a release build
+    Bench {
+        #[arg(value_enum)]
+        what: bench::Bench,
     },
     /// Install what the other commands need
     Setup,
@@ -45,6 +51,7 @@ enum Command {
 enum Host {
     #[default]
     Worker,
+    Lambda,
 }
 
 fn main() -> ExitCode {
@@ -66,10 +73,15 @@ fn run(command: &Command) -> anyhow::Result<()> {
         Command::Test { fast } => test::test(&repo, *fast),
         Command::Build { host: Host::Worker } => {
             setup::setup(&repo)?;
-            bundle::build(&repo)
+            bundle::worker(&repo)
         }
+        Command::Build { host: Host::Lambda } => {
+            setup::lambda(&repo)?;
+            bundle::lambda(&repo)
+        }
+        Command::Bench { what } => bench::bench(&repo, *what),
         Command::Setup => {
-            setup::setup(&repo)?;
+            setup::all(&repo)?;
             browser::chromium(&repo).map(drop)
         }
     }

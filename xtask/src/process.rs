@@ -34,6 +34,11 @@ pub fn stop_on_signals(exit_code: i32) -> Result<()> {
     ctrlc::set_handler(handler).context("cannot handle signals")
 }
 
+/// Whether a signal is ending xtask.
+pub fn is_stopping() -> bool {
+    STOPPING.load(Ordering::SeqCst)
+}
+
 /// A running program and all that it started.
 pub struct Group {
     child: Child,
@@ -47,7 +52,7 @@ impl Group {
         let program = Path::new(command.get_program());
         let name = program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned();
         let mut groups = GROUPS.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if STOPPING.load(Ordering::SeqCst) {
+        if is_stopping() {
             drop(groups);
             wait_for_the_end();
         }
@@ -109,7 +114,7 @@ pub fn run_quietly(command: &mut Command) -> Result<()> {
 /// # Errors
 /// When `status` is a failure. Does not return if xtask is being stopped, since that is why the program ended.
 pub fn check(name: &str, status: ExitStatus) -> Result<()> {
-    if STOPPING.load(Ordering::SeqCst) {
+    if is_stopping() {
         wait_for_the_end();
     }
     match (status.code(), status.signal()) {

@@ -28,15 +28,17 @@ impl Repo {
         self.root.join(relative)
     }
 
-    /// A command that runs at the root and finds the npm tools first, Node 24 among them.
+    /// A command that runs at the root and finds the npm tools first, Node 24 among them, then those of Python.
+    /// Nothing that it starts reports on its use.
     pub fn command(&self, program: impl Into<OsString>) -> Result<Command> {
-        let mut path = vec![self.path("node_modules/.bin")];
+        let mut path = vec![self.path("node_modules/.bin"), self.path(".tools/python/bin")];
         path.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
         let mut command = Command::new(program.into());
         command
             .current_dir(&self.root)
             .env("PATH", env::join_paths(path).context("the path of this checkout cannot be put on PATH")?)
-            .env("WRANGLER_SEND_METRICS", "false");
+            .env("WRANGLER_SEND_METRICS", "false")
+            .env("SAM_CLI_TELEMETRY", "0");
         Ok(command)
     }
 

@@ -1,5 +1,7 @@
 //! Makes sure that every tool is here, at the version that a lock file names. A second run takes no time.
 
+mod python;
+
 use std::fs;
 use std::process::Command;
 
@@ -10,7 +12,9 @@ use crate::repo::{Repo, fingerprint};
 
 /// wrangler itself needs a newer one, which npm then brings; this much installs it.
 const NODE_MIN: u32 = 20;
-const WASM_TARGET: &str = "wasm32-unknown-unknown";
+/// What is compiled for, and why.
+const WASM: (&str, &str) = ("wasm32-unknown-unknown", "the Worker is WebAssembly");
+const ARM64: (&str, &str) = ("aarch64-unknown-linux-gnu", "the function runs on arm64, a fifth cheaper");
 
 /// A program that `cargo install` builds into `.tools/bin`.
 struct Tool {
@@ -40,16 +44,47 @@ const TOOLS: [Tool; 2] = [
     },
 ];
 
-/// Sets up everything that building, serving and testing the Worker takes.
+/// Sets up what building and serving the Worker takes.
 ///
 /// # Errors
 /// When something is missing that only the user can install, or an installation fails.
 pub fn setup(repo: &Repo) -> Result<()> {
     let _lock = repo.lock()?;
     check_node()?;
-    wasm_target()?;
+    rust_target(WASM)?;
     npm_packages(repo)?;
     cargo_tools(repo)
+}
+
+/// Sets up what building and serving the function on this machine takes.
+///
+/// # Errors
+/// As [`setup`].
+pub fn local(repo: &Repo) -> Result<()> {
+    let _lock = repo.lock()?;
+    check_node()?;
+    npm_packages(repo)
+}
+
+/// Sets up what building the function for AWS takes, and deploying it.
+///
+/// # Errors
+/// As [`setup`].
+pub fn lambda(repo: &Repo) -> Result<()> {
+    let _lock = repo.lock()?;
+    check_node()?;
+    rust_target(ARM64)?;
+    npm_packages(repo)?;
+    python::packages(repo)
+}
+
+/// Sets up everything, for both hosts and all checks.
+///
+/// # Errors
+/// As [`setup`].
+pub fn all(repo: &Repo) -> Result<()> {
+    setup(repo)?;
+    lambda(repo)
 }
 
 fn check_node() -> Result<()> {
@@ -71,13 +106,13 @@ fn node_major(version: &str) -> Option<u32> {
     version.strip_prefix('v')?.split('.').next()?.parse().ok()
 }
 
-fn wasm_target() -> Result<()> {
-    let libraries = output(Command::new("rustc").args(["--print", "target-libdir", "--target", WASM_TARGET]));
+fn rust_target((target, reason): (&str, &str)) -> Result<()> {
+    let libraries = output(Command::new("rustc").args(["--print", "target-libdir", "--target", target]));
     if libraries.is_some_and(|folder| fs::exists(folder).unwrap_or(false)) {
         return Ok(());
     }
-    eprintln!("adding the Rust target {WASM_TARGET} (seconds, once): the Worker is WebAssembly");
-    run(Command::new("rustup").args(["target", "add", WASM_TARGET])).context(
+    eprintln!("adding the Rust target {target} (seconds, once): {reason}");
+    run(Command::new("rustup").args(["target", "add", target])).context(
         "the Rust target cannot be added; with a Rust not from rustup, install it by the same way as Rust",
     )
 }

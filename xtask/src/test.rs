@@ -10,8 +10,8 @@ use crate::process::run;
 use crate::repo::Repo;
 use crate::{browser, bundle, setup};
 
-/// The test targets of `ssedge-tests` with this prefix need a running Worker.
-const HOST_PREFIX: &str = "worker_";
+/// The test targets of `ssedge-tests` with these prefixes need a running host.
+const HOST_PREFIXES: [&str; 2] = ["worker_", "lambda_"];
 /// The one other test that needs a tool, npm's decoder, which the fast checks do not install.
 const NPM_TEST: &str = "eventsource_parser_reads_what_we_read";
 
@@ -31,7 +31,8 @@ pub fn test(repo: &Repo, fast: bool) -> Result<()> {
     if fast {
         cargo_step("clippy -p ssedge -p ssedge-tests --all-targets -- -D warnings")?;
     } else {
-        step("setup", || setup::setup(repo))?;
+        step("setup", || setup::all(repo))?;
+        step("the page", || bundle::page(repo))?;
         cargo_step("clippy --workspace --exclude ssedge-worker --all-targets -- -D warnings")?;
         cargo_step("clippy -p ssedge-worker --target wasm32-unknown-unknown -- -D warnings")?;
         step("cargo doc", || run(cargo("doc -p ssedge --no-deps")?.env("RUSTDOCFLAGS", "-D warnings")))?;
@@ -53,12 +54,20 @@ pub fn test(repo: &Repo, fast: bool) -> Result<()> {
             .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner))
     })?;
     step("types of the page", || run(repo.command("tsc")?.args(["--noEmit", "--project", "web"])))?;
-    step("build", || bundle::build(repo))?;
+    step("sam validate --lint", || run(repo.command("sam")?.args(["validate", "--lint"])))?;
+    step("template.yaml, translated", || {
+        let python = repo.path(".tools/python/bin/python");
+        run(repo.command(python)?.args(["-m", "unittest", "discover", "-s", "tests/python"]))
+    })?;
+    step("build worker", || bundle::worker(repo))?;
+    step("build lambda", || bundle::lambda(repo))?;
+    step("build the function for this machine", || bundle::local(repo))?;
     step("wrangler deploy --dry-run", || run(repo.command("wrangler")?.args(["deploy", "--dry-run"])))?;
-    if !hosted.is_empty() {
-        cargo_step(&format!("test -p ssedge-tests{}", flags(&hosted)))?;
+    cargo_step("test -p ssedge-emulator -p ssedge-lambda")?;
+    cargo_step(&format!("test -p ssedge-tests{}", flags(&hosted)))?;
+    for host in ["worker", "lambda"] {
+        step(&format!("the page of the {host} in a browser"), || browser::test(repo, host))?;
     }
-    step("the page in a browser", || browser::test(repo, "worker"))?;
     announce(started);
     Ok(())
 }
@@ -90,7 +99,7 @@ fn test_targets(repo: &Repo) -> Result<(Vec<String>, Vec<String>)> {
         }
     }
     names.sort();
-    Ok(names.into_iter().partition(|name| name.starts_with(HOST_PREFIX)))
+    Ok(names.into_iter().partition(|name| HOST_PREFIXES.iter().any(|prefix| name.starts_with(prefix))))
 }
 
 fn flags(targets: &[String]) -> String {

@@ -1,3 +1,125 @@
 //! ssedge on AWS.
+//!
+//! One Lambda function with response streaming. An execution environment serves one stream at a time, so two readers
+//! of a room are two processes, and all that they share is a DynamoDB table: the log of every channel, which each
+//! stream asks for news. What a reader sees is decided in the core.
 
-fn main() {}
+mod body;
+mod event;
+mod feeds;
+mod host;
+mod item;
+mod page;
+mod read;
+mod reply;
+mod store;
+mod stream;
+mod table;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Method, Response};
+use lambda_runtime::{LambdaEvent, service_fn};
+use ssedge::problem::Problem;
+use ssedge::route::{self, Plan};
+use ssedge::session::{Opening, Session, Terms};
+use ssedge::settings::{LogLevel, Settings};
+use ssedge::time::UnixMillis;
+
+use crate::event::Event;
+use crate::feeds::Feeds;
+use crate::reply::Reply;
+use crate::store::Store;
+use crate::stream::Sources;
+
+/// What all invocations of a process share.
+struct Function {
+    settings: Settings,
+    sources: Sources,
+}
+
+// One thread: the runtime's client leaves TCP_NODELAY off, and with several threads the first byte of a stream waits
+// 40 ms for an acknowledgement.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    let settings =
+        host::settings().inspect_err(|bad| host::log(LogLevel::Error, LogLevel::Error, &bad.to_string()))?;
+    let store = Arc::new(Store::new(&settings));
+    let feeds = Arc::new(Feeds::new(store.clone(), &settings));
+    let sources = Sources { store, feeds, log_level: settings.log_level };
+    let function = Arc::new(Function { settings, sources });
+    lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<Event>| {
+        let function = function.clone();
+        async move { Ok::<_, Infallible>(function.invoke(event).await) }
+    }))
+    .await
+}
+
+impl Function {
+    async fn invoke(&self, LambdaEvent { payload, context }: LambdaEvent<Event>) -> Reply {
+        let (parts, body) = match payload.request() {
+            Ok(request) => request,
+            Err(problem) => return reply::whole(problem.response()),
+        };
+        let plan = match page::asset(parts.uri.path()) {
+            Some(asset) if is_read(&parts.method) => Ok(Plan::Reply(asset)),
+            _ => route::plan(&parts, &self.settings, host::now()),
+        };
+        let response = match plan {
+            Ok(Plan::Stream(opening)) if parts.method != Method::HEAD => {
+                let terms = Terms::new(&self.settings).until(UnixMillis(context.deadline));
+                let (starts_after, stream) = stream::open(*opening, terms, self.sources.clone()).await;
+                return reply::streamed(self.finish(route::head_of_stream(starts_after), &parts), stream);
+            }
+            Ok(plan) => self.reply(plan, &body).await,
+            Err(problem) => Err(problem),
+        };
+        let response = response.unwrap_or_else(|problem| {
+            reply::log(&problem, self.settings.log_level);
+            problem.response()
+        });
+        reply::whole(self.finish(response, &parts))
+    }
+
+    fn finish(&self, mut response: Response<Bytes>, parts: &Parts) -> Response<Bytes> {
+        route::finish(&mut response, &parts.method, &parts.headers, &self.settings);
+        response
+    }
+
+    async fn reply(&self, plan: Plan, body: &[u8]) -> Result<Response<Bytes>, Problem> {
+        let (store, now) = (&self.sources.store, host::now());
+        match plan {
+            Plan::Reply(response) => Ok(response),
+            Plan::Read(read) => read.response(store.snapshot(&read.channel, &read.subscribe, now).await?),
+            Plan::Message(channel, id) => Plan::message(store.entry(&channel, id, now).await?),
+            Plan::Append(append) => {
+                let draft = append.draft(body, &self.settings)?;
+                let entry = store.append(&append.channel, &draft, now).await?;
+                Ok(append.response(entry.id, entry.body))
+            }
+            Plan::Stream(opening) => self.head(*opening).await,
+            Plan::Page => Err(Problem::NotFound("no page")),
+        }
+    }
+
+    /// The head of a stream that is not opened.
+    async fn head(&self, opening: Opening) -> Result<Response<Bytes>, Problem> {
+        let starts_after = match &opening.channel {
+            Some((channel, subscribe)) => {
+                Some(self.sources.store.start(channel, subscribe, host::now()).await?.after)
+            }
+            None => {
+                let terms = Terms::new(&self.settings);
+                Session::<Bytes>::open(opening, terms, host::draw(), host::now()).starts_after()
+            }
+        };
+        Ok(route::head_of_stream(starts_after))
+    }
+}
+
+fn is_read(method: &Method) -> bool {
+    method == Method::GET || method == Method::HEAD
+}

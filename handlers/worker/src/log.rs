@@ -124,7 +124,7 @@ impl Log {
             let row = [extent.run, extent.previous, extent.last].map(|id| integer(id.get()));
             self.sql.exec("INSERT OR REPLACE INTO run VALUES (1, ?1, ?2, ?3)", Vec::from(row))?;
         }
-        let newest: Option<EntryRow> = match draft.key() {
+        let newest: Option<EntryRow> = match draft.follows() {
             Some(key) => {
                 let query = "SELECT * FROM entries WHERE key = ?1 AND time > ?2 ORDER BY id DESC LIMIT 1";
                 let oldest = integer(self.retention.oldest_time(now).0);

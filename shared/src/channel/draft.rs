@@ -31,8 +31,14 @@ impl Draft {
         }
     }
 
-    /// The entry that this draft becomes at `id`. `previous` is the body of the newest kept entry with the same
-    /// key, from which a quote computes its change.
+    /// The key whose newest kept entry [`Self::into_entry`] wants to see: that of a quote.
+    #[must_use]
+    pub fn follows(&self) -> Option<&str> {
+        self.key().filter(|_| matches!(self, Self::Quote(_)))
+    }
+
+    /// The entry that this draft becomes at `id`. `previous` is the body of the newest kept entry whose key is
+    /// [`Self::follows`], from which a quote computes its change.
     #[must_use]
     pub fn into_entry(self, id: EntryId, time: UnixMillis, previous: Option<&str>) -> Entry {
         let key = self.key().map(str::to_owned);

@@ -7,10 +7,12 @@ mod draft;
 mod entry;
 mod id;
 mod name;
+mod pace;
 mod replay;
 
 pub use draft::Draft;
 pub use entry::{Batch, Entry, Filter};
 pub use id::{EntryId, InvalidId, Requested};
 pub use name::ChannelName;
+pub use pace::Pace;
 pub use replay::{Extent, Gap, GapReason, Page, Position, Retention, Start, Subscribe};

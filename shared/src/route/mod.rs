@@ -59,19 +59,19 @@ impl Route {
         (Method::GET, "/", "the page"),
     ];
 
-    /// Reads a path as it came, percent-encoded.
+    /// Reads a path as it came, percent-encoded. Dot segments are resolved, as the [URL standard] has it and every
+    /// browser does: one host gets paths that were, and the other gets them as they were sent.
+    ///
+    /// [URL standard]: https://url.spec.whatwg.org/#path-state
     ///
     /// # Errors
     /// [`Problem::NotFound`], or [`Problem::Invalid`] for a bad room name.
     pub fn parse(path: &str) -> Result<Self, Problem> {
         const NOT_FOUND: Problem = Problem::NotFound("no such path");
         // Split before decoding, so that an encoded slash stays inside its segment.
-        let segments: Vec<_> = path
-            .strip_prefix('/')
-            .ok_or(NOT_FOUND)?
-            .split('/')
-            .map(|segment| percent_decode_str(segment).decode_utf8_lossy())
-            .collect();
+        let segments = resolve(path.strip_prefix('/').ok_or(NOT_FOUND)?);
+        let decode = |segment| percent_decode_str(segment).decode_utf8_lossy();
+        let segments: Vec<_> = segments.into_iter().map(decode).collect();
         let segments: Vec<&str> = segments.iter().map(|segment| &**segment).collect();
         let room = |name| Room::new(name).map_err(Problem::invalid("room"));
         match segments[..] {
@@ -100,6 +100,25 @@ impl Route {
     }
 }
 
+/// The segments of a path, without those that mean "here" and "one up".
+fn resolve(path: &str) -> Vec<&str> {
+    let mut segments = Vec::new();
+    let mut ends_in_dots = false;
+    for segment in path.split('/') {
+        let dots = segment.to_ascii_lowercase().replace("%2e", ".");
+        ends_in_dots = matches!(&*dots, "." | "..");
+        match &*dots {
+            "." => {}
+            ".." => drop(segments.pop()),
+            _ => segments.push(segment),
+        }
+    }
+    if ends_in_dots {
+        segments.push("");
+    }
+    segments
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,10 +144,23 @@ mod tests {
         check("/api/chat/Lobby", Err(400));
         check("/api/chat/", Err(400));
         check("/api/chat/a%2Fb", Err(400));
-        check("/api/chat/%2e%2e", Err(400));
         check("/api/chat/%256C", Err(400));
         check("/api/chat/%ff", Err(400));
         check("/%ff", Err(404));
+    }
+
+    #[test]
+    fn dots_lead_where_a_browser_goes() {
+        let events = || Ok(Route::Feed(ChannelName::Events));
+        for path in ["/api/chat/../events", "/api/./chat/%2E./events", "/../api/chat/a/%2e%2e/.%2e/events"] {
+            check(path, events());
+        }
+        check("/api/chat/%2e%2e", Err(404));
+        check("/api/chat/.", Err(400));
+        check("/api/chat/%2e%2e%2fevents", Err(400));
+        check("/api/events/..", Err(404));
+        check("/api/..", Ok(Route::Page));
+        check("/api/chat/...", Err(400));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::Pulse;
 use crate::channel::{Batch, ChannelName, Page, Subscribe};
+use crate::limits::DEADLINE_KNOWN_MS;
 use crate::settings::Settings;
 use crate::time::UnixMillis;
 
@@ -63,6 +64,13 @@ impl Terms {
             deadline: None,
             expires: None,
         }
+    }
+
+    /// The same on a host that is stopped at `deadline`, in unix ms. One before [`DEADLINE_KNOWN_MS`] is none: local
+    /// runtimes count from 1970.
+    #[must_use]
+    pub fn until(self, deadline: UnixMillis) -> Self {
+        Self { deadline: Some(deadline).filter(|deadline| deadline.0 >= DEADLINE_KNOWN_MS), ..self }
     }
 }
 

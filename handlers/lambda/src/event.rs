@@ -1,0 +1,195 @@
+//! Events: requests as Lambda gets them, from a function URL ([format 2.0]) or from a REST API ([format 1.0]).
+//!
+//! [format 2.0]: https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads
+//! [format 1.0]: https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
+
+use std::collections::BTreeMap;
+
+use base64::prelude::{BASE64_STANDARD, Engine};
+use bytes::Bytes;
+use http::header::{self, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::{Method, Request};
+use serde::Deserialize;
+use ssedge::problem::Problem;
+
+/// What is read of an event. What an invoker by hand leaves out is empty.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub enum Event {
+    Url(UrlEvent),
+    Rest(RestEvent),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UrlEvent {
+    raw_path: String,
+    #[serde(default)]
+    raw_query_string: String,
+    #[serde(default)]
+    cookies: Vec<String>,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    request_context: UrlContext,
+    #[serde(flatten)]
+    body: Body,
+}
+
+#[derive(Deserialize)]
+struct UrlContext {
+    http: UrlHttp,
+}
+
+#[derive(Deserialize)]
+struct UrlHttp {
+    method: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RestEvent {
+    http_method: String,
+    /// Without the stage.
+    path: String,
+    #[serde(default)]
+    multi_value_headers: Option<BTreeMap<String, Vec<String>>>,
+    #[serde(default)]
+    multi_value_query_string_parameters: Option<BTreeMap<String, Vec<String>>>,
+    #[serde(flatten)]
+    body: Body,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Body {
+    #[serde(default)]
+    body: Option<String>,
+    #[serde(default)]
+    is_base64_encoded: bool,
+}
+
+impl Event {
+    /// The request, byte for byte as it came: a path that was cleaned up would be another path.
+    ///
+    /// # Errors
+    /// [`Problem::NotFound`] where the path or the query is none that a URL can have.
+    pub fn request(self) -> Result<(Parts, Bytes), Problem> {
+        match self {
+            Self::Url(event) => {
+                let target = match &*event.raw_query_string {
+                    "" => event.raw_path,
+                    query => format!("{}?{query}", event.raw_path),
+                };
+                let cookies = (!event.cookies.is_empty()).then(|| event.cookies.join("; "));
+                let headers =
+                    event.headers.into_iter().chain(cookies.map(|all| (header::COOKIE.to_string(), all)));
+                Ok((parts(&event.request_context.http.method, &target, headers)?, event.body.bytes()))
+            }
+            Self::Rest(event) => {
+                // They come decoded.
+                let pairs = event.multi_value_query_string_parameters.unwrap_or_default();
+                let pairs =
+                    pairs.iter().flat_map(|(name, values)| values.iter().map(move |value| (name, value)));
+                let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+                let headers = event.multi_value_headers.unwrap_or_default();
+                let headers = headers
+                    .into_iter()
+                    .flat_map(|(name, values)| values.into_iter().map(move |value| (name.clone(), value)));
+                Ok((
+                    parts(&event.http_method, &format!("{}?{query}", event.path), headers)?,
+                    event.body.bytes(),
+                ))
+            }
+        }
+    }
+}
+
+fn parts(
+    method: &str,
+    target: &str,
+    headers: impl Iterator<Item = (String, String)>,
+) -> Result<Parts, Problem> {
+    let unreadable = |_| Problem::NotFound("no such path");
+    let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::TRACE);
+    let (mut parts, ()) =
+        Request::builder().method(method).uri(target).body(()).map_err(unreadable)?.into_parts();
+    for (name, value) in headers {
+        // A header that HTTP does not allow is one that nobody asked for.
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            parts.headers.append(name, value);
+        }
+    }
+    Ok(parts)
+}
+
+impl Body {
+    /// What is no base64, though the event says so, is no body.
+    fn bytes(self) -> Bytes {
+        let body = self.body.unwrap_or_default();
+        if self.is_base64_encoded {
+            BASE64_STANDARD.decode(body).unwrap_or_default().into()
+        } else {
+            body.into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(event: &str, request_line: &str, headers: &[(&str, &str)], body: &str) {
+        let event: Event = serde_json::from_str(event).unwrap();
+        let (parts, bytes) = event.request().unwrap();
+        assert_eq!(format!("{} {}", parts.method, parts.uri), request_line);
+        for (name, value) in headers {
+            assert_eq!(parts.headers[*name].to_str().unwrap(), *value);
+        }
+        assert_eq!(bytes, body);
+    }
+
+    #[test]
+    fn a_request_to_the_function_url_is_taken_as_it_came() {
+        check(
+            r#"{"version":"2.0","rawPath":"/api/chat/%2e%2e/events","rawQueryString":"topics=a%2Cb&tick=off",
+                "cookies":["a=1","ssedge_token=x"],"headers":{"accept":"*/*","last-event-id":"7"},
+                "requestContext":{"http":{"method":"GET","path":"/x","sourceIp":"127.0.0.1"}},"isBase64Encoded":false}"#,
+            "GET /api/chat/%2e%2e/events?topics=a%2Cb&tick=off",
+            &[("cookie", "a=1; ssedge_token=x"), ("last-event-id", "7")],
+            "",
+        );
+    }
+
+    #[test]
+    fn a_body_is_decoded_where_it_was_encoded() {
+        let event = |body: &str| {
+            format!(r#"{{"rawPath":"/api/chat","requestContext":{{"http":{{"method":"POST"}}}},{body}}}"#)
+        };
+        check(&event(r#""body":"{\"text\":\"é\"}""#), "POST /api/chat", &[], "{\"text\":\"é\"}");
+        check(&event(r#""body":"aGk=","isBase64Encoded":true"#), "POST /api/chat", &[], "hi");
+        check(&event(r#""body":"%","isBase64Encoded":true"#), "POST /api/chat", &[], "");
+    }
+
+    #[test]
+    fn a_request_to_a_rest_api_is_the_same() {
+        check(
+            r#"{"httpMethod":"GET","path":"/api/events","multiValueHeaders":{"Accept":["text/event-stream"]},
+                "multiValueQueryStringParameters":{"topics":["a b,c"],"tick":["off"]},"body":null,
+                "requestContext":{"stage":"live"}}"#,
+            "GET /api/events?tick=off&topics=a+b%2Cc",
+            &[("accept", "text/event-stream")],
+            "",
+        );
+    }
+
+    #[test]
+    fn what_is_no_url_is_not_found() {
+        for path in ["no slash", "/a b", "/<", "/\u{7f}"] {
+            let event = format!(r#"{{"rawPath":"{path}","requestContext":{{"http":{{"method":"GET"}}}}}}"#);
+            let event: Event = serde_json::from_str(&event).unwrap();
+            assert!(matches!(event.request(), Err(Problem::NotFound(_))), "{path}");
+        }
+    }
+}

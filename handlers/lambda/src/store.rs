@@ -1,0 +1,142 @@
+//! The channels' logs in the table: how entries are appended.
+
+use ssedge::channel::{ChannelName, Draft, Entry, EntryId, Extent, Retention};
+use ssedge::limits::{APPEND_RETRY_MS, CHANNEL_TIMEOUT, QUERY_ENTRIES, TABLE_GRACE};
+use ssedge::settings::Settings;
+use ssedge::time::UnixMillis;
+use tokio::time::{sleep, timeout};
+
+use crate::host;
+use crate::item::Item;
+use crate::table::{Failure, Order, Put, Table};
+
+/// It keeps nothing in memory, because many processes write to the same channel.
+pub struct Store {
+    pub(crate) table: Table,
+    pub(crate) retention: Retention,
+}
+
+/// What became of an item.
+enum Written {
+    Stored,
+    /// Others were first. This is the newest item now.
+    Behind(Option<Item>),
+}
+
+impl Store {
+    pub fn new(settings: &Settings) -> Self {
+        Self { table: Table::new(settings), retention: settings.retention }
+    }
+
+    /// Stores the draft as the next entry of the channel.
+    pub async fn append(
+        &self,
+        channel: &ChannelName,
+        draft: &Draft,
+        now: UnixMillis,
+    ) -> Result<Entry, Failure> {
+        let behind_others = |_| Failure::new("put: others were first until the time was over");
+        timeout(CHANNEL_TIMEOUT, self.append_in_time(channel, draft, now)).await.map_err(behind_others)?
+    }
+
+    async fn append_in_time(
+        &self,
+        channel: &ChannelName,
+        draft: &Draft,
+        now: UnixMillis,
+    ) -> Result<Entry, Failure> {
+        let writer = host::draw();
+        let mut newest = self.newest(channel).await?;
+        let mut ceiling = *APPEND_RETRY_MS.start();
+        loop {
+            let mut item = self.place(newest.as_ref(), now, writer);
+            if !item.is_seal() {
+                let previous = self.newest_body(channel, draft.follows(), now).await?;
+                item.entry = Some(draft.clone().into_entry(item.id, item.time, previous.as_deref()));
+            }
+            match (self.write(channel, &item).await?, item.entry) {
+                (Written::Stored, Some(entry)) => return Ok(entry),
+                (Written::Stored, None) => newest = Some(Item { entry: None, ..item }),
+                (Written::Behind(last), _) => {
+                    newest = last;
+                    sleep(host::jitter(ceiling)).await;
+                    ceiling = (ceiling * 2).min(*APPEND_RETRY_MS.end());
+                }
+            }
+        }
+    }
+
+    /// The item to write next: an entry, still without its content, or the seal of a run that has expired.
+    fn place(&self, newest: Option<&Item>, now: UnixMillis, writer: u64) -> Item {
+        let kept = newest.filter(|newest| newest.time > self.retention.oldest_time(now));
+        let (id, run, previous) = match kept {
+            Some(seal) if seal.is_seal() => (seal.run, seal.run, seal.previous),
+            Some(entry) => (entry.id.next(), entry.run, entry.previous),
+            None => {
+                let seal = newest.map_or(EntryId::BEGINNING, |newest| newest.id).next();
+                let next = Extent::next(newest.and_then(|newest| newest.extent(None)), now);
+                (seal, next.run.max(seal.next()), next.previous)
+            }
+        };
+        // In a channel times never go back.
+        let time = newest.map_or(now, |newest| newest.time.max(now));
+        Item { id, time, run, previous, writer, entry: None }
+    }
+
+    async fn write(&self, channel: &ChannelName, item: &Item) -> Result<Written, Failure> {
+        let expires = item.time + self.retention.age + TABLE_GRACE;
+        if self.table.put(channel, item, expires).await? == Put::Stored {
+            return Ok(Written::Stored);
+        }
+        let there = self.all_after(channel, item.id.back(1)).await?;
+        // A put whose answer was lost is tried again, and then finds itself.
+        let is_ours = there.first().is_some_and(|first| (first.id, first.writer) == (item.id, item.writer));
+        Ok(if is_ours { Written::Stored } else { Written::Behind(there.into_iter().next_back()) })
+    }
+
+    /// The newest item of a channel.
+    pub(crate) async fn newest(&self, channel: &ChannelName) -> Result<Option<Item>, Failure> {
+        Ok(self.table.query(channel, Order::Newest, 1, None).await?.items.pop())
+    }
+
+    /// The body of the newest kept entry with this key.
+    async fn newest_body(
+        &self,
+        channel: &ChannelName,
+        key: Option<&str>,
+        now: UnixMillis,
+    ) -> Result<Option<String>, Failure> {
+        let Some(key) = key else { return Ok(None) };
+        let found = self.first(channel, Order::NewestOf(key, self.retention.oldest_time(now))).await?;
+        Ok(found.and_then(|item| item.entry).map(|entry| entry.body))
+    }
+
+    /// The first item in this order.
+    pub(crate) async fn first(
+        &self,
+        channel: &ChannelName,
+        order: Order<'_>,
+    ) -> Result<Option<Item>, Failure> {
+        let mut from = None;
+        loop {
+            let found = self.table.query(channel, order, QUERY_ENTRIES, from).await?;
+            from = found.next;
+            let first = found.items.into_iter().next();
+            if first.is_some() || from.is_none() {
+                return Ok(first);
+            }
+        }
+    }
+
+    async fn all_after(&self, channel: &ChannelName, after: EntryId) -> Result<Vec<Item>, Failure> {
+        let (mut items, mut from) = (Vec::new(), None);
+        loop {
+            let mut found = self.table.query(channel, Order::After(after), QUERY_ENTRIES, from).await?;
+            items.append(&mut found.items);
+            from = found.next;
+            if from.is_none() {
+                return Ok(items);
+            }
+        }
+    }
+}

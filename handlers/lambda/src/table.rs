@@ -1,0 +1,169 @@
+//! The DynamoDB table, as far as channels need it: items in order, and a put that never overwrites.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Config, SharedCredentialsProvider};
+use aws_sdk_dynamodb::error::DisplayErrorContext;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use ssedge::channel::{ChannelName, EntryId};
+use ssedge::limits::QUERY_ENTRIES;
+use ssedge::problem::Problem;
+use ssedge::settings::Settings;
+use ssedge::time::UnixMillis;
+
+use crate::host;
+use crate::item::{CHANNEL, ID, Item, KEY, TIME};
+
+/// A question takes some milliseconds. One that takes longer than this was lost, and is asked again.
+const ATTEMPT: Duration = Duration::from_millis(1_000);
+/// With its pauses, the longest time before a caller is told that the table is not available.
+const OPERATION: Duration = Duration::from_millis(3_500);
+const ATTEMPTS: u32 = 3;
+/// Before the second attempt: any pause up to this, then up to twice this.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// The table did not do what it was asked. For the log.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Failure(String);
+
+impl Failure {
+    pub fn new(cause: impl Into<String>) -> Self {
+        Self(cause.into())
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(Failure(cause): Failure) -> Self {
+        Self::Unavailable { cause }
+    }
+}
+
+/// What became of a put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Put {
+    Stored,
+    /// There is an item of this id. It may be the very same, if an answer was lost.
+    Taken,
+}
+
+/// Which items are asked for.
+#[derive(Clone, Copy, Debug)]
+pub enum Order<'a> {
+    /// Oldest first, those after this id.
+    After(EntryId),
+    /// Newest first.
+    Newest,
+    /// Newest first, those with this key that are younger than this.
+    NewestOf(&'a str, UnixMillis),
+    /// Oldest first, those after this id that are younger than this.
+    Kept(EntryId, UnixMillis),
+}
+
+/// Part of the answer to a question.
+pub struct Found {
+    pub items: Vec<Item>,
+    /// Where the next part begins, if there is one.
+    pub next: Option<EntryId>,
+}
+
+pub struct Table {
+    client: Client,
+    name: String,
+}
+
+impl Table {
+    pub fn new(settings: &Settings) -> Self {
+        let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
+        let timeouts =
+            TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION);
+        let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(PAUSE);
+        let mut config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(http.build_https())
+            .timeout_config(timeouts.build())
+            .retry_config(retries)
+            .region(host::region());
+        config.set_credentials_provider(host::credentials().map(SharedCredentialsProvider::new));
+        config.set_endpoint_url(settings.table_endpoint.clone());
+        Self { client: Client::from_conf(config.build()), name: settings.table_name.clone() }
+    }
+
+    /// Stores the item, unless there is one of its id. The table may free it after `expires`.
+    pub async fn put(&self, channel: &ChannelName, item: &Item, expires: UnixMillis) -> Result<Put, Failure> {
+        let put = self.client.put_item().table_name(&self.name);
+        let put = put.set_item(Some(item.attributes(channel, expires)));
+        let put = put.condition_expression("attribute_not_exists(#id)").expression_attribute_names("#id", ID);
+        match put.send().await {
+            Ok(_) => Ok(Put::Stored),
+            Err(e)
+                if e.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(Put::Taken)
+            }
+            Err(e) => Err(Failure::new(format!("put: {}", DisplayErrorContext(&e)))),
+        }
+    }
+
+    /// Asks for at most `limit` items of a channel, as they are at this moment (a strongly consistent read). `from`
+    /// is where the part before said that this one begins.
+    pub async fn query(
+        &self,
+        channel: &ChannelName,
+        order: Order<'_>,
+        limit: u32,
+        from: Option<EntryId>,
+    ) -> Result<Found, Failure> {
+        let number = |n: u64| AttributeValue::N(n.to_string());
+        let channel = AttributeValue::S(channel.to_string());
+        let (ascending, after) = match order {
+            Order::After(id) | Order::Kept(id, _) => (true, id),
+            Order::Newest | Order::NewestOf(..) => (false, EntryId::BEGINNING),
+        };
+        let limit = limit.min(QUERY_ENTRIES).cast_signed();
+        let mut query = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .consistent_read(true)
+            .scan_index_forward(ascending)
+            .limit(limit)
+            .key_condition_expression("#channel = :channel AND #id > :after")
+            .expression_attribute_names("#channel", CHANNEL)
+            .expression_attribute_names("#id", ID)
+            .expression_attribute_values(":channel", channel.clone())
+            .expression_attribute_values(":after", number(after.get()));
+        let (filter, key, younger) = match order {
+            Order::After(_) | Order::Newest => (None, None, None),
+            Order::NewestOf(key, than) => (Some("#time > :than AND #key = :key"), Some(key), Some(than)),
+            Order::Kept(_, than) => (Some("#time > :than"), None, Some(than)),
+        };
+        query = query.set_filter_expression(filter.map(str::to_owned));
+        if let Some(than) = younger {
+            query = query.expression_attribute_names("#time", TIME);
+            query = query.expression_attribute_values(":than", number(than.0));
+        }
+        if let Some(key) = key {
+            query = query.expression_attribute_names("#key", KEY);
+            query = query.expression_attribute_values(":key", AttributeValue::S(key.to_owned()));
+        }
+        if let Some(from) = from {
+            query = query.exclusive_start_key(CHANNEL, channel).exclusive_start_key(ID, number(from.get()));
+        }
+        let page =
+            query.send().await.map_err(|e| Failure::new(format!("query: {}", DisplayErrorContext(&e))))?;
+        let malformed = || Failure::new("the table holds an item that ssedge did not write");
+        let items = page.items().iter().map(Item::read).collect::<Option<_>>().ok_or_else(malformed)?;
+        let next = page.last_evaluated_key().map(|key| {
+            let id = key.get(ID)?.as_n().ok()?.parse().ok()?;
+            EntryId::new(id).ok()
+        });
+        Ok(Found { items, next: next.map(|id| id.ok_or_else(malformed)).transpose()? })
+    }
+}

@@ -1,0 +1,188 @@
+//! The function in a local Lambda: the emulator of function URLs, processes of the function, and a table.
+
+use std::io::{BufRead, BufReader};
+use std::ops::Deref;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+use tokio::time::{Duration, Instant, sleep};
+
+use super::{Folder, Host, kill_group, root, target};
+use crate::client::PATIENCE;
+
+/// The table's name in all tests.
+const TABLE: &str = "ssedge";
+
+/// How the platform is set.
+#[derive(Clone, Copy, Debug)]
+pub struct Platform {
+    /// Processes at most. An account has 1000 unless it asks for more; a test that opens many streams and leaves them
+    /// needs many, since the function is not told.
+    pub concurrency: u32,
+    /// Seconds of an invocation.
+    pub timeout: u32,
+    /// Invocations that a process serves at a time: one on classic Lambda, more on Managed Instances.
+    pub share: u32,
+    /// The profile in which the function was built.
+    pub profile: &'static str,
+}
+
+impl Default for Platform {
+    fn default() -> Self {
+        Self { concurrency: 1000, timeout: 900, share: 1, profile: "local" }
+    }
+}
+
+/// A running DynamoDB. Dropping it ends it.
+#[derive(Debug)]
+pub struct Table {
+    child: Child,
+    port: u16,
+    state: Folder,
+}
+
+impl Table {
+    /// One that remembers what one before it kept in `state`.
+    #[must_use]
+    pub fn start(state: &Folder) -> Self {
+        let arguments = json!({ "port": 0, "state": state.path(), "table": TABLE });
+        let mut node = Command::new(root().join("node_modules/.bin/node"));
+        node.arg("xtask/dynalite.mjs").arg(arguments.to_string()).current_dir(root());
+        node.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
+        let mut child = node.spawn().unwrap_or_else(|e| panic!("{node:?} cannot be started: {e}"));
+        let mut line = String::new();
+        let output = child.stdout.as_mut().expect("its output is a pipe");
+        BufReader::new(output).read_line(&mut line).expect("a pipe can be read");
+        let port = serde_json::from_str::<Value>(&line).ok().and_then(|line| line["port"].as_u64());
+        let port = port.and_then(|port| port.try_into().ok()).expect("the table says its port");
+        Self { child, port, state: state.clone() }
+    }
+
+    /// Its port on 127.0.0.1.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// From now on it takes connections and answers none.
+    pub fn pause(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// It answers again, also what it was asked meanwhile.
+    pub fn resume(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        killpg(Pid::from_raw(self.child.id().cast_signed()), signal).expect("the table runs");
+    }
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        kill_group(&self.child);
+        let _ = self.child.wait();
+    }
+}
+
+/// A host that runs the function, and what it runs it on.
+#[derive(Debug)]
+pub struct Lambda {
+    // Before the table, of which its processes ask until they end.
+    host: Host,
+    pub table: Table,
+}
+
+impl Deref for Lambda {
+    type Target = Host;
+
+    fn deref(&self) -> &Host {
+        &self.host
+    }
+}
+
+impl Lambda {
+    /// With these settings and an empty table.
+    pub async fn start(vars: &[(&str, &str)]) -> Self {
+        Self::on(Platform::default(), vars).await
+    }
+
+    /// On this platform.
+    pub async fn on(platform: Platform, vars: &[(&str, &str)]) -> Self {
+        let table = Table::start(&Folder::new());
+        let endpoint = format!("http://127.0.0.1:{}", table.port);
+        Self::asking(platform, vars, table, &endpoint).await
+    }
+
+    /// With a table that is asked by this way.
+    pub async fn asking(platform: Platform, vars: &[(&str, &str)], table: Table, endpoint: &str) -> Self {
+        let mut environment = json!({ "TABLE_NAME": TABLE, "AWS_ENDPOINT_URL_DYNAMODB": endpoint });
+        for (name, value) in vars {
+            environment[*name] = (*value).into();
+        }
+        let Platform { concurrency, timeout, share, profile } = platform;
+        let host = Host::start("lambda", &table.state, Stdio::from, |port| {
+            let arguments = json!({
+                "port": port,
+                "function": built(profile, "ssedge-lambda"),
+                "concurrency": concurrency,
+                "timeout": timeout,
+                "share": share,
+                "environment": environment,
+            });
+            let mut emulator = Command::new(built(profile, "ssedge-emulator"));
+            emulator.arg(arguments.to_string());
+            emulator
+        });
+        Self { host: host.await, table }
+    }
+
+    /// What the platform did so far.
+    #[must_use]
+    pub fn journal(&self) -> Vec<Value> {
+        let log = self.host.log();
+        log.lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .filter(|line: &Value| line["event"].is_string())
+            .collect()
+    }
+
+    /// The process that serves, or served, the request of this answer's `x-amzn-RequestId`.
+    #[must_use]
+    pub fn pid_of(&self, request: &str) -> u32 {
+        let journal = self.journal();
+        let invoked = journal.iter().find(|line| line["event"] == "invoke" && line["request"] == request);
+        let pid = invoked.and_then(|line| line["pid"].as_u64()?.try_into().ok());
+        pid.unwrap_or_else(|| panic!("no process took {request}: {journal:?}"))
+    }
+
+    /// Waits until the journal has a line for which this holds.
+    pub async fn noted(&self, mut is_it: impl FnMut(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(line) = self.journal().into_iter().find(&mut is_it) {
+                return line;
+            }
+            assert!(Instant::now() < deadline, "the journal does not say so: {:?}", self.journal());
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+/// Ends a process as a crash does.
+pub fn kill_process(pid: u32) {
+    kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL).expect("the process runs");
+}
+
+/// A program that `cargo xtask` built in this profile.
+#[must_use]
+pub fn built(profile: &str, program: &str) -> PathBuf {
+    let path = target().join(profile).join(program);
+    assert!(path.exists(), "{} is missing: run `cargo xtask test`, which makes it", path.display());
+    path
+}

@@ -1,0 +1,52 @@
+//! The contract, asked of the function: one deployment for each group of settings.
+
+use ssedge_tests::contract::{self, Group};
+use ssedge_tests::host::Lambda;
+
+/// A function is not told that a reader left: its streams go on, each with a process and its questions to the table. So
+/// they end soon here, where the group does not say when.
+const STREAM_SECS: (&str, &str) = ("STREAM_SECS", "20");
+
+async fn check(group: Group) {
+    let lambda = Lambda::start(&[&[STREAM_SECS], group.vars].concat()).await;
+    contract::check(&lambda, &group).await;
+}
+
+#[tokio::test]
+async fn holds_with_default_settings() {
+    check(contract::DEFAULT).await;
+}
+
+#[tokio::test]
+async fn holds_where_streams_rotate() {
+    check(contract::ROTATING).await;
+}
+
+#[tokio::test]
+async fn holds_where_little_is_kept() {
+    check(contract::FEW).await;
+}
+
+#[tokio::test]
+async fn holds_where_nothing_is_kept_for_long() {
+    check(contract::BRIEF).await;
+}
+
+#[tokio::test]
+async fn holds_with_strict_settings() {
+    check(contract::STRICT).await;
+}
+
+#[tokio::test]
+async fn holds_where_nobody_may_do_anything() {
+    check(contract::LOCKED).await;
+}
+
+/// Where a Worker answers, a function does not start.
+#[tokio::test]
+async fn a_bad_setting_stops_the_start_with_a_sentence() {
+    let lambda = Lambda::start(contract::BAD.vars).await;
+    assert_eq!(lambda.client.get("/healthz", &[]).await.status, 502);
+    let sentence = "the setting HEARTBEAT_SECS is bad: it must be a whole number from 1 to 60";
+    assert!(lambda.log().contains(sentence), "{}", lambda.log());
+}

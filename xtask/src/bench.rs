@@ -1,0 +1,25 @@
+//! `cargo xtask bench`: figures of release builds.
+
+use anyhow::Result;
+
+use crate::process::run;
+use crate::repo::Repo;
+use crate::{bundle, setup};
+
+/// What can be measured.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub enum Bench {
+    Lambda,
+}
+
+/// # Errors
+/// When a build fails, or what is measured does not work.
+pub fn bench(repo: &Repo, bench: Bench) -> Result<()> {
+    let Bench::Lambda = bench;
+    setup::lambda(repo)?;
+    bundle::lambda(repo)?;
+    eprintln!("building the function for this machine, as it is released (some minutes, the first time)");
+    let packages = ["--package", "ssedge-lambda", "--package", "ssedge-emulator"];
+    run(repo.command("cargo")?.args(["build", "--release"]).args(packages))?;
+    run(repo.command("cargo")?.args(["bench", "--package", "ssedge-tests", "--bench", "lambda"]))
+}
