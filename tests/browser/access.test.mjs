@@ -111,6 +111,7 @@ test("the policy forbids all but the page's own, and nothing is inline", async (
   }
   const answer = await page.request.get("/");
   assert.match(answer.headers()["content-security-policy"], /frame-ancestors 'none'/);
+  assert.equal(answer.headers()["cache-control"], "public, max-age=0, must-revalidate");
   const document = await answer.text();
   assert.doesNotMatch(document, /<script(?![^>]* src=)|<style|\sstyle=|\son\w+=/i);
 });
