@@ -133,11 +133,10 @@ async fn the_deadline_is_real() {
     let (cut, late) = tokio::join!(stream.rest(), late);
     assert!(cut.is_err(), "the body is cut");
     assert_eq!((late.status, late.text.as_str()), (502, "Internal Server Error"));
-    assert!((900..2500).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
+    assert!((900..4500).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
     settled(|| state(pid).is_none(), "the process is killed").await;
-    let outcomes =
-        emulator.entries("end").into_iter().map(|entry| entry["outcome"].clone()).collect::<Vec<_>>();
-    assert_eq!(outcomes, ["timeout", "timeout"]);
+    settled(|| emulator.entries("end").len() == 2, "both are told of").await;
+    assert!(emulator.entries("end").iter().all(|entry| entry["outcome"] == "timeout"));
     assert_ne!(emulator.open("/stream?count=1").await.pid().await, pid);
 }
 
@@ -178,7 +177,7 @@ async fn what_breaks_off_does_not_end_cleanly() {
     }
     // The processes that ended were replaced: two deaths, and the next request has a third process.
     assert_eq!(emulator.get("/sleep").await.status, 200);
-    assert_eq!(emulator.entries("start").len(), 3);
+    settled(|| emulator.entries("start").len() == 3, "three were started").await;
 }
 
 #[tokio::test]
@@ -194,6 +193,7 @@ async fn nothing_runs_between_invocations() {
     // One that dies while it is stopped is replaced, and its client does not see it.
     settled(|| state(pid) == Some('T'), "the process is stopped").await;
     kill(Pid::from_raw(i32::try_from(pid).unwrap()), Signal::SIGKILL).unwrap();
+    settled(|| emulator.entries("exit").len() == 1, "the emulator knows").await;
     let other = emulator.get("/sleep").await;
     assert_eq!(other.status, 200);
     assert_ne!(other.json().as_u64(), Some(pid));
