@@ -17,6 +17,7 @@ use ssedge::{limits, openapi};
 /// Lines of a file without its tests: what can be read at once.
 const CORE_LINES: usize = 300;
 const HANDLER_LINES: usize = 200;
+const PAGE_LINES: usize = 250;
 /// The files that are longer, and how long they may be at most.
 const LONG_FILES: [(&str, usize); 4] = [
     ("shared/src/session/mod.rs", 360),
@@ -261,13 +262,52 @@ fn template_yaml_has_the_settings_and_their_defaults() {
 
 #[test]
 fn files_stay_short() {
-    for (under, most) in [("shared/src/", CORE_LINES), ("handlers/", HANDLER_LINES)] {
-        for path in files(under, ".rs") {
+    for (under, ending, most) in [
+        ("shared/src/", ".rs", CORE_LINES),
+        ("handlers/", ".rs", HANDLER_LINES),
+        ("web/src/", "", PAGE_LINES),
+        ("tests/browser/", ".mjs", PAGE_LINES),
+    ] {
+        for path in files(under, ending) {
             let source = read(&path);
             let lines = source.lines().take_while(|line| !line.starts_with("#[cfg(test)]")).count();
             let long = LONG_FILES.iter().find(|(long, _)| *long == path);
             let most = long.map_or(most, |(_, most)| *most);
             assert!(lines <= most, "{path} has {lines} lines without its tests, more than {most}");
+        }
+    }
+}
+
+// --- The page ---
+
+#[test]
+fn the_page_makes_no_markup_of_text() {
+    const MARKUP: [&str; 6] =
+        ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "DOMParser", "eval("];
+    for path in files("web/src/", ".ts") {
+        let source = read(&path);
+        for word in MARKUP {
+            assert!(!source.contains(word), "{path} has {word}");
+        }
+    }
+    let document = read("web/src/index.html");
+    let policy = document.split("http-equiv=\"Content-Security-Policy\"").nth(1).unwrap();
+    let policy = policy.split('>').next().unwrap();
+    for rule in ["default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'"] {
+        assert!(policy.contains(rule), "the policy has {rule}");
+    }
+    assert!(!policy.contains("unsafe"), "{policy}");
+    for inline in ["<style", " style=", "<script>", " onclick="] {
+        assert!(!document.contains(inline), "index.html has {inline}");
+    }
+}
+
+#[test]
+fn the_client_stands_alone() {
+    for path in files("web/src/ssedge", ".ts") {
+        let source = read(&path);
+        for import in source.lines().filter_map(|line| line.split_once(" from \"")) {
+            assert!(import.1.starts_with("./ssedge"), "{path} imports {}", import.1);
         }
     }
 }

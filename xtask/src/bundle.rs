@@ -10,6 +10,7 @@ use flate2::write::GzEncoder;
 
 use crate::process::{run, run_quietly};
 use crate::repo::{Repo, fingerprint};
+use crate::weight;
 
 /// The size is the time that a cold start takes. Cloudflare's own bound is 3 MB on the free plan.
 const BUNDLE_MAX_GZIP: usize = 400 * 1024;
@@ -116,6 +117,7 @@ fn dist(repo: &Repo) -> Result<()> {
 
     let _ = fs::remove_dir_all(&dist);
     fs::rename(&staging, &dist).context("cannot put web/dist in place")?;
+    weight::page(&dist)?;
     stamp.set()
 }
 

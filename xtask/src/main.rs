@@ -1,12 +1,14 @@
 //! `cargo xtask`: every command of this project. Each one sets up what it needs first.
 
 mod bench;
+mod browser;
 mod bundle;
 mod dev;
 mod process;
 mod repo;
 mod setup;
 mod test;
+mod weight;
 
 use std::process::ExitCode;
 
@@ -78,6 +80,9 @@ fn run(command: &Command) -> anyhow::Result<()> {
             bundle::lambda(&repo)
         }
         Command::Bench { what } => bench::bench(&repo, *what),
-        Command::Setup => setup::all(&repo),
+        Command::Setup => {
+            setup::all(&repo)?;
+            browser::chromium(&repo).map(drop)
+        }
     }
 }

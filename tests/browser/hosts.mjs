@@ -1,0 +1,134 @@
+// A host under test: something that serves the page and its feeds on one port, and can be stopped and started again
+// with what it kept. SSEDGE_HOST names it.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const START_MS = 60_000;
+
+/** Where the function and the emulator that runs it are built for this machine. */
+const BUILT = join(process.env.CARGO_TARGET_DIR ?? "target", "local");
+const TABLE = "ssedge";
+
+/** The programs of each host: what to run, given the port, the folder for its state and the settings. */
+const HOSTS = {
+  worker: async (port, state, vars) => [["xtask/serve.mjs", JSON.stringify({ port, state, vars })]],
+  lambda: async (port, state, vars) => {
+    const table = await freePort();
+    // Streams that pages have left live on, each in a process, and pages are reloaded faster than people do.
+    const environment = {
+      STREAM_SECS: "20",
+      TABLE_NAME: TABLE,
+      AWS_ENDPOINT_URL_DYNAMODB: `http://127.0.0.1:${table}`,
+      ...vars,
+    };
+    const emulator = { port, function: join(BUILT, "ssedge-lambda"), concurrency: 200, environment };
+    return [
+      ["xtask/dynalite.mjs", JSON.stringify({ port: table, state, table: TABLE })],
+      [join(BUILT, "ssedge-emulator"), JSON.stringify(emulator)],
+    ];
+  },
+};
+
+/** Starts the host with these settings, which are the same after a restart. */
+export async function startHost(vars = {}) {
+  const name = process.env.SSEDGE_HOST ?? "worker";
+  const programs = HOSTS[name];
+  if (!programs) throw new Error(`SSEDGE_HOST is ${name}; the hosts are ${Object.keys(HOSTS)}`);
+  const host = new Host(name, programs, await freePort(), await mkdtemp(join(tmpdir(), "ssedge-browser-")), vars);
+  await host.start();
+  return host;
+}
+
+class Host {
+  #programs;
+  #port;
+  #state;
+  #vars;
+  #running = [];
+  #log = "";
+
+  constructor(name, programs, port, state, vars) {
+    this.name = name;
+    this.base = `http://127.0.0.1:${port}`;
+    this.#programs = programs;
+    this.#port = port;
+    this.#state = state;
+    // Tests post faster than people do.
+    this.#vars = { POST_RATE: "1000", POST_BURST: "1000", ...vars };
+  }
+
+  async start() {
+    const programs = await this.#programs(this.#port, this.#state, this.#vars);
+    this.#running = programs.map((program) => this.#spawn(program));
+    const deadline = Date.now() + START_MS;
+    while (!(await this.#answers())) {
+      const ended = this.#running.some((child) => child.exitCode !== null);
+      if (ended || Date.now() > deadline) throw new Error(`the ${this.name} does not start:\n${this.#log}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  /** Each program ends when its standard input does, so none outlives the tests. */
+  #spawn([script, ...parameters]) {
+    const isScript = script.endsWith(".mjs");
+    const [program, rest] = isScript ? [process.execPath, [script, ...parameters]] : [script, parameters];
+    const child = spawn(program, rest, { stdio: ["pipe", "pipe", "pipe"] });
+    for (const output of [child.stdout, child.stderr]) output.on("data", (text) => (this.#log += text));
+    return child;
+  }
+
+  async #answers() {
+    const signal = AbortSignal.timeout(5_000);
+    const answer = await fetch(`${this.base}/healthz`, { signal }).catch(() => undefined);
+    await answer?.arrayBuffer();
+    return answer?.ok ?? false;
+  }
+
+  async stop() {
+    await Promise.all(
+      this.#running.splice(0).map(async (child) => {
+        if (child.exitCode !== null) return;
+        child.stdin.end();
+        const kill = setTimeout(() => child.kill("SIGKILL"), 10_000);
+        await once(child, "exit");
+        clearTimeout(kill);
+      }),
+    );
+  }
+
+  async restart() {
+    await this.stop();
+    await this.start();
+  }
+
+  /** Ends it for good. */
+  async close() {
+    await this.stop();
+    await rm(this.#state, { recursive: true, force: true });
+  }
+
+  /** Says something in a room, and gives back the id. */
+  async say(text, { room = "lobby", user = "ada" } = {}) {
+    const answer = await fetch(`${this.base}/api/chat/${room}`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ user, text }),
+    });
+    const body = await answer.text();
+    if (answer.status !== 201) throw new Error(`${answer.status}: ${body}`);
+    return JSON.parse(body).id;
+  }
+}
+
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}

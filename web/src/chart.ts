@@ -1,0 +1,198 @@
+/** The chart: uPlot, scrolled by the clock. */
+import uPlot from "uplot";
+import { WINDOW_SECS, type Market } from "./market.js";
+import { texts } from "./strings.js";
+
+/** A time without connection, in unix seconds; without an end while it lasts. */
+interface Outage {
+  readonly from: number;
+  to?: number;
+}
+
+/** Between two steps of the scrolling: less than a pixel each. */
+const STEP_MS = 100;
+/** Between the newest quote and the right edge, so that the line's end is seen. */
+const LEAD_SECS = 2;
+const LABEL_PX = 46;
+/** Steps of the vertical axis that two decimals can name. */
+const STEPS = Array.from({ length: 15 }, (_, power) => [1, 2, 5].map((step) => step * 10 ** (power - 2))).flat();
+
+export class Chart {
+  readonly #host: HTMLElement;
+  readonly #market: Market;
+  readonly #outages: Outage[] = [];
+  readonly #still = matchMedia("(prefers-reduced-motion: reduce)");
+  #chosen: string[] = [];
+  #plot: uPlot | undefined;
+  /** Of the local clock before the server's. */
+  #offset = Infinity;
+
+  constructor(host: HTMLElement, market: Market) {
+    this.#host = host;
+    this.#market = market;
+    new ResizeObserver(() => this.#plot?.setSize(this.#size())).observe(host);
+    setInterval(() => {
+      if (!this.#still.matches && document.visibilityState === "visible") this.#scroll();
+    }, STEP_MS);
+  }
+
+  /** Shows these symbols: one by its price, several by how much they moved. */
+  choose(symbols: string[]) {
+    this.#chosen = symbols;
+    this.rebuild();
+  }
+
+  /** Draws anew, in the colours and words of now. */
+  rebuild() {
+    this.#plot?.destroy();
+    this.#plot = new uPlot(this.#options(), this.#data(), this.#host);
+    this.#scroll();
+  }
+
+  /** The market has more; `newest` is the time of its last quote, in unix ms. */
+  update(newest: number) {
+    this.#offset = Math.min(this.#offset, Date.now() - newest);
+    this.#plot?.setData(this.#data(), false);
+    this.#scroll();
+  }
+
+  /** The connection is lost, or back. */
+  connected(isLive: boolean) {
+    const last = this.#outages.at(-1);
+    const isDown = last !== undefined && last.to === undefined;
+    const from = this.#market.times.at(-1);
+    if (!isLive && !isDown && from !== undefined) this.#outages.push({ from });
+    if (isLive && isDown) last.to = this.#now();
+    if (this.#outages.length > 20) this.#outages.shift();
+  }
+
+  #now() {
+    return (Date.now() - (Number.isFinite(this.#offset) ? this.#offset : 0)) / 1000;
+  }
+
+  #scroll() {
+    const max = this.#now() + LEAD_SECS;
+    this.#plot?.setScale("x", { min: max - WINDOW_SECS, max });
+  }
+
+  #size() {
+    return { width: Math.max(200, this.#host.clientWidth), height: Math.max(150, this.#host.clientHeight) };
+  }
+
+  #data(): uPlot.AlignedData {
+    const columns = this.#chosen.map((symbol) => this.#market.columns.get(symbol) ?? []);
+    if (columns.length === 1) return [this.#market.times, ...columns] as uPlot.AlignedData;
+    const moves = columns.map((column) => {
+      const first = column.find((price) => typeof price === "number") ?? 1;
+      return column.map((price) => (typeof price === "number" ? (price / first - 1) * 100 : price));
+    });
+    return [this.#market.times, ...moves] as uPlot.AlignedData;
+  }
+
+  #options(): uPlot.Options {
+    const [ink, grid] = [colour("--quiet"), colour("--grid")];
+    const axis = { stroke: ink, font: "11px system-ui, sans-serif", grid: { stroke: grid, width: 1 }, ticks: { show: false } };
+    const isPrice = this.#chosen.length === 1;
+    const [up, down] = [colour("--outage"), colour("--resumed")];
+    return {
+      ...this.#size(),
+      padding: [10, LABEL_PX, 0, 0],
+      legend: { show: false },
+      cursor: { show: false },
+      scales: {
+        x: { time: true, auto: false },
+        y: { range: (_plot, low, high) => padded(low, high) },
+      },
+      axes: [
+        { ...axis, space: 90, size: 30, values: (_plot, splits) => splits.map((at) => texts().clock(new Date(at * 1000))) },
+        { ...axis, size: 60, incrs: STEPS, values: (_plot, splits) => splits.map((value) => (isPrice ? value.toFixed(2) : `${signed(value)} %`)) },
+      ],
+      series: [
+        {},
+        ...this.#chosen.map((symbol) => ({
+          label: symbol,
+          stroke: seriesColour(symbol, this.#market),
+          width: 1.75,
+          points: { show: false },
+        })),
+      ],
+      hooks: {
+        drawClear: [(plot) => this.#drawOutages(plot, up, down)],
+        draw: [(plot) => drawEnds(plot)],
+      },
+    };
+  }
+
+  #drawOutages(plot: uPlot, lasting: string, resumed: string) {
+    const { ctx, bbox } = plot;
+    ctx.save();
+    for (const { from, to } of this.#outages) {
+      const left = Math.max(bbox.left, plot.valToPos(from, "x", true));
+      const right = Math.min(bbox.left + bbox.width, plot.valToPos(to ?? this.#now() + LEAD_SECS, "x", true));
+      if (right <= left) continue;
+      ctx.fillStyle = to === undefined ? lasting : resumed;
+      ctx.fillRect(left, bbox.top, right - left, bbox.height);
+      const label = texts().outage;
+      ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
+      if (to !== undefined || ctx.measureText(label).width > right - left) continue;
+      ctx.fillStyle = colour("--bad");
+      ctx.textAlign = "center";
+      ctx.textBaseline = "top";
+      ctx.fillText(label, (left + right) / 2, bbox.top + 6 * devicePixelRatio);
+    }
+    ctx.restore();
+  }
+}
+
+/** Room above and below the lines, and some where there is only one value. */
+function padded(low: number | null, high: number | null): [number, number] {
+  if (low === null || high === null) return [-1, 1];
+  const room = Math.max((high - low) * 0.12, Math.abs(high) * 0.0005, 0.02);
+  return [low - room, high + room];
+}
+
+const signed = (value: number) => `${value > 0 ? "+" : value < 0 ? "−" : ""}${Math.abs(value).toFixed(2)}`;
+
+/** A dot and the symbol at the end of each line, moved apart where they would lie on each other. */
+function drawEnds(plot: uPlot) {
+  const { ctx, bbox } = plot;
+  const ends = plot.series.slice(1).flatMap((series, index) => {
+    const values = plot.data[index + 1] ?? [];
+    const at = values.findLastIndex((value) => typeof value === "number");
+    const [value, time] = [values[at], plot.data[0]?.[at]];
+    if (typeof value !== "number" || time === undefined) return [];
+    const [x, y] = [plot.valToPos(time, "x", true), plot.valToPos(value, "y", true)];
+    return x < bbox.left ? [] : [{ x, y, label: String(series.label), colour: (series.stroke as () => string)() }];
+  });
+  ends.sort((a, b) => a.y - b.y);
+  ctx.save();
+  ctx.font = `600 ${11 * devicePixelRatio}px system-ui, sans-serif`;
+  ctx.textAlign = "left";
+  ctx.textBaseline = "middle";
+  let lowest = -Infinity;
+  for (const { x, y, label, colour } of ends) {
+    ctx.fillStyle = colour;
+    ctx.beginPath();
+    ctx.arc(x, y, 3 * devicePixelRatio, 0, 2 * Math.PI);
+    ctx.fill();
+    lowest = Math.max(y, lowest + 13 * devicePixelRatio);
+    ctx.fillText(label, bbox.left + bbox.width + 4 * devicePixelRatio, lowest);
+  }
+  ctx.restore();
+}
+
+/** The place of a symbol among all decides its colour, on the chart as in the table. */
+export const seriesVariable = (symbol: string, market: Market) =>
+  `--series-${([...market.columns.keys()].indexOf(symbol) % 8) + 1}`;
+
+const seriesColour = (symbol: string, market: Market) => colour(seriesVariable(symbol, market));
+
+const probe = document.createElement("span");
+probe.hidden = true;
+
+/** A colour of the style sheet, in the theme of now. */
+function colour(variable: string): string {
+  if (!probe.isConnected) document.body.append(probe);
+  probe.style.color = `var(${variable})`;
+  return getComputedStyle(probe).color;
+}

@@ -1,0 +1,218 @@
+/**
+ * ssedge: follows a feed of Server-Sent Events so that nothing is missed and nothing comes twice.
+ *
+ * It is a native `EventSource`, and what one lacks: it comes back when the browser has given up, resumes at a cursor
+ * of your own, frees its connection while the page is in the background, and shares one connection among the tabs of
+ * an origin (browsers open six per origin over HTTP/1.1). It depends on nothing else: copy this file and
+ * `ssedge-connection.ts` and `ssedge-tabs.ts` beside it.
+ *
+ * ```ts
+ * const room = subscribe("/api/chat/lobby?history=50", {
+ *   onEntry: ({ data }) => show(JSON.parse(data)),
+ *   onGap: ({ reason }) => note(`some messages are gone: ${reason}`),
+ *   onState: (state) => badge(state.name),
+ * });
+ * // later
+ * room.close();
+ * ```
+ *
+ * States, as `onState` tells them:
+ *
+ * ```text
+ *  connecting ──▶ live ──▶ reconnecting ──▶ live …      the connection broke, and something comes back by itself
+ *       │                       ▲ │
+ *       └───────────────────────┘ └─ `at` is known when this module waits, not when the browser does
+ *  any ──▶ paused ──▶ connecting                         the page is in the background, and comes back
+ *  any ──▶ closed                                        for good: unsubscribed, or the token expired
+ * ```
+ *
+ * A connection that broke is first left to the browser, which knows the `retry` that the server asked for. If that
+ * fails, or the browser gives up (it does on every status but 200), this module tries again with growing, random
+ * pauses.
+ */
+import { Connection } from "./ssedge-connection.js";
+import { Tabs, type Item } from "./ssedge-tabs.js";
+
+/** An event with data. */
+export interface Entry {
+  /** The cursor after it. An event without an id of its own leaves the cursor where it was. */
+  readonly id: string;
+  /** Its type; `message` if the server named none. */
+  readonly event: string;
+  readonly data: string;
+}
+
+/** Some of what followed the cursor cannot be had any more. */
+export interface Gap {
+  /** `expired`: it is no longer kept. `unknown`: the server never gave this cursor. */
+  readonly reason: string;
+  /** The cursor that was asked for. */
+  readonly requested: string;
+  /** The feed goes on after this one. */
+  readonly resumesAfter: string;
+}
+
+export type State =
+  | { readonly name: "connecting" | "live" | "paused" }
+  /** `at`: when the next attempt starts, in unix ms, where this module and not the browser decides that. */
+  | { readonly name: "reconnecting"; readonly at?: number }
+  | { readonly name: "closed"; readonly reason: "unsubscribed" | "expired" };
+
+/** Whose connection the entries come by: one that all tabs share, another tab's, or one for this subscription alone. */
+export type Role = "leader" | "follower" | "alone";
+
+export interface Options {
+  /** Go on after this id; without it, the feed starts as its URL says (for example with `history=`). */
+  readonly cursor?: string;
+  /** Event types to listen for, beside the default one: `EventSource` tells only of types that one names. */
+  readonly events?: readonly string[];
+  /** Share the connection with other tabs; `true` unless said otherwise. */
+  readonly share?: boolean;
+  /** Send cookies to another origin. */
+  readonly withCredentials?: boolean;
+  /** Aborting it is `close()`. */
+  readonly signal?: AbortSignal;
+  readonly onEntry: (entry: Entry) => void;
+  readonly onGap?: (gap: Gap) => void;
+  readonly onState?: (state: State) => void;
+}
+
+export interface Subscription {
+  /** The id after which to go on. Give it to a later `subscribe`. */
+  readonly cursor: string | undefined;
+  readonly state: State;
+  readonly role: Role;
+  /** How often the feed went live again. */
+  readonly reconnects: number;
+  /** Drops the connection, and comes back after `delay` ms; also if another tab holds it. */
+  reconnect(delay?: number): void;
+  /** Ends the subscription. */
+  close(): void;
+}
+
+/** Follows `feed`, a URL, until it is closed. The callbacks are called in order, never before this returns. */
+export function subscribe(feed: string | URL, options: Options): Subscription {
+  return new Reader(new URL(feed, globalThis.location?.href), options);
+}
+
+/** A tab that is looked away from for less than this keeps its connection. */
+const HIDDEN_MS = 2_000;
+/** Entries since the last id that are remembered, to be known if they come again. */
+const SEEN_MAX = 1_000;
+
+class Reader implements Subscription {
+  cursor: string | undefined;
+  state: State = { name: "connecting" };
+  role: Role = "alone";
+  reconnects = -1;
+  readonly #options: Options;
+  readonly #connection: Connection;
+  readonly #tabs: Tabs | undefined;
+  readonly #listeners = new AbortController();
+  /** Entries without an id of their own since the last id: after a cut they may be sent again. */
+  readonly #seen = new Set<string>();
+  #hidden: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(feed: URL, options: Options) {
+    this.#options = options;
+    this.cursor = options.cursor;
+    this.#connection = new Connection(feed, options, {
+      cursor: () => this.cursor,
+      item: (item) => (this.#tabs ? this.#tabs.received(item) : this.#apply(item)),
+      state: (state) => (this.#tabs ? this.#tabs.changed(state) : this.#show(state)),
+    });
+    if (options.share !== false && Tabs.supported) {
+      this.#tabs = new Tabs(`ssedge ${feed.href} ${options.events?.join() ?? ""}`, {
+        cursor: () => this.cursor,
+        open: () => this.#connection.open(),
+        close: () => this.#connection.close(),
+        reconnect: (delay) => this.#connection.reconnect(delay),
+        item: (item) => this.#apply(item),
+        state: (state) => this.#show(state),
+        role: (role) => (this.role = role),
+      });
+    }
+    this.#listen();
+    queueMicrotask(() => (document.visibilityState === "hidden" ? this.#pause() : this.#start()));
+  }
+
+  reconnect(delay = 0) {
+    if (this.state.name === "paused" || this.state.name === "closed") return;
+    if (this.#tabs) this.#tabs.reconnect(delay);
+    else this.#connection.reconnect(delay);
+  }
+
+  close() {
+    this.#end("unsubscribed");
+  }
+
+  /** The background: no connection for a page that nobody sees, and none in the way of the back/forward cache. */
+  #listen() {
+    const { signal } = this.#listeners;
+    const on = (target: EventTarget, type: string, listener: () => void) =>
+      target.addEventListener(type, listener, { signal });
+    on(document, "visibilitychange", () => {
+      clearTimeout(this.#hidden);
+      if (document.visibilityState === "visible") this.#start();
+      else this.#hidden = setTimeout(() => this.#pause(), HIDDEN_MS);
+    });
+    on(globalThis, "pagehide", () => this.#pause());
+    on(globalThis, "pageshow", () => document.visibilityState === "visible" && this.#start());
+    on(globalThis, "online", () => this.#connection.hurry());
+    if (this.#options.signal?.aborted) queueMicrotask(() => this.close());
+    else if (this.#options.signal) on(this.#options.signal, "abort", () => this.close());
+  }
+
+  #running = false;
+
+  #start() {
+    if (this.#running || this.state.name === "closed") return;
+    this.#running = true;
+    this.#show({ name: "connecting" });
+    if (this.#tabs) this.#tabs.start();
+    else this.#connection.open();
+  }
+
+  #stop() {
+    this.#running = false;
+    this.#tabs?.stop();
+    this.#connection.close();
+  }
+
+  #pause() {
+    clearTimeout(this.#hidden);
+    if (this.state.name === "closed" || this.state.name === "paused") return;
+    this.#stop();
+    this.#show({ name: "paused" });
+  }
+
+  #end(reason: "unsubscribed" | "expired") {
+    if (this.state.name === "closed") return;
+    clearTimeout(this.#hidden);
+    this.#listeners.abort();
+    this.#stop();
+    this.#show({ name: "closed", reason });
+  }
+
+  #show(state: State) {
+    // What was on its way from another tab when this one paused.
+    if (state.name !== "paused" && state.name !== "closed" && !this.#running) return;
+    if (state.name === "live" && this.state.name !== "live") this.reconnects += 1;
+    this.state = state;
+    this.#options.onState?.(state);
+  }
+
+  /** The one way of an item to the page, whichever way it came to this tab. */
+  #apply(item: Item) {
+    const key = `${item.event}\n${item.data}`;
+    if (item.id !== this.cursor) this.#seen.clear();
+    else if (this.#seen.has(key)) return;
+    else if (this.#seen.size < SEEN_MAX) this.#seen.add(key);
+    this.cursor = item.id;
+    if (item.event === "gap") {
+      const { reason, requested } = JSON.parse(item.data) as { reason: string; requested: string };
+      this.#options.onGap?.({ reason, requested, resumesAfter: item.id });
+    } else if (item.event === "expired") this.#end("expired");
+    else if (item.event !== "cursor") this.#options.onEntry(item);
+  }
+}
