@@ -63,13 +63,23 @@ class Host {
 
   async start() {
     const programs = await this.#programs(this.#port, this.#state, this.#vars);
-    this.#running = programs.map((program) => this.#spawn(program));
     const deadline = Date.now() + START_MS;
-    while (!(await this.#answers())) {
-      const ended = this.#running.some((child) => child.exitCode !== null);
-      if (ended || Date.now() > deadline) throw new Error(`the ${this.name} does not start:\n${this.#log}`);
-      await new Promise((resolve) => setTimeout(resolve, 50));
+    const until = async (ready) => {
+      while (!(await ready())) {
+        const ended = this.#running.some((child) => child.exitCode !== null);
+        if (ended || Date.now() > deadline) throw new Error(`the ${this.name} does not start:\n${this.#log}`);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    };
+    for (const [index, program] of programs.entries()) {
+      const child = this.#spawn(program);
+      this.#running.push(child);
+      // What the next one needs says on its output when it is there; the last one is there when it answers.
+      let said = false;
+      child.stdout.once("data", () => (said = true));
+      if (index < programs.length - 1) await until(() => said);
     }
+    await until(() => this.#answers());
   }
 
   /** Each program ends when its standard input does, so none outlives the tests. */
