@@ -28,6 +28,8 @@ async fn every_process_sees_one_order() {
     const READERS: usize = 20;
     const WRITERS: usize = 8;
     const EACH: usize = 50;
+    /// A writer who comes back must not be starved by those who go on: half of what a channel has to answer.
+    const SLOWEST: Duration = Duration::from_secs(5);
     let lambda = Lambda::start(&[("POST_RATE", "1000"), ("POST_BURST", "10000")]).await;
     let mut readers = join_all((0..READERS).map(|_| open(&lambda.client, "/api/chat/busy"))).await;
     let reading: BTreeSet<_> =
@@ -38,19 +40,27 @@ async fn every_process_sees_one_order() {
     let writing = join_all((0..WRITERS).map(|writer| {
         let client = lambda.client.clone();
         async move {
-            let mut said = Vec::new();
+            let (mut said, mut slowest) = (Vec::new(), Duration::ZERO);
             for n in 0..EACH {
                 let body = format!(r#"{{"user":"writer {writer}","text":"{n}"}}"#);
+                let asked = Instant::now();
                 let answer = client.post_json("/api/chat/busy", &body).await;
+                slowest = slowest.max(asked.elapsed());
                 assert_eq!(answer.status, 201, "{answer:?}");
                 let id: u64 = answer.json()["id"].as_str().unwrap().parse().unwrap();
                 said.push((id, answer.header("x-amzn-RequestId").to_owned()));
             }
-            said
+            (said, slowest)
         }
     }));
-    let said = writing.await;
-    println!("{} messages of {WRITERS} writers in {:?}", WRITERS * EACH, started.elapsed());
+    let (said, slowest): (Vec<_>, Vec<_>) = writing.await.into_iter().unzip();
+    let slowest = slowest.into_iter().max().unwrap();
+    println!(
+        "{} messages of {WRITERS} writers in {:?}, the slowest in {slowest:?}",
+        WRITERS * EACH,
+        started.elapsed()
+    );
+    assert!(slowest < SLOWEST, "a message took {slowest:?}");
     for writer in &said {
         assert!(writer.is_sorted_by_key(|(id, _)| *id), "one sender's messages keep their order");
     }

@@ -1,5 +1,7 @@
 //! The channels' logs in the table: how entries are appended.
 
+use std::iter;
+
 use ssedge::channel::{ChannelName, Draft, Entry, EntryId, Extent, Retention};
 use ssedge::limits::{APPEND_RETRY_MS, CHANNEL_TIMEOUT, QUERY_ENTRIES, TABLE_GRACE};
 use ssedge::settings::Settings;
@@ -14,13 +16,6 @@ use crate::table::{Failure, Order, Put, Table};
 pub struct Store {
     pub(crate) table: Table,
     pub(crate) retention: Retention,
-}
-
-/// What became of an item.
-enum Written {
-    Stored,
-    /// Others were first. This is the newest item now.
-    Behind(Option<Item>),
 }
 
 impl Store {
@@ -47,21 +42,33 @@ impl Store {
     ) -> Result<Entry, Failure> {
         let writer = host::draw();
         let mut newest = self.newest(channel).await?;
-        let mut ceiling = *APPEND_RETRY_MS.start();
+        let mut pauses = iter::successors(Some(*APPEND_RETRY_MS.start()), |ceiling| {
+            Some((ceiling * 2).min(*APPEND_RETRY_MS.end()))
+        });
         loop {
             let mut item = self.place(newest.as_ref(), now, writer);
             if !item.is_seal() {
                 let previous = self.newest_body(channel, draft.follows(), now).await?;
                 item.entry = Some(draft.clone().into_entry(item.id, item.time, previous.as_deref()));
             }
-            match (self.write(channel, &item).await?, item.entry) {
-                (Written::Stored, Some(entry)) => return Ok(entry),
-                (Written::Stored, None) => newest = Some(Item { entry: None, ..item }),
-                (Written::Behind(last), _) => {
-                    newest = last;
-                    sleep(host::jitter(ceiling)).await;
-                    ceiling = (ceiling * 2).min(*APPEND_RETRY_MS.end());
+            let expires = item.time + self.retention.age + TABLE_GRACE;
+            let is_stored = self.table.put(channel, &item, expires).await? == Put::Stored;
+            let there = match is_stored {
+                true => Vec::new(),
+                false => {
+                    // First the pause and then the question: what is known before a pause is old after it, and in a
+                    // lively channel whoever writes by it is always late.
+                    sleep(host::jitter(pauses.next().unwrap_or_default())).await;
+                    self.all_after(channel, item.id.back(1)).await?
                 }
+            };
+            // A put whose answer was lost is tried again, and then finds itself.
+            let is_ours =
+                there.first().is_some_and(|first| (first.id, first.writer) == (item.id, item.writer));
+            match item.entry {
+                Some(entry) if is_stored || is_ours => return Ok(entry),
+                None if is_stored => newest = Some(Item { entry: None, ..item }),
+                _ => newest = there.into_iter().next_back(),
             }
         }
     }
@@ -81,17 +88,6 @@ impl Store {
         // In a channel times never go back.
         let time = newest.map_or(now, |newest| newest.time.max(now));
         Item { id, time, run, previous, writer, entry: None }
-    }
-
-    async fn write(&self, channel: &ChannelName, item: &Item) -> Result<Written, Failure> {
-        let expires = item.time + self.retention.age + TABLE_GRACE;
-        if self.table.put(channel, item, expires).await? == Put::Stored {
-            return Ok(Written::Stored);
-        }
-        let there = self.all_after(channel, item.id.back(1)).await?;
-        // A put whose answer was lost is tried again, and then finds itself.
-        let is_ours = there.first().is_some_and(|first| (first.id, first.writer) == (item.id, item.writer));
-        Ok(if is_ours { Written::Stored } else { Written::Behind(there.into_iter().next_back()) })
     }
 
     /// The newest item of a channel.
