@@ -1,4 +1,4 @@
-//! §§ 5 and 6: how many streams may be open. The settings are 20 for each sender of a channel, and 30 for each channel.
+//! §§ 5 and 6: how many streams may be open. The settings are 20 for each sender, and 30 for each channel.
 //!
 //! A function is not told that a reader left, so there the bound is on streams that begin within STREAM_SECS, which these
 //! settings make longer than any test.
@@ -16,6 +16,7 @@ pub(super) const CASES: &[Case] = cases! {
     "§ 5", "over STREAMS_PER_SENDER: 200, retry: 10000–30000 and the end, and others are served" => by_sender;
     "§ 5", "over STREAMS_PER_CHANNEL the same for all, and other channels are served" => by_channel;
     "§ 5", "a sub is one sender, wherever it reads from" => by_sub;
+    "§ 5", "the streams of a sender count together, wherever they are" => everywhere;
     "§ 5", "what is no open stream is not counted" => uncounted;
     "§ 5", "the retry of an overload is drawn for each" => drawn;
 };
@@ -116,6 +117,21 @@ async fn by_sub(c: Context) {
     assert!(knock(&holder(47, "one"), &path).await.is_err(), "one sub at another address");
     knock(&holder(46, "two"), &path).await.expect("another sub at one address");
     knock(&c.client.from_address(46), &path).await.expect("nobody at that address");
+    assert_eq!(open.len(), PER_SENDER);
+}
+
+async fn everywhere(c: Context) {
+    let sender = c.client.from_address(50);
+    let (room, other) = (format!("/api/chat/{}", c.room()), format!("/api/chat/{}", c.room()));
+    let mut open = Vec::new();
+    for path in [&room, &other, "/api/events", "/api/stock"] {
+        let (some, retries) = crowd(&sender, path, PER_SENDER / 4).await;
+        assert_eq!((some.len(), retries), (PER_SENDER / 4, Vec::new()), "{path}");
+        open.extend(some);
+    }
+    for path in [&room, &other, "/api/events", "/api/stock", "/api/chat"] {
+        assert!(knock(&sender, path).await.is_err(), "one more, at {path}");
+    }
     assert_eq!(open.len(), PER_SENDER);
 }
 

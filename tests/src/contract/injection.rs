@@ -31,6 +31,7 @@ pub(super) const CASES: &[Case] = cases! {
     "§ 6", "a token that names its own key is refused" => own_key;
     "§ 6", "a token that was cut or changed is refused" => bits;
     "§ 6", "a token in another form is refused" => forms;
+    "§ 6", "a token with bytes that no token has is refused, and not taken for none" => bytes;
     "§ 6", "claims of other types, and none about time, are refused" => claims;
     "§ 6", "a token that is too long is refused" => long_tokens;
     "§ 6", "a pattern that is none grants nothing" => patterns;
@@ -310,7 +311,6 @@ async fn forms(c: Context) {
         format!("{good}="),
         format!("{header}=.{claims}.{signature}"),
         format!("{good}%00"),
-        format!("{good}\u{e9}"),
         format!("{header} .{claims}.{signature}"),
         format!("{header}.{claims}.{signature},{good}"),
         good.replace('.', ":"),
@@ -318,6 +318,23 @@ async fn forms(c: Context) {
         json!({ "protected": header, "payload": claims, "signature": signature }).to_string(),
     ] {
         is_refused(&c, "a form", &token, "").await;
+    }
+}
+
+/// A token in bytes that are no ASCII, so that a reader of text does not see that there is one, and goes on to the next.
+async fn bytes(c: Context) {
+    let good = grants(&["*"], &["*"]);
+    for bad in ["\u{e9}", &format!("{good}\u{e9}"), &format!("\u{feff}{good}"), "\u{ff0e}\u{ff0e}"] {
+        is_refused(&c, "in the header", bad, "").await;
+        for headers in [
+            &[(COOKIE, &*format!("ssedge_token={bad}"))][..],
+            &[("Authorization", &format!("Bearer {bad}")), (COOKIE, &cookie(&good))],
+            &[(COOKIE, &format!("ssedge_token={bad}; ssedge_token={good}"))],
+        ] {
+            problem(&c.client.get("/api/chat", headers).await, 401, None, &["token"]);
+        }
+        let query = format!("/api/chat?access_token={}", url_encoded(bad));
+        problem(&c.client.get_json(&query).await, 401, None, &["token"]);
     }
 }
 
