@@ -21,6 +21,9 @@ pub(super) const CASES: &[Case] = cases! {
     "§ 5", "the retry of an overload is drawn for each" => drawn;
 };
 
+/// Streams that one statement opens at once. The local table takes many questions for a slow one, and then nobody is
+/// refused.
+pub(super) const ABREAST: usize = 2;
 /// STREAMS_PER_SENDER and STREAMS_PER_CHANNEL.
 pub(super) const PER_SENDER: usize = 20;
 const PER_CHANNEL: usize = 30;
@@ -48,13 +51,11 @@ pub(super) async fn knock(client: &Client, path: &str) -> Result<Stream, u64> {
     }
 }
 
-/// Asks for so many at once: those that are open, and the retries of the others.
-pub(super) async fn crowd(client: &Client, path: &str, n: usize) -> (Vec<Stream>, Vec<u64>) {
-    /// Connections that are opened at once.
-    const ABREAST: usize = 100;
+/// Asks for so many, some at once: those that are open, and the retries of the others.
+pub(super) async fn crowd(client: &Client, path: &str, n: usize, abreast: usize) -> (Vec<Stream>, Vec<u64>) {
     let (mut open, mut retries) = (Vec::new(), Vec::new());
-    for from in (0..n).step_by(ABREAST) {
-        for knocked in join_all((from..n).take(ABREAST).map(|_| knock(client, path))).await {
+    for from in (0..n).step_by(abreast) {
+        for knocked in join_all((from..n).take(abreast).map(|_| knock(client, path))).await {
             match knocked {
                 Ok(stream) => open.push(stream),
                 Err(retry) => retries.push(retry),
@@ -66,7 +67,7 @@ pub(super) async fn crowd(client: &Client, path: &str, n: usize) -> (Vec<Stream>
 
 /// All the streams that one sender may have.
 async fn fill(client: &Client, path: &str) -> Vec<Stream> {
-    let (open, retries) = crowd(client, path, PER_SENDER).await;
+    let (open, retries) = crowd(client, path, PER_SENDER, ABREAST).await;
     assert_eq!((open.len(), retries), (PER_SENDER, Vec::new()), "{path}");
     open
 }
@@ -94,7 +95,7 @@ async fn by_channel(c: Context) {
     let (one, two, three) = (c.client.from_address(43), c.client.from_address(44), c.client.from_address(45));
     let path = format!("/api/chat/{}", c.room());
     let mut open = fill(&one, &path).await;
-    let (some, retries) = crowd(&two, &path, PER_CHANNEL - PER_SENDER).await;
+    let (some, retries) = crowd(&two, &path, PER_CHANNEL - PER_SENDER, ABREAST).await;
     assert!(retries.is_empty(), "there is room for so many");
     open.extend(some);
     for sender in [&one, &two, &three] {
@@ -125,7 +126,7 @@ async fn everywhere(c: Context) {
     let (room, other) = (format!("/api/chat/{}", c.room()), format!("/api/chat/{}", c.room()));
     let mut open = Vec::new();
     for path in [&room, &other, "/api/events", "/api/stock"] {
-        let (some, retries) = crowd(&sender, path, PER_SENDER / 4).await;
+        let (some, retries) = crowd(&sender, path, PER_SENDER / 4, ABREAST).await;
         assert_eq!((some.len(), retries), (PER_SENDER / 4, Vec::new()), "{path}");
         open.extend(some);
     }
@@ -151,7 +152,7 @@ async fn drawn(c: Context) {
     let sender = c.client.from_address(49);
     let path = format!("/api/chat/{}", c.room());
     let open = fill(&sender, &path).await;
-    let (more, retries) = crowd(&sender, &path, 2 * PER_SENDER).await;
+    let (more, retries) = crowd(&sender, &path, 2 * PER_SENDER, ABREAST).await;
     assert_eq!((open.len(), more.len()), (PER_SENDER, 0));
     let distinct: BTreeSet<_> = retries.iter().collect();
     assert!(distinct.len() > PER_SENDER, "not drawn for each: {retries:?}");
