@@ -57,7 +57,12 @@ export function startChat(measured: (millis: number) => void) {
 
   function showPending() {
     pendingList.show(room);
-    empty.hidden = messages.last !== undefined || outbox.in(room).length > 0;
+    showEmpty();
+  }
+
+  /** Only who is connected knows that nobody has said anything. */
+  function showEmpty() {
+    empty.hidden = panel.dataset.state !== "live" || messages.last !== undefined || outbox.in(room).length > 0;
   }
 
   /** Says what is wrong at a field, in every language; without words, that nothing is. */
@@ -127,6 +132,6 @@ export function startChat(measured: (millis: number) => void) {
     for (const field of [user, text]) blame(field);
     showPending();
     find<HTMLAnchorElement>(document, "nav [data-t=chat]").hash = `#/chat/${room}`;
-    follow("chat", `/api/chat/${room}?history=${HISTORY}`, { badge, onEntry });
+    follow("chat", `/api/chat/${room}?history=${HISTORY}`, { badge, onEntry, onState: showEmpty });
   };
 }

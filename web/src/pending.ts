@@ -91,5 +91,5 @@ function standing({ refusal, againAt }: Pending): string {
   const { sending, againIn } = texts();
   if (!refusal) return sending;
   if (againAt === undefined) return whatIsWrong(refusal);
-  return `${whatIsWrong(refusal)} ${againIn(Math.max(0, Math.ceil((againAt - Date.now()) / 1000)))}`;
+  return `${whatIsWrong(refusal)} · ${againIn(Math.max(0, Math.ceil((againAt - Date.now()) / 1000)))}`;
 }

@@ -32,7 +32,7 @@ export function startPublishing(form: HTMLFormElement, willPublish: (name: strin
     const at = fields[refusal.field as keyof typeof fields];
     if (kind === "unauthorized" || kind === "forbidden") return blameToken(() => whatIsWrong(refusal));
     if (at) return sayAt(at, () => whatIsWrong(refusal));
-    const again = () => (retryAfter ? ` ${texts().againAfter(retryAfter)}` : "");
+    const again = () => (retryAfter ? ` · ${texts().againAfter(retryAfter)}` : "");
     say(() => (note.textContent = whatIsWrong(refusal) + again()));
   }
 

@@ -28,7 +28,7 @@ export const en = {
   message: "Message",
   send: "Send",
   sending: "on its way",
-  againIn: (seconds: number) => `Again in ${seconds} s.`,
+  againIn: (seconds: number) => `again in ${seconds} s`,
   retry: "Try again",
   discard: "Discard",
   noMessages: "Nobody has said anything here yet.",
@@ -53,7 +53,7 @@ export const en = {
   publishButton: "Publish",
   published: (id: string) => `Published as ${id}.`,
   badJson: "This is not JSON.",
-  againAfter: (seconds: number) => `Try again in ${seconds} s.`,
+  againAfter: (seconds: number) => `try again in ${seconds} s`,
 
   token: "Token",
   tokenHint: "It says who you are and what you may do. It is kept in the cookie ssedge_token, and goes with every stream and every POST of this page. In a checkout, this makes one:",
@@ -100,8 +100,8 @@ export const en = {
     closed: "ended",
   },
   reasons: {
-    full: "no room for another reader",
-    unavailable: "the server cannot serve now",
+    full: "the server is full",
+    unavailable: "the server is not available",
   },
   again: "Reconnect",
   /** By the kind of a problem, or kind and field. What is not here is told in the server's words, which are English. */
