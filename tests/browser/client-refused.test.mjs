@@ -131,7 +131,8 @@ test("cookies go to another origin if they are to", async () => {
   the.letLoadsFail();
   const other = await startHost({ ALLOWED_ORIGINS: the.host.base });
   try {
-    const visitor = await the.visitor();
+    // A page that a test has made up is not taken for one of this machine.
+    const visitor = await the.visitor({ permissions: ["local-network-access"] });
     // Cookies know hosts, and no ports.
     await signIn(visitor, "no.token.atall", the.host.base);
     const page = await openClient(visitor);

@@ -3,10 +3,10 @@
 /** How long a page waits for the server to tell the time, before it takes the two clocks for the same. */
 const PATIENCE_MS = 3_000;
 
-/** How far the local clock is ahead: what a fresh event says, and the least of it, because events travel. */
+/** How far the local clock is ahead: the least that a tick has said, because ticks travel. */
 let ahead = Infinity;
 
-/** The server has just said that it is this time, in unix ms. */
+/** A tick has just said that it is this time, in unix ms. */
 export function serverSaid(now: number) {
   ahead = Math.min(ahead, Date.now() - now);
 }

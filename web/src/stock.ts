@@ -1,7 +1,6 @@
 /** The stock panel: a chart of the chosen symbols, and the last quotes beside it. */
 import { Badge } from "./badge.js";
 import { Chart, seriesVariable } from "./chart.js";
-import { serverSaid } from "./clock.js";
 import { find, make, memory } from "./dom.js";
 import { follow } from "./feeds.js";
 import { Market, WINDOW_SECS, type Quote } from "./market.js";
@@ -101,10 +100,7 @@ export function startStock() {
   function onEntry({ id, data }: Entry) {
     const quote = JSON.parse(data) as Quote;
     // In the simulated market an id is the time of its tick; in any other, twice in a row would be a wonder.
-    if (id === String(Date.parse(quote.time))) {
-      tickIds += 1;
-      serverSaid(Date.parse(quote.time));
-    }
+    if (id === String(Date.parse(quote.time))) tickIds += 1;
     label.hidden = tickIds < 2;
     if (quotes.push(quote) === 1) setTimeout(draw);
   }

@@ -20,6 +20,8 @@ export function startWire() {
   const elsewhere = find(panel, ".elsewhere");
   const stat = (name: string) => find(panel, `[data-stat=${name}]`);
   let raw: RawReader | undefined;
+  /** What was followed when `raw` began: a feed that is followed anew is read anew. */
+  let reads: Subscription | undefined;
   let holdsBack: HTMLElement[] | undefined;
   let release: (() => void) | undefined;
   let asked = new AbortController();
@@ -45,6 +47,7 @@ export function startWire() {
     raw?.stop();
     raw = undefined;
     const followed = feed(chosen());
+    reads = followed?.subscription;
     if (!release || !followed) return;
     lines.clear();
     if (holdsBack) holdsBack = [];
@@ -140,14 +143,8 @@ export function startWire() {
   document.addEventListener("visibilitychange", look);
   addEventListener("pagehide", leave);
   addEventListener("pageshow", look);
-  // A feed that was chosen anew, or is followed anew.
-  let followed: Subscription | undefined;
   onFeedChange((name) => {
-    const subscription = feed(name)?.subscription;
-    if (name === chosen() && subscription !== followed) {
-      followed = subscription;
-      read();
-    }
+    if (name === chosen() && feed(name)?.subscription !== reads) read();
     showStats();
   });
   inEveryLanguage(() => {
