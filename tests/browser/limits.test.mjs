@@ -1,0 +1,72 @@
+// A sender who is too fast, and a server that is full.
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { eventually, inState, shownIds, suite } from "./suite.mjs";
+
+describe("one message a second", () => {
+  const the = suite({ vars: { POST_RATE: "1", POST_BURST: "1" } });
+
+  async function say(page, text) {
+    await page.locator("[name=text]").fill(text);
+    await page.keyboard.press("Enter");
+  }
+
+  test("what is too fast counts down, is sent by itself, once and in order", async () => {
+    the.letLoadsFail();
+    const page = await the.open("#/chat/fast");
+    await inState(page, "chat", "live");
+    const statuses = [];
+    page.on("response", (answer) => answer.request().method() === "POST" && statuses.push(answer.status()));
+    for (const text of ["one", "two", "three"]) await say(page, text);
+    const waiting = page.locator("#chat .pending li", { hasText: /too many posts.* · again in \d+ s/ }).first();
+    await waiting.waitFor();
+    assert.equal(await waiting.getByRole("button", { name: "Try again" }).count(), 0);
+    assert.equal(await page.locator("#chat [aria-invalid]").count(), 0, "no field is at fault");
+    await page.locator("#chat .messages li", { hasText: "three" }).waitFor();
+    assert.deepEqual(await page.locator("#chat .messages .text").allTextContents(), ["one", "two", "three"]);
+    assert.equal(await page.locator("#chat .pending li").count(), 0);
+    assert.deepEqual(statuses.filter((status) => status === 201).length, 3);
+    assert.ok(statuses.includes(429), `${statuses}`);
+  });
+
+  test("who does not want to wait discards it, and the button keeps the focus while it counts", async () => {
+    the.letLoadsFail();
+    const page = await the.open("#/chat/discarded");
+    await inState(page, "chat", "live");
+    const body = '{"type":"urn:ssedge:problem:rate","detail":"too many posts"}';
+    await page.route("**/api/chat/discarded", (route) =>
+      route.fulfill({ status: 429, headers: { "Retry-After": "60" }, body }),
+    );
+    await say(page, "never mind");
+    const line = page.locator("#chat .pending li", { hasText: "never mind" });
+    const discard = line.getByRole("button", { name: "Discard" });
+    await discard.focus();
+    const counted = await line.locator("small").textContent();
+    await eventually("it counts down", async () => (await line.locator("small").textContent()) !== counted);
+    assert.equal(await discard.evaluate((button) => button === document.activeElement), true);
+    await page.keyboard.press("Enter");
+    await line.waitFor({ state: "detached" });
+    assert.equal(await page.evaluate(() => document.activeElement.name), "text");
+    await page.unroute("**/api/chat/discarded");
+    await say(page, "something else");
+    await page.locator("#chat .messages li", { hasText: "something else" }).waitFor();
+    assert.equal((await shownIds(page)).length, 1);
+  });
+});
+
+describe("one stream for each sender", () => {
+  const the = suite({ vars: { STREAMS_PER_SENDER: "1" } });
+
+  test("streams that the server has no room for say so, and one comes in when there is some", async () => {
+    const held = new AbortController();
+    await fetch(`${the.host.base}/api/chat/held`, { signal: held.signal });
+    const page = await the.open();
+    for (const panel of ["stock", "chat", "events"]) {
+      await page.locator(`#${panel} .state`, { hasText: /^the server is full · reconnecting in \d+ s$/ }).waitFor();
+    }
+    held.abort();
+    // The wire wants the one place, too.
+    const isIn = page.locator("section[data-state=live], #wire .line[data-field=event]");
+    await eventually("one of them comes in", async () => (await isIn.count()) === 1);
+  });
+});
