@@ -21,6 +21,7 @@ describe("one message a second", () => {
     const waiting = page.locator("#chat .pending li", { hasText: /too many posts.* · again in \d+ s/ }).first();
     await waiting.waitFor();
     assert.equal(await waiting.getByRole("button", { name: "Try again" }).count(), 0);
+    await page.locator("#chat [aria-live] p", { hasText: "too many posts" }).first().waitFor({ state: "attached" });
     assert.equal(await page.locator("#chat [aria-invalid]").count(), 0, "no field is at fault");
     await page.locator("#chat .messages li", { hasText: "three" }).waitFor();
     assert.deepEqual(await page.locator("#chat .messages .text").allTextContents(), ["one", "two", "three"]);

@@ -41,6 +41,30 @@ test("a browser that has given up is brought back", async () => {
   await showsExactly(page, ids);
 });
 
+test("a message whose answer is lost while the stream is down is tried again, and stored once", async () => {
+  the.letLoadsFail();
+  const room = "once";
+  const page = await the.open(`#/chat/${room}`);
+  await inState(page, "chat", "live");
+  await page.selectOption("#wire select", "chat");
+  await page.getByRole("button", { name: "Cut for 5 s" }).click();
+  const answers = [];
+  await page.route(`**/api/chat/${room}`, async (route) => {
+    if (route.request().method() !== "POST") return route.continue();
+    const response = await route.fetch();
+    answers.push([response.status(), response.headers()["idempotent-replayed"]]);
+    await (answers.length === 1 ? route.abort() : route.fulfill({ response }));
+  });
+  await page.locator("[name=text]").fill("once");
+  await page.keyboard.press("Enter");
+  await page.getByRole("button", { name: "Try again" }).click();
+  await page.locator("#chat .pending li", { hasText: "on its way" }).waitFor();
+  await page.locator("#chat .messages li", { hasText: "once" }).waitFor();
+  const id = await page.getAttribute("#chat .messages li", "data-id");
+  await showsExactly(page, [id, await the.host.say("after", { room })]);
+  assert.deepEqual(answers, [[201, undefined], [200, "true"]]);
+});
+
 test("a page in the background frees its streams, and coming back resumes", async () => {
   const room = "background";
   const page = await the.open(`#/chat/${room}`);

@@ -67,9 +67,10 @@ test("the token is kept in a cookie of this site alone, and is in no URL", async
 });
 
 test("what is no token is refused at its field, and changes nothing", async () => {
-  const page = await the.open();
+  const page = await the.open("", { viewport: { width: 360, height: 740 } });
   await inState(page, "chat", "live");
   await enterToken(page, "no; token");
+  await page.getByText("There is none: you may do what anybody may.").waitFor();
   await page.locator("#token-note", { hasText: "three parts" }).waitFor();
   await page.locator("#token-field").fill(`${"a".repeat(5_000)}.b.c`);
   await page.keyboard.press("Enter");
@@ -143,6 +144,10 @@ test("all tabs have the token that one was given", async () => {
   for (const page of [first, second]) await showsExactly(page, ids);
   await say(second, "by the name that the first has set");
   await first.locator("#chat .messages li", { hasText: "by the name" }).locator("bdi", { hasText: "ada" }).waitFor();
+
+  the.letLoadsFail();
+  await enterToken(second, token({ exp: now() - 3_600 }));
+  for (const page of [first, second]) await page.locator("#chat .refused", { hasText: "it has expired" }).waitFor();
 });
 
 test("a token that ends closes its streams with the reason, and a new one goes on without a gap", async () => {

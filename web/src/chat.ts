@@ -1,4 +1,5 @@
 /** The chat panel: one room, by the page's URL. */
+import type { Refusal } from "./api.js";
 import { Badge } from "./badge.js";
 import { localTime } from "./clock.js";
 import { complain, find, Lines, make, memory } from "./dom.js";
@@ -29,7 +30,7 @@ export function startChat(measured: (millis: number) => void) {
   const roomField = find<HTMLInputElement>(roomForm, "input");
   const empty = find(panel, ".empty");
   const badge = new Badge(panel);
-  const outbox = new Outbox({ changed: showPending, measured, failed });
+  const outbox = new Outbox({ changed: showPending, measured, refused });
   const pendingList = new PendingList(find(panel, ".pending"), scroller, outbox, () => text.focus());
   const complaints = new Map<HTMLInputElement | HTMLTextAreaElement, () => string>();
   let room = "";
@@ -73,10 +74,9 @@ export function startChat(measured: (millis: number) => void) {
   }
 
   /** What a field got wrong is put back, to be mended there; anything else is said at the message. */
-  function failed(pending: Pending) {
-    const { refusal } = pending;
-    const field = refusal && { user, text }[refusal.field ?? ""];
-    if (!field) return speak(refusal ? whatIsWrong(refusal) : "");
+  function refused(pending: Pending, refusal: Refusal) {
+    const field = { user, text }[refusal.field ?? ""];
+    if (!field) return speak(whatIsWrong(refusal));
     blame(field, () => whatIsWrong(refusal));
     if (text.value || pending.room !== room) return;
     text.value = pending.text;

@@ -36,8 +36,8 @@ interface Ends {
   changed(): void;
   /** How long a message took from its POST to its arrival. */
   measured(millis: number): void;
-  /** A message has failed. */
-  failed(pending: Pending): void;
+  /** An attempt was refused: the message waits, or has failed. */
+  refused(pending: Pending, refusal: Refusal): void;
 }
 
 /** Where a server that is too busy does not say for how long. */
@@ -68,6 +68,7 @@ export class Outbox {
   /** Posts one that has failed again. */
   retry(pending: Pending) {
     delete pending.refusal;
+    delete pending.againAt;
     pending.status = "queued";
     this.#ends.changed();
     this.#advance(pending.room);
@@ -122,15 +123,13 @@ export class Outbox {
 
   #refuse(pending: Pending, refusal: Refusal) {
     pending.refusal = refusal;
-    if (!refusal.isPassing) {
-      pending.status = "failed";
-      this.#ends.failed(pending);
-      return;
+    pending.status = refusal.isPassing ? "waiting" : "failed";
+    if (refusal.isPassing) {
+      const millis = (refusal.retryAfter ?? BUSY_SECS) * 1_000;
+      pending.againAt = Date.now() + millis;
+      pending.timer = setTimeout(() => this.retry(pending), millis);
     }
-    const millis = (refusal.retryAfter ?? BUSY_SECS) * 1_000;
-    pending.status = "waiting";
-    pending.againAt = Date.now() + millis;
-    pending.timer = setTimeout(() => this.retry(pending), millis);
+    this.#ends.refused(pending, refusal);
   }
 
   #settle(pending: Pending, at: number) {
