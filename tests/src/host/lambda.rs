@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::time::{Duration, Instant, sleep};
 
 use super::{Folder, Host, kill_group, root, target};
-use crate::client::PATIENCE;
+use crate::client::{Client, PATIENCE};
 
 /// The table's name in all tests.
 const TABLE: &str = "ssedge";
@@ -66,6 +66,28 @@ impl Table {
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
+    }
+
+    /// All that it holds, as DynamoDB writes it.
+    pub async fn items(&self) -> Vec<Value> {
+        let headers = [
+            ("Content-Type", "application/x-amz-json-1.0"),
+            ("X-Amz-Target", "DynamoDB_20120810.Scan"),
+            ("X-Amz-Date", "20260101T000000Z"),
+            // It wants a signature, and takes any.
+            (
+                "Authorization",
+                "AWS4-HMAC-SHA256 Credential=local/20260101/local/dynamodb/aws4_request, SignedHeaders=host, \
+                 Signature=local",
+            ),
+        ];
+        let client = Client::new(&format!("http://127.0.0.1:{}", self.port));
+        let body = json!({ "TableName": TABLE, "ConsistentRead": true }).to_string();
+        let answer = client.post("/", &headers, &body).await;
+        let mut page = answer.json();
+        assert!(page["LastEvaluatedKey"].is_null(), "it holds more than a page: {}", answer.text.len());
+        let Value::Array(items) = page["Items"].take() else { panic!("{answer:?}") };
+        items
     }
 
     /// From now on it takes connections and answers none.
