@@ -1,7 +1,8 @@
-// A sender who is too fast, and a server that is full.
+// A sender who is too fast, a server that is full, and one that is locked.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { eventually, inState, shownIds, suite } from "./suite.mjs";
+import { token } from "./token.mjs";
 
 describe("one message a second", () => {
   const the = suite({ vars: { POST_RATE: "1", POST_BURST: "1" } });
@@ -69,5 +70,24 @@ describe("one stream for each sender", () => {
     // The wire wants the one place, too.
     const isIn = page.locator("section[data-state=live], #wire .line[data-field=event]");
     await eventually("one of them comes in", async () => (await isIn.count()) === 1);
+  });
+});
+
+describe("nothing without a token", () => {
+  const the = suite({ vars: { ANONYMOUS: "" } });
+
+  test("a deployment that is locked says so, and opens to who has a token", async () => {
+    the.letLoadsFail();
+    const page = await the.open("#/chat/locked");
+    for (const [panel, channel] of [["stock", "stock"], ["chat", "chat/locked"], ["events", "events"]]) {
+      await page.locator(`#${panel} .refused`, { hasText: `no grant to subscribe ${channel}` }).waitFor();
+    }
+    await page.locator("#token-button").click();
+    await page.locator("#token-field").fill(token({ sub: "ada" }));
+    await page.keyboard.press("Enter");
+    for (const panel of ["stock", "chat", "events"]) await inState(page, panel, "live");
+    await page.locator("[name=text]").fill("let in");
+    await page.keyboard.press("Enter");
+    await page.locator("#chat .messages li", { hasText: "let in" }).waitFor();
   });
 });
