@@ -88,6 +88,7 @@ test("an answer that is lost after the message was stored is no failure", async 
   await page.waitForTimeout(200);
   assert.equal(await page.locator("#chat .messages li", { hasText: "stored all the same" }).count(), 1);
   assert.equal(await page.locator("#chat .pending li, #chat [aria-invalid]").count(), 0);
+  assert.doesNotMatch(await page.textContent("#chat [aria-live]"), /cannot be reached/);
 });
 
 test("messages keep their order, however long the answer to one of them takes", async () => {

@@ -33,7 +33,13 @@ describe("one message a second", () => {
 
   test("who does not want to wait discards it, and the button keeps the focus while it counts", async () => {
     the.letLoadsFail();
-    const page = await the.open("#/chat/discarded");
+    const page = await the.open("#/chat/elsewhere");
+    await inState(page, "chat", "live");
+    let letGo;
+    const held = new Promise((resolve) => (letGo = resolve));
+    await page.route("**/api/chat/elsewhere", (route) => held.then(() => route.abort()));
+    await say(page, "held");
+    await page.evaluate(() => (location.hash = "#/chat/discarded"));
     await inState(page, "chat", "live");
     const body = '{"type":"urn:ssedge:problem:rate","detail":"too many posts"}';
     await page.route("**/api/chat/discarded", (route) =>
@@ -45,6 +51,10 @@ describe("one message a second", () => {
     await discard.focus();
     const counted = await line.locator("small").textContent();
     await eventually("it counts down", async () => (await line.locator("small").textContent()) !== counted);
+    const failed = page.waitForEvent("requestfailed");
+    letGo();
+    await failed;
+    await page.waitForTimeout(100);
     assert.equal(await discard.evaluate((button) => button === document.activeElement), true);
     await page.keyboard.press("Enter");
     await line.waitFor({ state: "detached" });
