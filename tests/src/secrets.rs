@@ -115,8 +115,8 @@ async fn visit(client: &Client, address: &str) -> Secrets {
     expect(&client.post(chat, &by_cookie, &message).await, 403);
     expect(&holder.post_json(chat, &json!({ "user": "eve", "text": text }).to_string()).await, 403);
     for bad in [
-        json!({ "user": format!("{user}\r"), "text": text }).to_string(),
-        json!({ "user": user, "text": format!("{text}\0") }).to_string(),
+        json!({ "user": format!("{user}\r{user}"), "text": text }).to_string(),
+        json!({ "user": user, "text": format!("{text}\0{text}") }).to_string(),
         json!({ "user": user.repeat(4), "text": text }).to_string(),
         format!(r#"{{"user":"{user}","text":"{text}""#),
         format!(r#"{{"user":"{user}","{text}":1,"text":{{"{data}":1}}}}"#),

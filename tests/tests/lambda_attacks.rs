@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
-use ssedge_tests::client::Answer;
+use ssedge_tests::client::{Answer, PATIENCE};
 use ssedge_tests::host::Lambda;
 use tokio::time::Instant;
 
@@ -71,6 +71,34 @@ async fn a_rate_is_one_rate_whatever_process_takes_the_posts() {
         assert!((BURST..=BURST + flowed).contains(&stored), "{stored} in {:?}", asked.elapsed());
         assert!(answers.iter().all(|answer| matches!(answer.status, 201 | 429)), "{answers:?}");
     }
+}
+
+/// One sender that opens streams all at once, each in another process. The bound may give a little where the table has no
+/// time to count, but it must be one.
+#[tokio::test]
+async fn a_bound_on_streams_holds_when_all_come_at_once() {
+    const BOUND: usize = 10;
+    const CONNECTS: usize = 60;
+    let vars = [
+        ("STREAMS_PER_SENDER", "10"),
+        ("STREAM_SECS", "86400"),
+        ("POLL_MIN_MS", "5000"),
+        ("POLL_MAX_MS", "5000"),
+    ];
+    let lambda = Lambda::start(&vars).await;
+    let (sender, other) = (lambda.client.from_address(71), lambda.client.from_address(72));
+    // The processes are there before the attack, so that it is one.
+    join_all((0..CONNECTS).map(|_| sender.get("/healthz", &[]))).await;
+    let streams = join_all((0..CONNECTS).map(|_| sender.open("/api/chat", &[]))).await;
+    let admitted = join_all(streams.into_iter().map(|mut stream| async move {
+        assert_eq!(stream.status, 200);
+        stream.next_message(PATIENCE).await.is_ok()
+    }));
+    let admitted = admitted.await.into_iter().filter(|is_open| *is_open).count();
+    println!("{admitted} streams of {CONNECTS} connects, where {BOUND} may be");
+    assert!((BOUND..=2 * BOUND).contains(&admitted), "{admitted} streams, where {BOUND} may be");
+    let mut beside = other.open("/api/chat", &[]).await;
+    assert_eq!(beside.message().await.event, "cursor", "another sender is served");
 }
 
 /// Room names by the thousand: to look into a room that nobody spoke in puts nothing into the table.

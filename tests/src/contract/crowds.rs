@@ -1,4 +1,4 @@
-//! §§ 5 and 6: how many streams may be open. The settings are 20 for each sender of a channel, and 30 for each channel.
+//! §§ 5 and 6: how many streams may be open. The settings are 20 for each sender, and 30 for each channel.
 //!
 //! A function is not told that a reader left, so there the bound is on streams that begin within STREAM_SECS, which these
 //! settings make longer than any test.
@@ -16,10 +16,14 @@ pub(super) const CASES: &[Case] = cases! {
     "§ 5", "over STREAMS_PER_SENDER: 200, retry: 10000–30000 and the end, and others are served" => by_sender;
     "§ 5", "over STREAMS_PER_CHANNEL the same for all, and other channels are served" => by_channel;
     "§ 5", "a sub is one sender, wherever it reads from" => by_sub;
+    "§ 5", "the streams of a sender count together, wherever they are" => everywhere;
     "§ 5", "what is no open stream is not counted" => uncounted;
     "§ 5", "the retry of an overload is drawn for each" => drawn;
 };
 
+/// Streams that one statement opens at once. The local table takes many questions for a slow one, and then nobody is
+/// refused.
+pub(super) const ABREAST: usize = 2;
 /// STREAMS_PER_SENDER and STREAMS_PER_CHANNEL.
 pub(super) const PER_SENDER: usize = 20;
 const PER_CHANNEL: usize = 30;
@@ -47,13 +51,11 @@ pub(super) async fn knock(client: &Client, path: &str) -> Result<Stream, u64> {
     }
 }
 
-/// Asks for so many at once: those that are open, and the retries of the others.
-pub(super) async fn crowd(client: &Client, path: &str, n: usize) -> (Vec<Stream>, Vec<u64>) {
-    /// Connections that are opened at once.
-    const ABREAST: usize = 100;
+/// Asks for so many, some at once: those that are open, and the retries of the others.
+pub(super) async fn crowd(client: &Client, path: &str, n: usize, abreast: usize) -> (Vec<Stream>, Vec<u64>) {
     let (mut open, mut retries) = (Vec::new(), Vec::new());
-    for from in (0..n).step_by(ABREAST) {
-        for knocked in join_all((from..n).take(ABREAST).map(|_| knock(client, path))).await {
+    for from in (0..n).step_by(abreast) {
+        for knocked in join_all((from..n).take(abreast).map(|_| knock(client, path))).await {
             match knocked {
                 Ok(stream) => open.push(stream),
                 Err(retry) => retries.push(retry),
@@ -65,7 +67,7 @@ pub(super) async fn crowd(client: &Client, path: &str, n: usize) -> (Vec<Stream>
 
 /// All the streams that one sender may have.
 async fn fill(client: &Client, path: &str) -> Vec<Stream> {
-    let (open, retries) = crowd(client, path, PER_SENDER).await;
+    let (open, retries) = crowd(client, path, PER_SENDER, ABREAST).await;
     assert_eq!((open.len(), retries), (PER_SENDER, Vec::new()), "{path}");
     open
 }
@@ -93,7 +95,7 @@ async fn by_channel(c: Context) {
     let (one, two, three) = (c.client.from_address(43), c.client.from_address(44), c.client.from_address(45));
     let path = format!("/api/chat/{}", c.room());
     let mut open = fill(&one, &path).await;
-    let (some, retries) = crowd(&two, &path, PER_CHANNEL - PER_SENDER).await;
+    let (some, retries) = crowd(&two, &path, PER_CHANNEL - PER_SENDER, ABREAST).await;
     assert!(retries.is_empty(), "there is room for so many");
     open.extend(some);
     for sender in [&one, &two, &three] {
@@ -119,6 +121,21 @@ async fn by_sub(c: Context) {
     assert_eq!(open.len(), PER_SENDER);
 }
 
+async fn everywhere(c: Context) {
+    let sender = c.client.from_address(50);
+    let (room, other) = (format!("/api/chat/{}", c.room()), format!("/api/chat/{}", c.room()));
+    let mut open = Vec::new();
+    for path in [&room, &other, "/api/events", "/api/stock"] {
+        let (some, retries) = crowd(&sender, path, PER_SENDER / 4, ABREAST).await;
+        assert_eq!((some.len(), retries), (PER_SENDER / 4, Vec::new()), "{path}");
+        open.extend(some);
+    }
+    for path in [&room, &other, "/api/events", "/api/stock", "/api/chat"] {
+        assert!(knock(&sender, path).await.is_err(), "one more, at {path}");
+    }
+    assert_eq!(open.len(), PER_SENDER);
+}
+
 async fn uncounted(c: Context) {
     let sender = c.client.from_address(48);
     let path = format!("/api/chat/{}", c.room());
@@ -135,7 +152,7 @@ async fn drawn(c: Context) {
     let sender = c.client.from_address(49);
     let path = format!("/api/chat/{}", c.room());
     let open = fill(&sender, &path).await;
-    let (more, retries) = crowd(&sender, &path, 2 * PER_SENDER).await;
+    let (more, retries) = crowd(&sender, &path, 2 * PER_SENDER, ABREAST).await;
     assert_eq!((open.len(), more.len()), (PER_SENDER, 0));
     let distinct: BTreeSet<_> = retries.iter().collect();
     assert!(distinct.len() > PER_SENDER, "not drawn for each: {retries:?}");

@@ -40,7 +40,8 @@ pub const FEW: Group = Group {
 };
 
 /// A channel that keeps not for long.
-pub const BRIEF: Group = Group { vars: &[("HISTORY_SECS", "2")], tables: &[retention::BRIEF] };
+pub const BRIEF: Group =
+    Group { vars: &[("HISTORY_SECS", "2")], tables: &[retention::BRIEF, idempotency::BRIEF] };
 
 /// Listed origins, published quotes, and few grants without a token.
 pub const STRICT: Group = Group {
@@ -81,13 +82,15 @@ pub const RATES: Group = Group {
 };
 
 /// Few streams for each sender and channel. On Lambda they are counted over STREAM_SECS, which are more than any test
-/// takes.
+/// takes, and unless the table has time for that: so they ask it for news as rarely as a test can wait.
 pub const CROWD: Group = Group {
     vars: &[
         ("AUTH_SECRET", SECRET),
         ("STREAMS_PER_SENDER", "20"),
         ("STREAMS_PER_CHANNEL", "30"),
         ("STREAM_SECS", "86400"),
+        ("POLL_MIN_MS", "5000"),
+        ("POLL_MAX_MS", "5000"),
     ],
     tables: &[crowds::CASES, injection::CROWD],
 };

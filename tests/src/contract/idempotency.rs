@@ -5,6 +5,7 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use super::rates::{BURST, INTERVAL, hi};
+use super::retention::EXPIRED;
 use super::tokens::JSON;
 use super::{Case, Context, numbers, problem, texts};
 use crate::client::{Answer, Client};
@@ -29,6 +30,10 @@ pub(super) const RATES: &[Case] = cases! {
 
 pub(super) const FEW: &[Case] = cases! {
     "§ 2 chat", "a key is remembered when its message is no longer kept" => outlives_its_message;
+};
+
+pub(super) const BRIEF: &[Case] = cases! {
+    "§ 2 chat", "a key is remembered when all that the channel had has expired" => outlives_its_run;
 };
 
 const KEY: &str = "Idempotency-Key";
@@ -221,6 +226,20 @@ async fn replay_costs_nothing(c: Context) {
     is_reused(&say(&sender, &path, "first", "another").await);
     sleep(INTERVAL).await;
     assert_eq!(hi(&sender, &path).await.status, 201, "nothing was taken");
+}
+
+async fn outlives_its_run(c: Context) {
+    let path = format!("/api/chat/{}", c.room());
+    let first = say(&c.client, &path, "k", "1").await;
+    sleep(EXPIRED).await;
+    assert!(said(&c, &path).await.is_empty(), "everything has expired");
+    is_replay(&say(&c.client, &path, "k", "1").await, &first);
+    is_reused(&say(&c.client, &path, "k", "2").await);
+    assert!(said(&c, &path).await.is_empty(), "a replay begins nothing");
+    // Nor does it matter that the channel has begun anew.
+    let next = say(&c.client, &path, "l", "2").await;
+    is_replay(&say(&c.client, &path, "k", "1").await, &first);
+    is_replay(&say(&c.client, &path, "l", "2").await, &next);
 }
 
 async fn outlives_its_message(c: Context) {

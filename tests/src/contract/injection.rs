@@ -1,6 +1,6 @@
 //! Attacks from outside, each a statement whose doc comment is the attack.
 //!
-//! More of them stand where their rule does: what chat texts and cursors try is in [`super::hostile`], bodies that are
+//! More of them stand where their rule does: what users and texts of a chat try is in [`super::hostile`], bodies that are
 //! too large, of other types or no JSON in [`super::errors`], tokens in other places in [`super::tokens`].
 
 use std::time::Duration;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::attack::*;
-use super::crowds::{PER_SENDER, crowd, knock};
+use super::crowds::{ABREAST, PER_SENDER, crowd, knock};
 use super::publishing::{publish, publisher};
 use super::rates::{BURST, INTERVAL};
 use super::resume::url_encoded;
@@ -22,7 +22,6 @@ use crate::token::*;
 pub(super) const CASES: &[Case] = cases! {
     "§ 1", "no name breaks its line: topic, event, symbol and room" => names;
     "§ 1", "no string and no key of data breaks its line" => data;
-    "§ 1", "no user and no text breaks its line" => speakers;
     "§ 1", "no sub breaks its line" => subs;
     "§ 1", "no cursor breaks its line, from the query or the header" => cursors;
     "§ 2 chat", "no Idempotency-Key breaks its line" => keys;
@@ -31,6 +30,7 @@ pub(super) const CASES: &[Case] = cases! {
     "§ 6", "a token that names its own key is refused" => own_key;
     "§ 6", "a token that was cut or changed is refused" => bits;
     "§ 6", "a token in another form is refused" => forms;
+    "§ 6", "a token with bytes that no token has is refused, and not taken for none" => bytes;
     "§ 6", "claims of other types, and none about time, are refused" => claims;
     "§ 6", "a token that is too long is refused" => long_tokens;
     "§ 6", "a pattern that is none grants nothing" => patterns;
@@ -109,28 +109,6 @@ async fn data(c: Context) {
     }
 }
 
-/// A line break in who speaks and what is said. Text may have LF; Unicode's own separators end no line of a stream.
-async fn speakers(c: Context) {
-    let path = format!("/api/chat/{}", c.room());
-    let mut live = c.client.open(&path, &[]).await;
-    first_block(&mut live).await;
-    for (name, line_break) in BREAKS {
-        for field in ["user", "text"] {
-            let mut body = json!({ "user": "ada", "text": "hi" });
-            body[field] = format!("a{line_break}data: forged").into();
-            let answer = c.client.post_json(&path, &body.to_string()).await;
-            let allowed = matches!((name, field), ("LS" | "PS", _) | ("LF", "text"));
-            assert_eq!(answer.status, if allowed { 201 } else { 400 }, "{name} in {field}: {answer:?}");
-            if allowed {
-                assert_eq!(one_block(&mut live).await, answer.text, "{name} in {field}");
-                assert_eq!(answer.json()[field], body[field]);
-            } else {
-                problem(&answer, 400, Some(field), &["control characters"]);
-            }
-        }
-    }
-}
-
 /// A line break in the name that a token gives its holder.
 async fn subs(c: Context) {
     let path = format!("/api/chat/{}", c.room());
@@ -153,29 +131,32 @@ async fn subs(c: Context) {
     assert_eq!(said["messages"].as_array().map(Vec::len), Some(2), "{said}");
 }
 
-/// A line break in a cursor, which a gap repeats.
+/// A line break in a cursor, or the end of its JSON string, which a gap repeats.
 async fn cursors(c: Context) {
     let room = format!("/api/chat/{}?history=0", c.room());
-    for (name, line_break) in BREAKS {
-        let cursor = forged(line_break);
+    let breaks = BREAKS.map(|(name, line_break)| (name, forged(line_break)));
+    let others =
+        ["\"},{\"", "\u{feff}1", "\\", &"😀".repeat(70)].map(|cursor| ("a cursor", cursor.to_owned()));
+    for (name, cursor) in breaks.iter().chain(&others) {
+        let requested: String = cursor.chars().take(64).collect();
         for path in [&*room, "/api/events?tick=off", "/api/stock?history=0"] {
-            let path_and_cursor = format!("{path}&lastEventId={}", url_encoded(&cursor));
-            let mut stream = c.client.open(&path_and_cursor, &[]).await;
-            first_gap(&mut stream, "unknown", &cursor).await;
+            let by_query = format!("{path}&lastEventId={}", url_encoded(cursor));
+            let mut stream = c.client.open(&by_query, &[]).await;
+            first_gap(&mut stream, "unknown", &requested).await;
             let text = stream.text();
             let ends = text.bytes().filter(|byte| matches!(byte, b'\r' | b'\n')).count();
             assert_eq!(ends, 5, "{name}: retry, event, id, data and a blank line: {text:?}");
-            if matches!(name, "NEL" | "LS" | "PS") {
-                let mut stream = c.client.open(path, &[("Last-Event-ID", &cursor)]).await;
-                assert_eq!(stream.message().await.event, "gap", "{name} in the header");
-                is_clean(name, &stream.text());
-                continue;
-            }
-            // These end a header, or may not be in one.
+
+            // Some end a header, or may not be in one.
             let header = format!("Accept: application/json\r\nLast-Event-ID: {cursor}\r\n\r\n");
             let (status, heard) = exchange(&c, &[head("GET", path), header.into_bytes()].concat()).await;
             assert!(matches!(status, Some(200 | 400) | None), "{name} in the header: {heard}");
             is_clean(name, &heard);
+            if matches!(*name, "NEL" | "LS" | "PS" | "a cursor") {
+                let mut stream = c.client.open(path, &[("Last-Event-ID", cursor)]).await;
+                assert_eq!(stream.message().await.event, "gap", "{name} in the header");
+                is_clean(name, &stream.text());
+            }
         }
     }
 }
@@ -310,7 +291,6 @@ async fn forms(c: Context) {
         format!("{good}="),
         format!("{header}=.{claims}.{signature}"),
         format!("{good}%00"),
-        format!("{good}\u{e9}"),
         format!("{header} .{claims}.{signature}"),
         format!("{header}.{claims}.{signature},{good}"),
         good.replace('.', ":"),
@@ -318,6 +298,23 @@ async fn forms(c: Context) {
         json!({ "protected": header, "payload": claims, "signature": signature }).to_string(),
     ] {
         is_refused(&c, "a form", &token, "").await;
+    }
+}
+
+/// A token in bytes that are no ASCII, so that a reader of text does not see that there is one, and goes on to the next.
+async fn bytes(c: Context) {
+    let good = grants(&["*"], &["*"]);
+    for bad in ["\u{e9}", &format!("{good}\u{e9}"), &format!("\u{feff}{good}"), "\u{ff0e}\u{ff0e}"] {
+        is_refused(&c, "in the header", bad, "").await;
+        for headers in [
+            &[(COOKIE, &*format!("ssedge_token={bad}"))][..],
+            &[("Authorization", &format!("Bearer {bad}")), (COOKIE, &cookie(&good))],
+            &[(COOKIE, &format!("ssedge_token={bad}; ssedge_token={good}"))],
+        ] {
+            problem(&c.client.get("/api/chat", headers).await, 401, None, &["token"]);
+        }
+        let query = format!("/api/chat?access_token={}", url_encoded(bad));
+        problem(&c.client.get_json(&query).await, 401, None, &["token"]);
     }
 }
 
@@ -855,12 +852,13 @@ async fn forged_addresses(c: Context) {
     assert!((BURST..=BURST + flowed).contains(&stored), "{stored} in {:?}: {statuses:?}", started.elapsed());
 }
 
-/// One sender that opens streams until nobody else can. (In a local Lambda each is a process, so there it opens fewer.)
+/// One sender that opens streams until nobody else can. (In a local Lambda each is a process, and many at once have a
+/// test of their own, so there it opens fewer.)
 async fn thousand_connects(c: Context) {
-    let connects = if c.host == "lambda" { 2 * PER_SENDER } else { 1_000 };
+    let (connects, abreast) = if c.host == "lambda" { (2 * PER_SENDER, ABREAST) } else { (1_000, 100) };
     let (sender, other) = (c.client.from_address(52), c.client.from_address(53));
     let path = format!("/api/chat/{}", c.room());
-    let (open, retries) = crowd(&sender, &path, connects).await;
+    let (open, retries) = crowd(&sender, &path, connects, abreast).await;
     assert_eq!((open.len(), retries.len()), (PER_SENDER, connects - PER_SENDER));
     knock(&other, &path).await.expect("another sender is served");
     is_well(&c).await;

@@ -97,7 +97,7 @@ async fn by_channel(c: Context) {
     for _ in 0..3 {
         empty(&sender, &format!("/api/chat/{}", c.room())).await;
     }
-    let publisher = sender.bearing(&token(json!({ "sub": "by channel", "publish": ["*"] })));
+    let publisher = sender.bearing(&token(json!({ "sub": "ada", "publish": ["*"] })));
     empty(&publisher, &format!("/api/chat/{}", c.room())).await;
     for (path, body) in
         [("/api/events", r#"{"topic":"rates","data":1}"#), ("/api/stock", r#"{"symbol":"ACME","price":1}"#)]

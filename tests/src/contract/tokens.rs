@@ -18,6 +18,7 @@ pub(super) const CASES: &[Case] = cases! {
     "§ 6", "a token is in Authorization, else in the cookie, else in the query" => places;
     "§ 6", "the first token that is there decides" => precedence;
     "§ 6", "what is no token is none" => none;
+    "§ 6", "other cookies hide no token, whatever they hold" => other_cookies;
     "§ 6", "exp and nbf have 30 s of leeway" => leeway;
     "§ 6", "a token of the key before is read, one of another key is not" => rotation;
     "§ 6", "a post by the cookie may come from a listed origin and from the host's own" => cookie_from_here;
@@ -232,6 +233,22 @@ async fn none(c: Context) {
     }
     for query in ["?access_token=", "?access_token", "?accesstoken=x", "?token=x"] {
         assert_eq!(reads(&c.client, &format!("{room}{query}")).await, 200, "{query}");
+    }
+}
+
+async fn other_cookies(c: Context) {
+    let good = grants(&[], &["events/cookies"]);
+    let own = format!("http://{}", c.client.authority());
+    let long = "x".repeat(4_000);
+    for other in
+        ["name=Ren\u{e9}e", "a=\"b c\"", "a", "=", "a=b=c", "ssedge_token2=x", "a=%", "\u{fffd}=1", &long]
+    {
+        for line in [format!("{other}; ssedge_token={good}"), format!("ssedge_token={good};{other}")] {
+            let headers = [JSON, ("Origin", &*own), (COOKIE, &line)];
+            // Nobody may do this without the token.
+            let answer = c.client.post("/api/events", &headers, r#"{"topic":"cookies","data":1}"#).await;
+            assert_eq!(answer.status, 201, "{line:.60}: {answer:?}");
+        }
     }
 }
 
