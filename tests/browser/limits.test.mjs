@@ -41,12 +41,13 @@ describe("one message a second", () => {
     await say(page, "held");
     await page.evaluate(() => (location.hash = "#/chat/discarded"));
     await inState(page, "chat", "live");
-    const body = '{"type":"urn:ssedge:problem:rate","detail":"too many posts"}';
+    // As AWS answers where all processes are taken.
     await page.route("**/api/chat/discarded", (route) =>
-      route.fulfill({ status: 429, headers: { "Retry-After": "60" }, body }),
+      route.fulfill({ status: 429, headers: { "Retry-After": "60" }, body: "Rate Exceeded." }),
     );
     await say(page, "never mind");
     const line = page.locator("#chat .pending li", { hasText: "never mind" });
+    await line.getByText(/^The server refused this \(429\)\. · again in \d+ s$/).waitFor();
     const discard = line.getByRole("button", { name: "Discard" });
     await discard.focus();
     const counted = await line.locator("small").textContent();

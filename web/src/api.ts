@@ -42,13 +42,14 @@ export async function post(url: string, body: string, key: string): Promise<{ id
   let answer: unknown;
   try {
     response = await fetch(url, { method: "POST", headers, body, signal: AbortSignal.timeout(ANSWER_MS) });
-    answer = await response.json();
+    // What stands before a server refuses in words of its own.
+    answer = await response.json().catch(() => undefined);
   } catch {
     throw new Refusal(0, undefined);
   }
-  if (response.ok) return answer as { id: string };
+  if (response.ok && answer) return answer as { id: string };
   const seconds = Number(response.headers.get("Retry-After"));
-  throw new Refusal(response.status, answer, seconds > 0 ? seconds : undefined);
+  throw new Refusal(response.ok ? 0 : response.status, answer, seconds > 0 ? seconds : undefined);
 }
 
 /** Visible ASCII that no other message has, also where `randomUUID` is not to be had. */

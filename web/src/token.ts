@@ -66,14 +66,15 @@ function blame(why?: () => string) {
 }
 
 function render() {
-  const { token, noToken, tokenOf, tokenOfNobody, tokenExpired } = texts();
+  const { token, noToken, over, tokenOf, tokenOfNobody, tokenExpired } = texts();
   const known = holder();
   const isOver = known?.expires !== undefined && known.expires <= Date.now();
   const name = known?.sub ?? tokenOfNobody;
   const expires = known?.expires === undefined ? undefined : new Date(known.expires);
   const text = !known ? noToken : isOver ? tokenExpired(name) : tokenOf(name, expires);
   if (words.textContent !== text) words.textContent = text;
-  button.textContent = known ? `${token}: ${isOver ? texts().over : name}` : token;
+  const label = known ? `${token}: ${isOver ? over : name}` : token;
+  if (button.textContent !== label) button.textContent = label;
   button.toggleAttribute("data-over", isOver);
   find<HTMLButtonElement>(form, ".forget").hidden = !known;
   if (complaint) complain(field, complaint());
