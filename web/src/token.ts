@@ -77,7 +77,6 @@ function render() {
   if (button.textContent !== label) button.textContent = label;
   button.toggleAttribute("data-over", isOver);
   find<HTMLButtonElement>(form, ".forget").hidden = !known;
-  if (complaint) complain(field, complaint());
 }
 
 function changed() {
@@ -106,7 +105,10 @@ export function startToken() {
     form.hidePopover();
   }
   tabs?.addEventListener("message", changed);
-  inEveryLanguage(render);
+  inEveryLanguage(() => {
+    render();
+    blame(complaint);
+  });
   // It ends by itself.
   setInterval(render, 1_000);
 }
