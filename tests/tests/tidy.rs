@@ -447,6 +447,7 @@ fn the_readme_lists_every_limit() {
     let [events, chat] = [EVENTS_HISTORY, CHAT_HISTORY].map(|range| *range.end());
     let rows = [
         ("body of a POST", format!("{BODY_BYTES} bytes")),
+        ("token, `Idempotency-Key`", format!("{TOKEN_BYTES}, {IDEMPOTENCY_KEY_CHARS} bytes")),
         ("text of a message, user", format!("{TEXT_CHARS}, {USER_CHARS} characters")),
         ("room, topic, event name", format!("{ROOM_CHARS}, {TOPIC_CHARS}, {EVENT_NAME_CHARS} characters")),
         ("symbol", format!("{MAX_SYMBOL_LEN} characters")),
