@@ -2,6 +2,7 @@
 
 #![allow(clippy::missing_panics_doc, reason = "a host that cannot be started is a failed test")]
 
+mod front;
 mod lambda;
 mod rig;
 
@@ -21,6 +22,7 @@ use nix::unistd::Pid;
 
 use crate::client::Client;
 
+pub use front::Front;
 pub use lambda::{Lambda, Platform, Table, built, kill_process};
 pub use rig::{Rig, Sockets};
 

@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
@@ -16,6 +17,8 @@ use crate::client::PATIENCE;
 
 /// The table's name in all tests.
 const TABLE: &str = "ssedge";
+/// dynalite wants a signature, and takes any.
+const ANY_SIGNATURE: &str = "AWS4-HMAC-SHA256 Credential=local/20260101/local/dynamodb/aws4_request, SignedHeaders=host, Signature=local";
 
 /// How the platform is set.
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +81,29 @@ impl Table {
         self.signal(Signal::SIGCONT);
     }
 
+    /// What it has of a channel, by id: the items as DynamoDB's JSON writes them.
+    pub async fn items(&self, channel: &str) -> Vec<Value> {
+        let question = json!({
+            "TableName": TABLE,
+            "ConsistentRead": true,
+            "KeyConditionExpression": "channel = :channel",
+            "ExpressionAttributeValues": { ":channel": { "S": channel } },
+        });
+        let answer = reqwest::Client::new()
+            .post(format!("http://127.0.0.1:{}", self.port))
+            .header("Content-Type", "application/x-amz-json-1.0")
+            .header("X-Amz-Target", "DynamoDB_20120810.Query")
+            .header("X-Amz-Date", "20260101T000000Z")
+            .header("Authorization", ANY_SIGNATURE)
+            .body(question.to_string());
+        let answer =
+            answer.send().await.expect("the table answers").text().await.expect("it does to the end");
+        let mut answer: Value = serde_json::from_str(&answer).expect("it answers JSON");
+        let Value::Array(items) = answer["Items"].take() else { panic!("{question}: {answer}") };
+        assert!(answer["LastEvaluatedKey"].is_null(), "these are not all: {answer}");
+        items
+    }
+
     fn signal(&self, signal: Signal) {
         killpg(Pid::from_raw(self.child.id().cast_signed()), signal).expect("the table runs");
     }
@@ -95,7 +121,7 @@ impl Drop for Table {
 pub struct Lambda {
     // Before the table, of which its processes ask until they end.
     host: Host,
-    pub table: Table,
+    pub table: Arc<Table>,
 }
 
 impl Deref for Lambda {
@@ -114,13 +140,14 @@ impl Lambda {
 
     /// On this platform.
     pub async fn on(platform: Platform, vars: &[(&str, &str)]) -> Self {
-        let table = Table::start(&Folder::new());
-        let endpoint = format!("http://127.0.0.1:{}", table.port);
-        Self::asking(platform, vars, table, &endpoint).await
+        let table = Arc::new(Table::start(&Folder::new()));
+        let port = table.port;
+        Self::asking(platform, vars, table, port).await
     }
 
-    /// With a table that is asked by this way.
-    pub async fn asking(platform: Platform, vars: &[(&str, &str)], table: Table, endpoint: &str) -> Self {
+    /// With this table, which it asks at this port: the table's own, or that of a front.
+    pub async fn asking(platform: Platform, vars: &[(&str, &str)], table: Arc<Table>, port: u16) -> Self {
+        let endpoint = format!("http://127.0.0.1:{port}");
         let mut environment = json!({ "TABLE_NAME": TABLE, "AWS_ENDPOINT_URL_DYNAMODB": endpoint });
         for (name, value) in vars {
             environment[*name] = (*value).into();
