@@ -260,6 +260,27 @@ fn template_yaml_has_the_settings_and_their_defaults() {
     }
 }
 
+/// A second stack would make the function half as large again, which is time at each cold start.
+#[test]
+fn there_is_one_tls_stack_and_one_http() {
+    const OTHERS: [&str; 4] = ["aws-config", "aws-lc", "native-tls", "openssl-sys"];
+    let lock = read("Cargo.lock");
+    let quoted = |line: &str| line.split('"').nth(1).unwrap().to_owned();
+    let lines: Vec<_> = lock.lines().collect();
+    let named = lines.windows(2).filter(|lines| lines[0].starts_with("name = "));
+    let packages: Vec<_> = named.map(|lines| (quoted(lines[0]), quoted(lines[1]))).collect();
+    for (name, version) in &packages {
+        let other = OTHERS.iter().find(|other| name.starts_with(**other));
+        assert_eq!(other, None, "{name} {version}");
+    }
+    for (name, parts) in [("rustls", 3), ("ring", 3), ("hyper", 1), ("http", 1)] {
+        let versions = packages.iter().filter(|(package, _)| package == name);
+        let versions: BTreeSet<_> =
+            versions.map(|(_, version)| version.split('.').take(parts).collect::<Vec<_>>()).collect();
+        assert_eq!(versions.len(), 1, "{name}: {versions:?}");
+    }
+}
+
 #[test]
 fn files_stay_short() {
     for (under, ending, most) in [
