@@ -502,6 +502,25 @@ fn the_readme_lists_every_setting() {
     assert_eq!(row(&table, "STOCK_SYMBOLS")[2], format!("up to {}", limits::STOCK_SYMBOLS));
 }
 
+/// The two commands of `cargo lambda watch`: the table that is started is the one that the function is told of.
+#[test]
+fn the_readme_starts_the_table_that_it_names() {
+    let readme = read("README.md");
+    let between = |from: &str, to: &str| readme.split(from).nth(1).unwrap().split(to).next().unwrap();
+    let table: Value = serde_json::from_str(between("xtask/dynalite.mjs '", "'")).unwrap();
+    let variables: BTreeMap<_, _> = between("--env-var ", "\n")
+        .split(',')
+        .map(|variable| variable.split_once('=').unwrap_or_else(|| panic!("{variable} has no value")))
+        .collect();
+    let settings = Settings::parse(Host::Lambda, |name| variables.get(name).map(|value| (*value).to_owned()));
+    let settings = settings.unwrap_or_else(|bad| panic!("{bad}"));
+    assert_eq!(table["table"], *settings.table_name);
+    assert_eq!(settings.table_endpoint, Some(format!("http://127.0.0.1:{}", table["port"])));
+    for name in ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
+        assert!(variables.contains_key(name), "the SDK signs with {name}");
+    }
+}
+
 fn row<'a>(table: &'a [Vec<String>], name: &str) -> &'a [String] {
     table.iter().find(|row| row[0] == name).unwrap()
 }
