@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::Value;
 use ssedge::limits::{PAGE_BYTES, QUERY_ENTRIES, SNAPSHOT_ENTRIES};
+use ssedge::sse::Decoded;
 use ssedge_tests::client::{Client, End, Message, PATIENCE, Stream};
 use ssedge_tests::host::{Folder, Front, Lambda, Platform, Table};
 use tokio::time::{Instant, sleep};
@@ -127,11 +128,11 @@ async fn a_long_history_is_read_to_its_end() {
     const PAUSE: Duration = Duration::from_secs(3);
     assert!(KEPT > QUERY_ENTRIES.into() && MESSAGES > 2 * u64::from(QUERY_ENTRIES));
     let (front, table) = front().await;
-    let millis = PAUSE.as_millis().to_string();
+    let (millis, kept, own) = (PAUSE.as_millis().to_string(), KEPT.to_string(), table.port());
     let vars = [("POLL_MIN_MS", &*millis), ("POLL_MAX_MS", &*millis), ("STREAM_SECS", "600")];
     let all = Lambda::asking(Platform::default(), &vars, table.clone(), front.port()).await;
-    let own = table.port();
-    let few = Lambda::asking(Platform::default(), &[("HISTORY_MAX", "300")], table, own).await;
+    let vars = [("HISTORY_MAX", &*kept), ("POST_RATE", "1000"), ("POST_BURST", "10000")];
+    let few = Lambda::asking(Platform::default(), &vars, table, own).await;
 
     // Two functions of one table: one whose questions can be held, and one that is not disturbed by that.
     let first = few.client.say("long", "first").await;
@@ -148,7 +149,7 @@ async fn a_long_history_is_read_to_its_end() {
     let (mut heard, mut times) = (Vec::new(), Vec::new());
     while heard.last() != Some(&last) {
         let said = live.next(PATIENCE).await.unwrap();
-        if let ssedge::sse::Decoded::Message(message) = &said.said {
+        if let Decoded::Message(message) = &said.said {
             heard.push(id(message));
             times.push(said.at);
         }

@@ -163,20 +163,26 @@ async fn writers_who_meet_in_an_empty_room_begin_one_run() {
         let expected: Vec<_> = runs.iter().flat_map(|ids| ids.iter().map(|id| (*id, ids[0]))).collect();
         assert_eq!(entries, expected, "an item for each message, in two runs");
         let seals: Vec<_> = seals.iter().map(|item| (number(item, "id"), number(item, "run"))).collect();
-        let before = [1, runs[0][WRITERS - 1] + 1];
-        assert_eq!(seals, [(before[0], runs[0][0]), (before[1], runs[1][0])], "a seal before each run");
+        let [first, second] = &runs[..] else { panic!("{runs:?}") };
+        let expected = [(1, first[0]), (first[WRITERS - 1] + 1, second[0])];
+        assert_eq!(seals, expected, "a seal before each run");
     }
 }
-
-/// Largest messages that are said at most to a reader that stands still.
-const ENOUGH: usize = 4_000;
 
 /// One process serves both readers, as on Managed Instances, so that the one who stands still could disturb the other.
 #[tokio::test]
 async fn a_reader_that_stands_still_is_ended_and_disturbs_nobody() {
     const ABREAST: usize = 4;
+    /// Messages of the largest size, 8 KB, that are said at most. What lies between holds about a thousand.
+    const ENOUGH: usize = 4_000;
     let platform = Platform { concurrency: 1, share: 16, ..Platform::default() };
-    let vars = [("LOG_LEVEL", "info"), ("STREAM_SECS", "600"), ("HISTORY_MAX", "10000")];
+    let vars = [
+        ("LOG_LEVEL", "info"),
+        ("STREAM_SECS", "600"),
+        ("HISTORY_MAX", "10000"),
+        ("POST_RATE", "1000"),
+        ("POST_BURST", "10000"),
+    ];
     let lambda = Lambda::on(platform, &vars).await;
     let text = "𝄞".repeat(ssedge::limits::TEXT_CHARS);
     let first = lambda.client.say("lobby", &text).await;
