@@ -35,12 +35,19 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Orders {
     asked: BTreeMap<String, usize>,
-    /// How many more of an operation are refused.
-    throttled: BTreeMap<String, usize>,
-    /// The operation of which the next answer is lost.
-    swallowed: Option<String>,
+    orders: Vec<Order>,
 }
 
+/// What becomes of the next questions of this operation that have this text in them.
+#[derive(Debug)]
+struct Order {
+    operation: String,
+    text: String,
+    fate: Fate,
+    times: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     Passed,
     Throttled,
@@ -89,19 +96,31 @@ impl Front {
         self.shared.orders().asked.values().sum()
     }
 
-    /// Refuses the next `times` of this operation.
-    pub fn throttle(&self, operation: &str, times: usize) {
-        self.shared.orders().throttled.insert(operation.to_owned(), times);
+    /// Refuses the next `times` of this operation that have this text in them.
+    pub fn throttle(&self, operation: &str, text: &str, times: usize) {
+        self.order(operation, text, Fate::Throttled, times);
     }
 
-    /// Refuses nothing any more.
+    /// Passes the next of this operation on that has this text in it, and closes the connection in place of its
+    /// answer.
+    pub fn swallow(&self, operation: &str, text: &str) {
+        self.order(operation, text, Fate::Swallowed, 1);
+    }
+
+    fn order(&self, operation: &str, text: &str, fate: Fate, times: usize) {
+        let order = Order { operation: operation.to_owned(), text: text.to_owned(), fate, times };
+        self.shared.orders().orders.push(order);
+    }
+
+    /// Whether all that it was told to do to questions is done.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.shared.orders().orders.is_empty()
+    }
+
+    /// Passes on whatever comes.
     pub fn relent(&self) {
-        self.shared.orders().throttled.clear();
-    }
-
-    /// Passes the next of this operation on, and closes the connection in place of its answer.
-    pub fn swallow(&self, operation: &str) {
-        self.shared.orders().swallowed = Some(operation.to_owned());
+        self.shared.orders().orders.clear();
     }
 
     /// Keeps every question from now on.
@@ -121,19 +140,19 @@ impl Shared {
         self.orders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn fate(&self, operation: &str) -> Fate {
+    fn fate(&self, operation: &str, question: &[u8]) -> Fate {
         let mut orders = self.orders();
         *orders.asked.entry(operation.to_owned()).or_default() += 1;
-        if orders.swallowed.take_if(|swallowed| *swallowed == operation).is_some() {
-            return Fate::Swallowed;
+        let question = String::from_utf8_lossy(question);
+        let concerns = |order: &Order| order.operation == operation && question.contains(&order.text);
+        let Some(index) = orders.orders.iter().position(concerns) else { return Fate::Passed };
+        let order = &mut orders.orders[index];
+        order.times -= 1;
+        let (fate, times) = (order.fate, order.times);
+        if times == 0 {
+            orders.orders.remove(index);
         }
-        match orders.throttled.get_mut(operation) {
-            Some(left @ 1..) => {
-                *left -= 1;
-                Fate::Throttled
-            }
-            _ => Fate::Passed,
-        }
+        fate
     }
 
     async fn serve(&self, function: TcpStream) -> io::Result<()> {
@@ -147,16 +166,16 @@ impl Shared {
             let (head, question) = message(&mut function).await?;
             let target = header(&head, "x-amz-target").unwrap_or_default();
             let operation = target.rsplit('.').next().unwrap_or_default();
-            let fate = self.fate(operation);
+            let fate = self.fate(operation, &question);
             // Its sender is owned by `self`.
             let _ = held.wait_for(|held| !held).await;
-            if let Fate::Throttled = fate {
+            if fate == Fate::Throttled {
                 function.write_all(throttled().as_bytes()).await?;
                 continue;
             }
             table.write_all(&question).await?;
             let (_, answer) = message(&mut table).await?;
-            if let Fate::Swallowed = fate {
+            if fate == Fate::Swallowed {
                 return Ok(());
             }
             function.write_all(&answer).await?;
