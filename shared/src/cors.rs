@@ -8,6 +8,14 @@ use crate::settings::Origins;
 const ALLOW_HEADERS: &str = "Content-Type, Authorization, Idempotency-Key, Last-Event-ID";
 const EXPOSE_HEADERS: &str = "Last-Event-ID, Location, Retry-After, Idempotent-Replayed";
 
+/// Whether a page may act with the credentials that a browser adds by itself: one of the same origin, or of one that is
+/// listed. `*` is no list: it lets pages read what anybody may read. `host` is the one that was asked for.
+pub(crate) fn may_act(origins: &Origins, origin: Option<&HeaderValue>, host: Option<&str>) -> bool {
+    let Some(origin) = origin.and_then(|origin| origin.to_str().ok()) else { return false };
+    let is_own = origin.split_once("://").is_some_and(|(_, authority)| Some(authority) == host);
+    is_own || matches!(origins, Origins::Listed(listed) if listed.iter().any(|listed| listed == origin))
+}
+
 /// Adds what every answer carries for the page at `origin`.
 pub(crate) fn apply(origins: &Origins, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
     match origins {

@@ -13,6 +13,14 @@ pub const BODY_BYTES: usize = 16 * 1024;
 pub const ECHO_CHARS: usize = 64;
 /// Seconds a browser may remember a preflight: the longest that Chromium honours.
 pub const PREFLIGHT_SECS: u32 = 7_200;
+/// Bytes of a token: what a header line may have on most servers, and several hundred grants.
+pub const TOKEN_BYTES: usize = 8 * 1024;
+/// How far the clock of who makes tokens may differ from this one's.
+pub const TOKEN_LEEWAY: Duration = Duration::from_secs(30);
+/// Characters of an `Idempotency-Key`: a UUID has 36.
+pub const IDEMPOTENCY_KEY_CHARS: usize = 64;
+/// How long a key is remembered: longer than any client goes on trying.
+pub const IDEMPOTENCY_WINDOW: Duration = Duration::from_secs(600);
 /// Seconds after which a client may try again when the storage did not answer.
 pub const UNAVAILABLE_RETRY_SECS: u32 = 2;
 
@@ -29,6 +37,10 @@ pub const SNAPSHOT_ENTRIES: u32 = 200;
 pub const CHANNEL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time per reader for which a channel gathers entries after it has sent some: about what one delivery costs.
 pub const COALESCE_PER_READER: Duration = Duration::from_micros(60);
+/// How long a Durable Object stays in memory while nothing happens, at least: what it remembers is forgotten later.
+pub const OBJECT_MEMORY: Duration = Duration::from_secs(10);
+/// Senders whose buckets an object holds before it forgets those that are full.
+pub const BUCKETS: usize = 1_024;
 /// Longest time that an entry waits for others.
 pub const COALESCE_MAX: Duration = Duration::from_millis(50);
 
@@ -36,6 +48,13 @@ pub const COALESCE_MAX: Duration = Duration::from_millis(50);
 pub const QUERY_ENTRIES: u32 = 256;
 /// First and longest pause of a writer that another one was ahead of (full jitter). A put takes about 5 ms.
 pub const APPEND_RETRY_MS: RangeInclusive<u64> = 10..=250;
+/// How long a writer whose key another one has claimed waits for that one to store: many times what it takes, and less
+/// than a client waits that was told to try again.
+pub const IDEMPOTENCY_PATIENCE: Duration = Duration::from_millis(900);
+/// Longest time that a stream waits for being counted. A table that is slow is no reason to refuse it.
+pub const ADMISSION_TIMEOUT: Duration = Duration::from_secs(2);
+/// Seconds that an invocation lives at most, and with it a stream that has no other end.
+pub const INVOCATION_SECS: u64 = 900;
 /// How long a channel counts as lively after an entry: its readers ask at the shortest interval.
 pub const LIVELY: Duration = Duration::from_secs(5);
 /// How long a table keeps an entry after it has expired: longer than any writer may stop between reading what the
@@ -137,5 +156,9 @@ pub const POLL_MS: RangeInclusive<u64> = 20..=10_000;
 pub const TABLE_NAME_CHARS: RangeInclusive<usize> = 3..=255;
 /// ROOM_RELAYS.
 pub const ROOM_RELAYS: RangeInclusive<u64> = 1..=16;
-/// Bytes of AUTH_SECRET: RFC 7518 § 3.2 wants a key at least as long as the hash.
+/// STREAMS_PER_CHANNEL; a Durable Object takes 32,768 sockets. 0 is no bound but the platform's.
+pub const STREAMS_PER_CHANNEL: RangeInclusive<u64> = 0..=32_000;
+/// STREAMS_PER_SENDER; 0 is no bound. One address may be that of a whole office.
+pub const STREAMS_PER_SENDER: RangeInclusive<u64> = 0..=1_000_000;
+/// Bytes of AUTH_SECRET and AUTH_SECRET_PREVIOUS: RFC 7518 § 3.2 wants a key at least as long as the hash.
 pub const AUTH_SECRET_BYTES: usize = 32;

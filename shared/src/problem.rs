@@ -4,9 +4,10 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
-use crate::access::Action;
+use crate::access::{Action, InvalidToken, TOKEN_COOKIE};
 use crate::json::{self, InvalidBody};
 use crate::limits::{BODY_BYTES, UNAVAILABLE_RETRY_SECS};
+use crate::route::secure;
 use crate::settings::BadSetting;
 
 /// The media type of a problem.
@@ -29,7 +30,7 @@ pub enum Problem {
     Malformed(String),
     /// 401.
     #[error("the token is refused: {0}")]
-    Unauthorized(&'static str),
+    Unauthorized(InvalidToken),
     /// 403.
     #[error("no grant to {action} {channel}")]
     Forbidden {
@@ -38,6 +39,12 @@ pub enum Problem {
         /// On which channel.
         channel: String,
     },
+    /// 403: the browser sent the token by itself, and may have done so for a page of anybody's.
+    #[error("Origin: a post by the cookie {TOKEN_COOKIE} must come from an allowed origin (ALLOWED_ORIGINS)")]
+    Origin,
+    /// 403: a message in the name of somebody else.
+    #[error("user: {0}")]
+    User(String),
     /// 404.
     #[error("{0}")]
     NotFound(&'static str),
@@ -59,6 +66,19 @@ pub enum Problem {
     /// 415.
     #[error("Content-Type: the body must be application/json in UTF-8, without Content-Encoding")]
     UnsupportedMediaType,
+    /// 422: the key was used for another body.
+    #[error("Idempotency-Key: must be new for a new body; this one was used for another")]
+    KeyReused,
+    /// 429.
+    #[error("too many posts: a sender may post {rate} a second to a channel, and {burst} at once")]
+    TooFast {
+        /// POST_RATE.
+        rate: u64,
+        /// POST_BURST.
+        burst: u64,
+        /// Seconds after which the next one is taken.
+        retry_after: u64,
+    },
     /// 500: the deployment has a bad setting.
     #[error("{0}")]
     Setting(#[from] BadSetting),
@@ -98,13 +118,15 @@ impl Problem {
         match self {
             Self::Invalid { .. } | Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
-            Self::Forbidden { .. } => StatusCode::FORBIDDEN,
+            Self::Forbidden { .. } | Self::Origin | Self::User(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable(_) => StatusCode::NOT_ACCEPTABLE,
             Self::Simulated => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooFast { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Setting(_) | Self::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -117,12 +139,16 @@ impl Problem {
             Self::Malformed(_) => ("malformed", "The body cannot be read"),
             Self::Unauthorized(_) => ("unauthorized", "The token is refused"),
             Self::Forbidden { .. } => ("forbidden", "No grant for this"),
+            Self::Origin => ("origin", "The origin is not allowed"),
+            Self::User(_) => ("user", "Not in this name"),
             Self::NotFound(_) => ("not-found", "There is nothing here"),
             Self::MethodNotAllowed { .. } => ("method-not-allowed", "The path does not take this method"),
             Self::NotAcceptable(_) => ("not-acceptable", "No representation that is accepted"),
             Self::Simulated => ("simulated", "The market is simulated"),
             Self::TooLarge => ("too-large", "The body is too large"),
             Self::UnsupportedMediaType => ("unsupported-media-type", "The body is not JSON"),
+            Self::KeyReused => ("idempotency", "The key was used before"),
+            Self::TooFast { .. } => ("rate", "Too many posts"),
             Self::Setting(_) => ("setting", "The deployment has a bad setting"),
             Self::Internal { .. } => ("internal", "The server failed"),
             Self::Unavailable { .. } => ("unavailable", "The storage is not available"),
@@ -133,6 +159,9 @@ impl Problem {
     const fn field(&self) -> Option<&'static str> {
         match self {
             Self::Invalid { field, .. } => Some(*field),
+            Self::Origin => Some("Origin"),
+            Self::User(_) => Some("user"),
+            Self::KeyReused => Some("Idempotency-Key"),
             Self::NotAcceptable(_) => Some("Accept"),
             Self::UnsupportedMediaType => Some("Content-Type"),
             Self::Setting(bad) => Some(bad.name),
@@ -165,8 +194,7 @@ impl Problem {
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        secure(headers);
         match self {
             Self::MethodNotAllowed { allow } => {
                 headers.insert(header::ALLOW, HeaderValue::from_static(allow));
@@ -176,6 +204,9 @@ impl Problem {
             }
             Self::Unavailable { .. } => {
                 headers.insert(header::RETRY_AFTER, UNAVAILABLE_RETRY_SECS.into());
+            }
+            Self::TooFast { retry_after, .. } => {
+                headers.insert(header::RETRY_AFTER, (*retry_after).into());
             }
             _ => {}
         }

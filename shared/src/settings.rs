@@ -1,76 +1,15 @@
 //! What a deployment chooses, read from the environment by name.
 
-use std::fmt;
+mod choice;
+
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::access::Grants;
+use crate::access::{Grants, Rate};
 use crate::channel::Retention;
 use crate::limits;
 use crate::stock::{DEFAULT_SYMBOLS, Symbol};
-
-/// The host that the core runs in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Host {
-    /// A Cloudflare Worker.
-    Worker,
-    /// An AWS Lambda function.
-    Lambda,
-}
-
-impl Host {
-    /// Its name in `/healthz`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Worker => "worker",
-            Self::Lambda => "lambda",
-        }
-    }
-}
-
-/// Where quotes come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StockSource {
-    /// The simulated market.
-    Simulated,
-    /// `POST /api/stock`.
-    Published,
-}
-
-/// Who may read answers in a browser.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origins {
-    /// Any page, without credentials.
-    Any,
-    /// These, as the `Origin` header writes them, with credentials.
-    Listed(Vec<String>),
-}
-
-/// How much a host logs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum LogLevel {
-    /// Nothing.
-    Off,
-    /// What somebody should be woken for.
-    Error,
-    /// What mends itself.
-    Warn,
-    /// One line per end of a stream.
-    Info,
-    /// Also one line per request that was refused.
-    Debug,
-}
-
-/// The key of tokens. Its `Debug` does not show it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
+pub use choice::{Host, LogLevel, Origins, Secret, StockSource};
 
 /// Everything that a deployment chooses. Each field is named after its variable, [`Settings::NAMES`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +20,8 @@ pub struct Settings {
     pub anonymous: Grants,
     /// AUTH_SECRET.
     pub auth_secret: Option<Secret>,
+    /// AUTH_SECRET_PREVIOUS: the key before, whose tokens are good until they expire.
+    pub auth_secret_previous: Option<Secret>,
     /// ALLOWED_ORIGINS.
     pub allowed_origins: Origins,
     /// HEARTBEAT_SECS: the longest silence of a stream.
@@ -95,6 +36,10 @@ pub struct Settings {
     pub post_rate: u64,
     /// POST_BURST.
     pub post_burst: u64,
+    /// STREAMS_PER_CHANNEL: open streams; `None` is no bound.
+    pub streams_per_channel: Option<u64>,
+    /// STREAMS_PER_SENDER: the same of one sender.
+    pub streams_per_sender: Option<u64>,
     /// STOCK_SOURCE.
     pub stock_source: StockSource,
     /// STOCK_SYMBOLS, without repeats.
@@ -156,10 +101,17 @@ fn bad(name: &'static str, rule: impl Into<String>) -> BadSetting {
 }
 
 impl Settings {
+    /// How fast a sender may post to a channel.
+    #[must_use]
+    pub const fn posts(&self) -> Rate {
+        Rate::per_second(self.post_rate, self.post_burst)
+    }
+
     /// Every variable that is read, on either host.
-    pub const NAMES: [&'static str; 18] = [
+    pub const NAMES: [&'static str; 21] = [
         "ANONYMOUS",
         "AUTH_SECRET",
+        "AUTH_SECRET_PREVIOUS",
         "ALLOWED_ORIGINS",
         "HEARTBEAT_SECS",
         "RETRY_MS",
@@ -168,6 +120,8 @@ impl Settings {
         "HISTORY_SECS",
         "POST_RATE",
         "POST_BURST",
+        "STREAMS_PER_CHANNEL",
+        "STREAMS_PER_SENDER",
         "STOCK_SOURCE",
         "STOCK_SYMBOLS",
         "LOG_LEVEL",
@@ -186,10 +140,12 @@ impl Settings {
         // The one variable whose empty value says something: nobody may do anything without a token.
         let anonymous = lookup("ANONYMOUS").unwrap_or_else(|| "subscribe *, publish chat/*".to_owned());
         let read = Reader(lookup);
-        let stream_secs = match host {
-            Host::Worker => 0,
-            Host::Lambda => 60,
+        // On Lambda a stream is an invocation, and their number is bounded as a whole.
+        let (stream_secs, per_channel) = match host {
+            Host::Worker => (0, *limits::STREAMS_PER_CHANNEL.end()),
+            Host::Lambda => (60, 0),
         };
+        let bound = |n| (n > 0).then_some(n);
         let poll_min = read.number("POLL_MIN_MS", limits::POLL_MS, 100)?;
         let poll_max = read.number("POLL_MAX_MS", limits::POLL_MS, poll_min.max(1_000))?;
         if poll_max < poll_min {
@@ -201,6 +157,7 @@ impl Settings {
                 .parse()
                 .map_err(|e| bad("ANONYMOUS", format!("is a list of grants: {e}")))?,
             auth_secret: secret("AUTH_SECRET", read.text("AUTH_SECRET"))?,
+            auth_secret_previous: secret("AUTH_SECRET_PREVIOUS", read.text("AUTH_SECRET_PREVIOUS"))?,
             allowed_origins: origins(read.text("ALLOWED_ORIGINS"))?,
             heartbeat: Duration::from_secs(read.number("HEARTBEAT_SECS", limits::HEARTBEAT_SECS, 15)?),
             retry: Duration::from_millis(read.number("RETRY_MS", limits::RETRY_MS, 2_000)?),
@@ -214,6 +171,16 @@ impl Settings {
             },
             post_rate: read.number("POST_RATE", limits::POST_RATE, 5)?,
             post_burst: read.number("POST_BURST", limits::POST_BURST, 20)?,
+            streams_per_channel: bound(read.number(
+                "STREAMS_PER_CHANNEL",
+                limits::STREAMS_PER_CHANNEL,
+                per_channel,
+            )?),
+            streams_per_sender: bound(read.number(
+                "STREAMS_PER_SENDER",
+                limits::STREAMS_PER_SENDER,
+                1_000,
+            )?),
             stock_source: read.choice(
                 "STOCK_SOURCE",
                 &[("simulated", StockSource::Simulated), ("published", StockSource::Published)],
@@ -242,7 +209,7 @@ fn secret(name: &'static str, value: Option<String>) -> Result<Option<Secret>, B
         Some(key) if key.len() < limits::AUTH_SECRET_BYTES => {
             Err(bad(name, format!("must be at least {} bytes", limits::AUTH_SECRET_BYTES)))
         }
-        key => Ok(key.map(Secret)),
+        key => Ok(key.map(Secret::new)),
     }
 }
 
@@ -334,6 +301,7 @@ mod tests {
         check("HEARTBEAT_SECS", "abc", "must be a whole number from 1 to 60");
         check("STREAM_SECS", "-1", "must be a whole number from 0 to 86400");
         check("AUTH_SECRET", "short", "must be at least 32 bytes");
+        check("AUTH_SECRET_PREVIOUS", "short", "must be at least 32 bytes");
         check("STOCK_SOURCE", "real", "must be one of simulated, published");
         check(
             "ANONYMOUS",

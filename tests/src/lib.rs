@@ -4,5 +4,7 @@ pub mod client;
 pub mod contract;
 pub mod dev;
 pub mod host;
+pub mod secrets;
 pub mod stream;
+pub mod token;
 pub mod world;

@@ -1,20 +1,28 @@
 //! What a request comes to, before any host: the table of refusals, negotiation, CORS, cursors and bounds.
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic, and so may its helpers")]
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::{self, HeaderName};
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
+use jwt_compact::alg::{Hs256, Hs256Key};
+use jwt_compact::{AlgorithmExt, Claims};
 use serde_json::Value;
-use ssedge::channel::{ChannelName, Entry, EntryId, Filter, Position, Requested, Start};
+use ssedge::access::{InvalidToken, Sender};
+use ssedge::channel::{
+    ChannelName, Draft, Entry, EntryId, Filter, Position, Post, Receipt, Requested, Start, Stored,
+};
 use ssedge::limits::BODY_BYTES;
 use ssedge::problem::Problem;
-use ssedge::route::{Append, Plan, Snapshot, finish, plan};
+use ssedge::route::{Plan, Reader, Snapshot, finish, plan};
 use ssedge::session::{Opening, Pulse};
 use ssedge::settings::{Host, Settings};
 use ssedge::time::UnixMillis;
 
 const NOW: UnixMillis = UnixMillis(1_795_341_600_000);
+const KEY: &str = "a key of at least thirty-two bytes";
 const JSON: (&str, &str) = ("content-type", "application/json");
 
 fn settings_of(host: Host, vars: &[(&str, &str)]) -> Settings {
@@ -39,7 +47,7 @@ fn request(line: &str, headers: &[(&str, &str)]) -> Parts {
 }
 
 fn planned(line: &str, headers: &[(&str, &str)], vars: &[(&str, &str)]) -> Result<Plan, Problem> {
-    plan(&request(line, headers), &settings(vars), NOW)
+    plan(&request(line, headers), Some("192.0.2.1"), &settings(vars), NOW)
 }
 
 /// The problem as it is sent: its status, and its detail from the document, whose other members must be right.
@@ -69,7 +77,10 @@ fn opened(target: &str, headers: &[(&str, &str)], vars: &[(&str, &str)]) -> Open
     let get = planned(&format!("GET {target}"), headers, vars);
     let head = planned(&format!("HEAD {target}"), headers, vars);
     match (get, head) {
-        (Ok(Plan::Stream(get)), Ok(Plan::Stream(head))) if get == head => *get,
+        (Ok(Plan::Stream(get, reader)), Ok(Plan::Stream(head, _))) if get == head => {
+            assert_eq!(reader, Reader { sender: Sender::address(Some("192.0.2.1")), expires: None });
+            *get
+        }
         other => panic!("{target}: {other:?}"),
     }
 }
@@ -128,11 +139,161 @@ fn any_token_is_a_401_where_there_is_no_secret() {
         refused(&format!("{line}?access_token=a.b.c"), &[JSON], &[], 401, detail);
     }
     refused("GET /api/chat/a/messages/1?access_token=x", &[], &[], 401, detail);
-    let response = Problem::Unauthorized("x").response();
+    let response = Problem::Unauthorized(InvalidToken::Disabled).response();
     assert_eq!(response.headers()[header::WWW_AUTHENTICATE], "Bearer");
     for header in [("authorization", "Basic a2V5"), ("cookie", "ssedge_tokens=a"), ("cookie", "theme=dark")] {
         assert!(planned("GET /api/chat", &[header], &[]).is_ok(), "{header:?} is no token");
     }
+}
+
+/// A token of these claims, good for a minute.
+fn token(claims: &str) -> String {
+    let claims = format!(r#"{{"exp":{},{claims}}}"#, NOW.0 / 1_000 + 60);
+    let claims = Claims::new(serde_json::from_str::<Value>(&claims).unwrap());
+    Hs256.token(&jwt_compact::Header::empty(), &claims, &Hs256Key::new(KEY)).unwrap()
+}
+
+/// What becomes of a post by a token.
+fn posted(channel: &str, token: &str, body: &str, vars: &[(&str, &str)]) -> Result<Post, Problem> {
+    let bearer = format!("Bearer {token}");
+    let planned = planned(&format!("POST /api/{channel}"), &[JSON, ("authorization", &bearer)], vars)?;
+    let Plan::Append(append) = planned else { panic!("{planned:?}") };
+    append.post(body.as_bytes(), &settings(vars))
+}
+
+#[test]
+fn a_token_publishes_what_it_grants_and_no_more() {
+    let vars = [("AUTH_SECRET", KEY), ("STOCK_SOURCE", "published")];
+    let check = |channel: &str, grants: &str, body: &str, detail: Option<&str>| {
+        let got = posted(channel, &token(&format!(r#""publish":[{grants}]"#)), body, &vars);
+        let refused = detail.map(|detail| (403, detail.to_owned(), None));
+        assert_eq!(got.as_ref().err().map(sent), refused, "{channel} with {grants}");
+    };
+    let orders = r#"{"topic":"orders","data":1}"#;
+    for grants in
+        [r#""events/orders""#, r#""events/*""#, r#""events""#, r#""*""#, r#""chat/*","events/orders""#]
+    {
+        check("events", grants, orders, None);
+    }
+    check("events", r#""events/news""#, orders, Some("no grant to publish events/orders"));
+    for grants in ["", r#""chat/*""#, r#""eventsx/*""#, r#""Events/orders""#, r#""event*""#] {
+        check("events", grants, orders, Some("no grant to publish events"));
+    }
+    check("stock", r#""stock""#, r#"{"symbol":"ACME","price":1}"#, None);
+    check("stock", r#""events""#, r#"{"symbol":"ACME","price":1}"#, Some("no grant to publish stock"));
+    let hi = r#"{"user":"ada","text":"hi"}"#;
+    check("chat/den", r#""chat/den""#, hi, None);
+    for grants in
+        [r#""chat""#, r#""chatx/*""#, r#""CHAT/*""#, r#""chat/../events""#, r#""chat/%64en""#, r#""**""#]
+    {
+        check("chat/den", grants, hi, Some("no grant to publish chat/den"));
+    }
+}
+
+#[test]
+fn the_holder_of_a_token_speaks_in_its_own_name() {
+    let vars = [("AUTH_SECRET", KEY)];
+    let says = |sub: &str, body: &str| {
+        let token = token(&format!(r#""sub":"{sub}","publish":["*"]"#));
+        posted("chat", &token, body, &vars).map_err(|problem| sent(&problem)).map(|post| match post.draft {
+            Draft::Chat(draft) => serde_json::to_value(draft.user).unwrap(),
+            other => panic!("{other:?}"),
+        })
+    };
+    for body in [r#"{"text":"hi"}"#, r#"{"user":"ada","text":"hi"}"#, r#"{"user":" ada ","text":"hi"}"#] {
+        assert_eq!(says("ada", body).unwrap(), "ada", "{body}");
+    }
+    let refused = |detail: &str| Err((403, detail.to_owned(), Some("user".to_owned())));
+    for body in [r#"{"user":"bob","text":"hi"}"#, r#"{"user":"Ada","text":"hi"}"#] {
+        assert_eq!(says("ada", body), refused("user: must be the sub of the token, or left out"), "{body}");
+    }
+    let no_name = "user: the sub of the token is no name for a chat: it must be 1 to 40 characters after trimming, not 41";
+    assert_eq!(says(&"a".repeat(41), r#"{"text":"hi"}"#), refused(no_name));
+}
+
+#[test]
+fn the_first_token_that_is_there_decides() {
+    let vars = [("AUTH_SECRET", KEY), ("ANONYMOUS", "")];
+    let good = token(r#""subscribe":["*"]"#);
+    let bad = &good[..good.len() - 1];
+    let check = |bearer: &str, cookie: &str, query: &str, status: Option<u16>| {
+        let authorization = format!("Bearer {bearer}");
+        let cookie = format!("a=b; ssedge_token={cookie}");
+        let headers = [("authorization", &*authorization), ("cookie", &*cookie)];
+        let got = planned(&format!("GET /api/chat?access_token={query}"), &headers, &vars);
+        assert_eq!(got.err().map(|problem| problem.status().as_u16()), status, "{headers:?} {query}");
+    };
+    check(&good, bad, bad, None);
+    check("", &good, bad, None);
+    check("", "", &good, None);
+    check(bad, &good, &good, Some(401));
+    check("", bad, &good, Some(401));
+    check("", "", bad, Some(401));
+    check("", "", "", Some(403));
+    // Bytes that no token has make a bad one, and not none.
+    check("\u{e9}", &good, &good, Some(401));
+    check("", "\u{e9}", &good, Some(401));
+}
+
+#[test]
+fn a_cookie_posts_only_from_an_origin_that_is_its_own_or_listed() {
+    let cookie = format!("ssedge_token={}", token(r#""publish":["*"]"#));
+    let check = |origins: &str, origin: Option<&str>, allowed: bool| {
+        let vars = [("AUTH_SECRET", KEY), ("ALLOWED_ORIGINS", origins)];
+        let origin = origin.map(|origin| ("origin", origin));
+        let headers: Vec<_> =
+            [JSON, ("cookie", &*cookie), ("host", "live.example")].into_iter().chain(origin).collect();
+        let got = planned("POST /api/chat", &headers, &vars);
+        let refused = got.as_ref().err().map(sent).map(|(status, _, field)| (status, field));
+        let expected = (!allowed).then(|| (403, Some("Origin".to_owned())));
+        assert_eq!(refused, expected, "{origins} {origin:?}");
+    };
+    for origins in ["*", "https://a.example"] {
+        check(origins, Some("https://live.example"), true);
+        check(origins, Some("https://a.example"), origins != "*");
+        for origin in
+            [None, Some("null"), Some("https://b.example"), Some("https://live.example.b.example"), Some("")]
+        {
+            check(origins, origin, false);
+        }
+    }
+    let headers =
+        [JSON, ("cookie", &*cookie), ("authorization", &format!("Bearer {}", token(r#""publish":["*"]"#)))];
+    assert!(
+        planned("POST /api/chat", &headers, &[("AUTH_SECRET", KEY)]).is_ok(),
+        "no browser adds a bearer by itself"
+    );
+}
+
+#[test]
+fn a_key_is_visible_ascii_and_what_became_of_a_post_is_said() {
+    let key = |key: &str| planned("POST /api/chat", &[JSON, ("idempotency-key", key)], &[]);
+    for bad in ["", "a b", &"k".repeat(65)] {
+        let detail = "Idempotency-Key: must be 1 to 64 visible ASCII characters";
+        assert_eq!(
+            sent(&key(bad).unwrap_err()),
+            (400, detail.into(), Some("Idempotency-Key".into())),
+            "{bad:?}"
+        );
+    }
+    let Ok(Plan::Append(append)) = key("7") else { panic!("it is taken") };
+    let answer = |receipt| append.response(receipt, &settings(&[]));
+    let stored = Stored { id: EntryId::new(42).unwrap(), body: "{}".into() };
+    let (created, replayed) = (answer(Receipt::Stored(stored.clone())), answer(Receipt::Replayed(stored)));
+    let (created, replayed) = (created.unwrap(), replayed.unwrap());
+    assert_eq!((created.status(), replayed.status()), (StatusCode::CREATED, StatusCode::OK));
+    assert_eq!(created.headers().get("idempotent-replayed"), None);
+    assert_eq!(replayed.headers()["idempotent-replayed"], "true");
+    for answer in [&created, &replayed] {
+        assert_eq!(answer.headers()[header::LOCATION], "/api/chat/lobby/messages/42");
+    }
+    let fast = |millis| answer(Receipt::TooFast(Duration::from_millis(millis))).unwrap_err();
+    for (millis, secs) in [(0, "1"), (1, "1"), (1_000, "1"), (1_001, "2")] {
+        assert_eq!(fast(millis).response().headers()[header::RETRY_AFTER], secs, "{millis}");
+    }
+    let detail = "too many posts: a sender may post 5 a second to a channel, and 20 at once";
+    assert_eq!(sent(&fast(1)), (429, detail.into(), None));
+    assert_eq!(answer(Receipt::KeyReused).unwrap_err().status(), StatusCode::UNPROCESSABLE_ENTITY);
 }
 
 #[test]
@@ -214,8 +375,8 @@ fn a_body_is_json_and_small() {
     assert!(planned("POST /api/chat", &[JSON, ("content-length", "16384")], &[]).is_ok());
     let Ok(Plan::Append(append)) = planned("POST /api/chat/den", &[JSON], &[]) else { panic!("it is taken") };
     let body = |len: usize| format!("{:<len$}", r#"{"user":"ada","text":"hi"}"#);
-    assert!(append.draft(body(BODY_BYTES).as_bytes(), &settings(&[])).is_ok());
-    let problem = append.draft(body(BODY_BYTES + 1).as_bytes(), &settings(&[])).unwrap_err();
+    assert!(append.post(body(BODY_BYTES).as_bytes(), &settings(&[])).is_ok());
+    let problem = append.post(body(BODY_BYTES + 1).as_bytes(), &settings(&[])).unwrap_err();
     assert_eq!(sent(&problem), (413, large.to_owned(), None));
 
     let detail = "Content-Type: the body must be application/json in UTF-8, without Content-Encoding";
@@ -233,10 +394,9 @@ fn a_body_is_json_and_small() {
 
 #[test]
 fn a_bad_body_is_a_400() {
-    let published = settings(&[("STOCK_SOURCE", "published")]);
+    let vars = [("STOCK_SOURCE", "published"), ("AUTH_SECRET", KEY)];
     let check = |channel: &str, body: &str, detail: &str, field: Option<&str>| {
-        let append = Append { channel: channel.parse().unwrap() };
-        let problem = append.draft(body.as_bytes(), &published).expect_err(body);
+        let problem = posted(channel, &token(r#""publish":["*"]"#), body, &vars).expect_err(body);
         assert_eq!(sent(&problem), (400, detail.to_owned(), field.map(str::to_owned)), "{body}");
     };
     check("chat/a", "[]", "the body must be a JSON object: it does not begin with {", None);
@@ -371,7 +531,9 @@ fn a_preflight_is_answered_without_a_token() {
             [("/api/chat/a", "GET, HEAD, POST, OPTIONS"), ("/healthz", "GET, HEAD, OPTIONS")]
         {
             let line = format!("OPTIONS {target}?access_token=x");
-            let Ok(Plan::Reply(reply)) = plan(&request(&line, &[]), &settings, NOW) else { panic!("{line}") };
+            let Ok(Plan::Reply(reply)) = plan(&request(&line, &[]), None, &settings, NOW) else {
+                panic!("{line}")
+            };
             let reply = finished(reply, &line, &[("origin", "https://a.example")], &settings);
             assert_eq!((reply.status(), &reply.body()[..]), (status, body.as_bytes()));
             let headers = reply.headers();
@@ -391,7 +553,9 @@ fn a_preflight_is_answered_without_a_token() {
 fn a_head_has_no_body_and_on_lambda_one_byte() {
     for (host, body) in [(Host::Worker, ""), (Host::Lambda, "\n")] {
         let settings = settings_of(host, &[]);
-        let Ok(Plan::Reply(reply)) = plan(&request("HEAD /healthz", &[]), &settings, NOW) else { panic!() };
+        let Ok(Plan::Reply(reply)) = plan(&request("HEAD /healthz", &[]), None, &settings, NOW) else {
+            panic!()
+        };
         assert!(reply.body().len() > 1);
         let reply = finished(reply, "HEAD /healthz", &[], &settings);
         assert_eq!((reply.status(), &reply.body()[..]), (StatusCode::OK, body.as_bytes()));

@@ -196,6 +196,24 @@ fn a_channel_that_is_not_there_is_no_error_status() {
 }
 
 #[test]
+fn a_channel_that_is_full_tells_when_to_come_back() {
+    let waits = |said: &str| {
+        let retry: u64 = said.strip_prefix("retry: ").unwrap().strip_suffix("\n\n").unwrap().parse().unwrap();
+        assert!((10_000..=30_000).contains(&retry), "{retry}");
+    };
+    let mut stream = Stream::open(chat(), TERMS, 5);
+    stream.input(Input::Full);
+    assert_eq!((stream.closed, stream.session.starts_after()), (Some(CloseReason::Full), None));
+    waits(&stream.said());
+    // One that was live and comes back to its channel may find it full, too.
+    let mut stream = Stream::live(chat(), TERMS, 5);
+    stream.said();
+    stream.input(Input::Full);
+    assert_eq!(stream.closed, Some(CloseReason::Full));
+    waits(&stream.said());
+}
+
+#[test]
 fn a_reader_that_left_is_owed_nothing() {
     let mut stream = Stream::live(chat(), TERMS, 5);
     stream.session.handle(Input::Entries(batch(5, 6..=6)), NOW);

@@ -42,8 +42,11 @@ struct UrlContext {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct UrlHttp {
     method: String,
+    #[serde(default)]
+    source_ip: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -56,8 +59,23 @@ pub struct RestEvent {
     multi_value_headers: Option<BTreeMap<String, Vec<String>>>,
     #[serde(default)]
     multi_value_query_string_parameters: Option<BTreeMap<String, Vec<String>>>,
+    #[serde(default)]
+    request_context: RestContext,
     #[serde(flatten)]
     body: Body,
+}
+
+#[derive(Default, Deserialize)]
+struct RestContext {
+    #[serde(default)]
+    identity: RestIdentity,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RestIdentity {
+    #[serde(default)]
+    source_ip: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -70,6 +88,14 @@ struct Body {
 }
 
 impl Event {
+    /// The address of the client, as the platform saw it.
+    pub fn address(&self) -> Option<String> {
+        match self {
+            Self::Url(event) => event.request_context.http.source_ip.clone(),
+            Self::Rest(event) => event.request_context.identity.source_ip.clone(),
+        }
+    }
+
     /// The request, byte for byte as it came: a path that was cleaned up would be another path.
     ///
     /// # Errors
@@ -198,6 +224,19 @@ mod tests {
             check(&event, request_line, &[], body);
         }
         assert_eq!(std::fs::read_dir(folder).unwrap().count(), events.len());
+    }
+
+    #[test]
+    fn the_address_is_the_one_that_the_platform_saw() {
+        for event in [
+            r#"{"rawPath":"/","headers":{"x-forwarded-for":"192.0.2.9"},
+                "requestContext":{"http":{"method":"GET","sourceIp":"192.0.2.1"}}}"#,
+            r#"{"httpMethod":"GET","path":"/","multiValueHeaders":{"X-Forwarded-For":["192.0.2.9"]},
+                "requestContext":{"identity":{"sourceIp":"192.0.2.1"}}}"#,
+        ] {
+            let event: Event = serde_json::from_str(event).unwrap();
+            assert_eq!(event.address().as_deref(), Some("192.0.2.1"));
+        }
     }
 
     #[test]

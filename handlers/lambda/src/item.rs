@@ -8,7 +8,8 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use ssedge::channel::{ChannelName, Entry, EntryId, Extent};
+use ssedge::access::Digest;
+use ssedge::channel::{ChannelName, Entry, EntryId, Extent, Receipt, Stored};
 use ssedge::time::UnixMillis;
 
 /// The names of attributes. `id` and `channel` are the table's key, `expires` its TTL, in template.yaml.
@@ -22,6 +23,10 @@ const BODY: &str = "body";
 const RUN: &str = "run";
 const PREVIOUS: &str = "previous";
 const WRITER: &str = "writer";
+const MARK: &str = "mark";
+const DRAFT: &str = "draft";
+pub const VALUE: &str = "value";
+const FROM: &str = "from";
 
 /// As the SDK has it.
 pub type Attributes = HashMap<String, AttributeValue>;
@@ -39,6 +44,73 @@ pub struct Item {
     pub writer: u64,
     /// `None` in a seal.
     pub entry: Option<Entry>,
+    /// The key that it was stored by, as its sender means it, and what was to be stored.
+    pub mark: Option<(Digest, Digest)>,
+}
+
+/// What is known of a sender, beside the channels: under a name that no channel has, one number.
+#[derive(Clone, Debug, Default)]
+pub struct Note {
+    pub name: String,
+    pub value: u64,
+    /// Of a key: how far its channel had come.
+    pub from: EntryId,
+    /// Of a key: drawn by who claimed it.
+    pub writer: u64,
+}
+
+/// Every note is the only item of its name.
+const NOTE_ID: u64 = 1;
+
+fn text(text: &str) -> AttributeValue {
+    AttributeValue::S(text.to_owned())
+}
+
+fn number(n: u64) -> AttributeValue {
+    AttributeValue::N(n.to_string())
+}
+
+fn named<const N: usize>(attributes: [(&str, AttributeValue); N]) -> Attributes {
+    attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+fn read_number(attributes: &Attributes, name: &str) -> Option<u64> {
+    attributes.get(name)?.as_n().ok()?.parse().ok()
+}
+
+fn read_text(attributes: &Attributes, name: &str) -> Option<String> {
+    Some(attributes.get(name)?.as_s().ok()?.clone())
+}
+
+/// TTL counts in seconds.
+fn expiry(expires: UnixMillis) -> AttributeValue {
+    number(expires.0.div_ceil(1_000))
+}
+
+impl Note {
+    /// `expires` is when the table may free the space.
+    pub fn attributes(&self, expires: UnixMillis) -> Attributes {
+        named([
+            (CHANNEL, text(&self.name)),
+            (ID, number(NOTE_ID)),
+            (VALUE, number(self.value)),
+            (FROM, number(self.from.get())),
+            (WRITER, number(self.writer)),
+            (EXPIRES, expiry(expires)),
+        ])
+    }
+
+    /// Reads what [`Self::attributes`] wrote; `None` where it did not.
+    pub fn read(attributes: &Attributes) -> Option<Self> {
+        let number = |name| read_number(attributes, name);
+        let from = EntryId::new(number(FROM)?).ok()?;
+        Some(Self {
+            name: read_text(attributes, CHANNEL)?,
+            value: number(VALUE)?,
+            from,
+            writer: number(WRITER)?,
+        })
+    }
 }
 
 impl Item {
@@ -48,30 +120,31 @@ impl Item {
 
     /// `expires` is when the table may free the space.
     pub fn attributes(&self, channel: &ChannelName, expires: UnixMillis) -> Attributes {
-        let text = |text: &str| AttributeValue::S(text.to_owned());
-        let number = |n: u64| AttributeValue::N(n.to_string());
-        let mut attributes = vec![
+        let mut attributes = named([
             (CHANNEL, text(&channel.to_string())),
             (ID, number(self.id.get())),
             (TIME, number(self.time.0)),
             (RUN, number(self.run.get())),
             (PREVIOUS, number(self.previous.get())),
             (WRITER, number(self.writer)),
-            // TTL counts in seconds.
-            (EXPIRES, number(expires.0.div_ceil(1_000))),
-        ];
+            (EXPIRES, expiry(expires)),
+        ]);
         if let Some(entry) = &self.entry {
-            attributes.push((BODY, text(&entry.body)));
-            attributes.extend(entry.event.as_ref().map(|event| (EVENT, text(event.as_str()))));
-            attributes.extend(entry.key.as_ref().map(|key| (KEY, text(key))));
+            attributes.extend(named([(BODY, text(&entry.body))]));
+            let event = entry.event.as_ref().map(|event| (EVENT, event.as_str()));
+            let key = entry.key.as_ref().map(|key| (KEY, key.as_str()));
+            let mark =
+                self.mark.as_ref().map(|(mark, draft)| [(MARK, mark.as_str()), (DRAFT, draft.as_str())]);
+            let optional = event.into_iter().chain(key).chain(mark.into_iter().flatten());
+            attributes.extend(optional.map(|(name, value)| (name.to_owned(), text(value))));
         }
-        attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+        attributes
     }
 
     /// Reads what [`Self::attributes`] wrote; `None` where it did not.
     pub fn read(attributes: &Attributes) -> Option<Self> {
-        let number = |name| attributes.get(name)?.as_n().ok()?.parse::<u64>().ok();
-        let text = |name| Some(attributes.get(name)?.as_s().ok()?.clone());
+        let number = |name| read_number(attributes, name);
+        let text = |name| read_text(attributes, name);
         let entry_id = |name| EntryId::new(number(name)?).ok();
         let (id, time) = (entry_id(ID)?, UnixMillis(number(TIME)?));
         let entry = match text(BODY) {
@@ -82,7 +155,24 @@ impl Item {
             None => None,
         };
         let (run, previous) = (entry_id(RUN)?, entry_id(PREVIOUS)?);
-        Some(Self { id, time, run, previous, writer: number(WRITER)?, entry })
+        let mark = text(MARK).map(Digest::stored).zip(text(DRAFT).map(Digest::stored));
+        Some(Self { id, time, run, previous, writer: number(WRITER)?, entry, mark })
+    }
+
+    /// What its sender is told who now posts `draft` by the same key.
+    pub fn replay(&self, draft: &Digest) -> Receipt {
+        let is_same = self.mark.as_ref().is_some_and(|(_, stored)| stored == draft);
+        match &self.entry {
+            Some(Entry { id, body, .. }) if is_same => {
+                Receipt::Replayed(Stored { id: *id, body: body.clone() })
+            }
+            _ => Receipt::KeyReused,
+        }
+    }
+
+    /// Whether it was stored by this key.
+    pub fn is_marked(&self, mark: &Digest) -> bool {
+        self.mark.as_ref().is_some_and(|(marked, _)| marked == mark)
     }
 
     /// The extent of a channel whose newest item this is; `first` is its oldest kept entry.

@@ -6,12 +6,14 @@
 
 mod body;
 mod event;
+mod failure;
 mod feeds;
 mod host;
 mod item;
 mod page;
 mod read;
 mod reply;
+mod senders;
 mod store;
 mod stream;
 mod table;
@@ -21,10 +23,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Method, Response};
+use http::{Method, Request, Response};
 use lambda_runtime::{LambdaEvent, service_fn};
 use ssedge::problem::Problem;
-use ssedge::route::{self, Plan};
+use ssedge::route::{self, Plan, Reader};
 use ssedge::session::{Opening, Session, Terms};
 use ssedge::settings::{LogLevel, Settings};
 use ssedge::time::UnixMillis;
@@ -60,28 +62,47 @@ async fn main() -> Result<(), lambda_runtime::Error> {
 
 impl Function {
     async fn invoke(&self, LambdaEvent { payload, context }: LambdaEvent<Event>) -> Reply {
+        let address = payload.address();
         let (parts, body) = match payload.request() {
             Ok(request) => request,
-            Err(problem) => return reply::whole(problem.response()),
+            // Of a request whose path is none, nothing else is known.
+            Err(problem) => return self.whole(Err(problem), &Request::new(()).into_parts().0),
         };
         let plan = match page::asset(parts.uri.path()) {
             Some(asset) if is_read(&parts.method) => Ok(Plan::Reply(asset)),
-            _ => route::plan(&parts, &self.settings, host::now()),
+            _ => route::plan(&parts, address.as_deref(), &self.settings, host::now()),
         };
         let response = match plan {
-            Ok(Plan::Stream(opening)) if parts.method != Method::HEAD => {
-                let terms = Terms::new(&self.settings).until(UnixMillis(context.deadline));
-                let (starts_after, stream) = stream::open(*opening, terms, self.sources.clone()).await;
-                return reply::streamed(self.finish(route::head_of_stream(starts_after), &parts), stream);
+            Ok(Plan::Stream(opening, reader)) if parts.method != Method::HEAD => {
+                let deadline = UnixMillis(context.deadline);
+                return self.stream(*opening, &reader, deadline, &parts).await;
             }
             Ok(plan) => self.reply(plan, &body).await,
             Err(problem) => Err(problem),
         };
+        self.whole(response, &parts)
+    }
+
+    fn whole(&self, response: Result<Response<Bytes>, Problem>, parts: &Parts) -> Reply {
         let response = response.unwrap_or_else(|problem| {
             reply::log(&problem, self.settings.log_level);
             problem.response()
         });
-        reply::whole(self.finish(response, &parts))
+        reply::whole(self.finish(response, parts))
+    }
+
+    /// Opens a stream while it is found out whether there is room for it.
+    async fn stream(&self, opening: Opening, reader: &Reader, deadline: UnixMillis, parts: &Parts) -> Reply {
+        let terms = Terms::new(&self.settings).expiring(reader.expires).until(deadline);
+        let channel = opening.channel.as_ref().map(|(channel, _)| channel.clone());
+        let ((starts_after, stream), is_admitted) = tokio::join!(
+            stream::open(opening, terms, self.sources.clone()),
+            self.sources.store.admits(channel.as_ref(), reader, &self.settings),
+        );
+        if !is_admitted {
+            return self.whole(Ok(route::overloaded(host::draw())), parts);
+        }
+        reply::streamed(self.finish(route::head_of_stream(starts_after), parts), stream)
     }
 
     fn finish(&self, mut response: Response<Bytes>, parts: &Parts) -> Response<Bytes> {
@@ -96,11 +117,10 @@ impl Function {
             Plan::Read(read) => read.response(store.snapshot(&read.channel, &read.subscribe, now).await?),
             Plan::Message(channel, id) => Plan::message(store.entry(&channel, id, now).await?),
             Plan::Append(append) => {
-                let draft = append.draft(body, &self.settings)?;
-                let entry = store.append(&append.channel, &draft, now).await?;
-                Ok(append.response(entry.id, entry.body))
+                let post = append.post(body, &self.settings)?;
+                append.response(store.append(&append.channel, &post, now).await?, &self.settings)
             }
-            Plan::Stream(opening) => self.head(*opening).await,
+            Plan::Stream(opening, _) => self.head(*opening).await,
             Plan::Page => Err(Problem::NotFound("no page")),
         }
     }

@@ -9,9 +9,10 @@ use ssedge::limits::{PAGE_BYTES, QUERY_ENTRIES, SNAPSHOT_ENTRIES};
 use ssedge::route::Snapshot;
 use ssedge::time::UnixMillis;
 
+use crate::failure::Failure;
 use crate::item::Item;
 use crate::store::Store;
-use crate::table::{Failure, Order};
+use crate::table::Order;
 
 /// Where a reader starts, and kept entries that follow, oldest first.
 struct Reading {

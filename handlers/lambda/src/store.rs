@@ -2,54 +2,89 @@
 
 use std::iter;
 
-use ssedge::channel::{ChannelName, Draft, Entry, EntryId, Extent, Retention};
+use ssedge::access::{Digest, Rate};
+use ssedge::channel::{ChannelName, Draft, Entry, EntryId, Extent, Post, Receipt, Retention, Stored};
 use ssedge::limits::{APPEND_RETRY_MS, CHANNEL_TIMEOUT, QUERY_ENTRIES, TABLE_GRACE};
 use ssedge::settings::Settings;
 use ssedge::time::UnixMillis;
 use tokio::time::{sleep, timeout};
 
+use crate::failure::Failure;
 use crate::host;
 use crate::item::Item;
-use crate::table::{Failure, Order, Put, Table};
+use crate::senders::Known;
+use crate::table::{Order, Put, Table};
 
 /// It keeps nothing in memory, because many processes write to the same channel.
 pub struct Store {
     pub(crate) table: Table,
     pub(crate) retention: Retention,
+    pub(crate) rate: Rate,
 }
 
 impl Store {
     pub fn new(settings: &Settings) -> Self {
-        Self { table: Table::new(settings), retention: settings.retention }
+        Self { table: Table::new(settings), retention: settings.retention, rate: settings.posts() }
     }
 
-    /// Stores the draft as the next entry of the channel.
+    /// Stores the post as the next entry of the channel, unless its sender is too fast or it is stored already.
     pub async fn append(
         &self,
         channel: &ChannelName,
-        draft: &Draft,
+        post: &Post,
         now: UnixMillis,
-    ) -> Result<Entry, Failure> {
-        let behind_others = |_| Failure::new("put: others were first until the time was over");
-        timeout(CHANNEL_TIMEOUT, self.append_in_time(channel, draft, now)).await.map_err(behind_others)?
+    ) -> Result<Receipt, Failure> {
+        let late =
+            |_| Failure::new("put: the table was too slow, or others were first until the time was over");
+        timeout(CHANNEL_TIMEOUT, self.append_in_time(channel, post, now)).await.map_err(late)?
     }
 
     async fn append_in_time(
         &self,
         channel: &ChannelName,
-        draft: &Draft,
+        post: &Post,
         now: UnixMillis,
-    ) -> Result<Entry, Failure> {
+    ) -> Result<Receipt, Failure> {
+        let Some((mark, draft)) = post.mark() else {
+            // Neither needs the other's answer.
+            let (newest, wait) =
+                tokio::try_join!(self.newest(channel), self.take(channel, &post.sender, now))?;
+            return match wait {
+                None => self.write(channel, &post.draft, None, newest, now).await,
+                Some(wait) => Ok(Receipt::TooFast(wait)),
+            };
+        };
+        let newest = self.newest(channel).await?;
+        let newest = match self.known_by(channel, &mark, newest, now).await? {
+            Known::Stored(item) => return Ok(item.replay(&draft)),
+            Known::Nothing(newest) => newest,
+        };
+        match self.take(channel, &post.sender, now).await? {
+            None => self.write(channel, &post.draft, Some((mark, draft)), newest, now).await,
+            Some(wait) => Ok(Receipt::TooFast(wait)),
+        }
+    }
+
+    /// Writes an entry behind `newest`, or behind whatever others write meanwhile; with a mark, unless one of those has
+    /// it, too.
+    async fn write(
+        &self,
+        channel: &ChannelName,
+        draft: &Draft,
+        mark: Option<(Digest, Digest)>,
+        mut newest: Option<Item>,
+        now: UnixMillis,
+    ) -> Result<Receipt, Failure> {
         let writer = host::draw();
-        let mut newest = self.newest(channel).await?;
         let mut pauses = iter::successors(Some(*APPEND_RETRY_MS.start()), |ceiling| {
             Some((ceiling * 2).min(*APPEND_RETRY_MS.end()))
         });
         loop {
             let mut item = self.place(newest.as_ref(), now, writer);
             if !item.is_seal() {
-                let previous = self.newest_body(channel, draft.follows(), now).await?;
+                let previous = self.newest_body(channel, draft.follows(), newest.as_ref(), now).await?;
                 item.entry = Some(draft.clone().into_entry(item.id, item.time, previous.as_deref()));
+                item.mark = mark.clone();
             }
             let expires = item.time + self.retention.age + TABLE_GRACE;
             let is_stored = self.table.put(channel, &item, expires).await? == Put::Stored;
@@ -65,8 +100,15 @@ impl Store {
             // A put whose answer was lost is tried again, and then finds itself.
             let is_ours =
                 there.first().is_some_and(|first| (first.id, first.writer) == (item.id, item.writer));
+            if let (Some((mark, draft)), false) = (&mark, is_ours)
+                && let Some(marked) = there.iter().find(|item| item.is_marked(mark))
+            {
+                return Ok(marked.replay(draft));
+            }
             match item.entry {
-                Some(entry) if is_stored || is_ours => return Ok(entry),
+                Some(Entry { id, body, .. }) if is_stored || is_ours => {
+                    return Ok(Receipt::Stored(Stored { id, body }));
+                }
                 None if is_stored => newest = Some(Item { entry: None, ..item }),
                 _ => newest = there.into_iter().next_back(),
             }
@@ -87,7 +129,7 @@ impl Store {
         };
         // In a channel times never go back.
         let time = newest.map_or(now, |newest| newest.time.max(now));
-        Item { id, time, run, previous, writer, entry: None }
+        Item { id, time, run, previous, writer, entry: None, mark: None }
     }
 
     /// The newest item of a channel.
@@ -95,15 +137,18 @@ impl Store {
         Ok(self.table.query(channel, Order::Newest, 1, None).await?.items.pop())
     }
 
-    /// The body of the newest kept entry with this key.
+    /// The body of the newest kept entry with this key, where `newest` is the newest item of the channel.
     async fn newest_body(
         &self,
         channel: &ChannelName,
         key: Option<&str>,
+        newest: Option<&Item>,
         now: UnixMillis,
     ) -> Result<Option<String>, Failure> {
-        let Some(key) = key else { return Ok(None) };
-        let found = self.first(channel, Order::NewestOf(key, self.retention.oldest_time(now))).await?;
+        let (Some(key), Some(newest)) = (key, newest) else { return Ok(None) };
+        let before = newest.run.max(self.retention.oldest_id(newest.id)).back(1);
+        let order = Order::NewestOf(key, before, self.retention.oldest_time(now));
+        let found = self.first(channel, order).await?;
         Ok(found.and_then(|item| item.entry).map(|entry| entry.body))
     }
 

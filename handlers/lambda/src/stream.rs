@@ -16,10 +16,10 @@ use ssedge::time::UnixMillis;
 use tokio::sync::oneshot;
 
 use crate::body::{Body, Filler, body};
+use crate::failure::Failure;
 use crate::feeds::{Feeds, Subscription};
 use crate::host;
 use crate::store::Store;
-use crate::table::Failure;
 
 /// What all streams of the process share.
 #[derive(Clone)]

@@ -6,19 +6,19 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Config, SharedCredentialsProvider};
-use aws_sdk_dynamodb::error::DisplayErrorContext;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use ssedge::channel::{ChannelName, EntryId};
-use ssedge::limits::QUERY_ENTRIES;
-use ssedge::problem::Problem;
+use ssedge::limits::{QUERY_ENTRIES, TABLE_GRACE};
 use ssedge::settings::Settings;
 use ssedge::time::UnixMillis;
 
+use crate::failure::Failure;
 use crate::host;
-use crate::item::{CHANNEL, ID, Item, KEY, TIME};
+use crate::item::{CHANNEL, ID, Item, KEY, Note, TIME, VALUE};
 
 /// A question takes some milliseconds. One that takes longer than this was lost, and is asked again.
 const ATTEMPT: Duration = Duration::from_millis(1_000);
@@ -28,29 +28,21 @@ const ATTEMPTS: u32 = 3;
 /// Before the second attempt: any pause up to this, then up to twice this.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// The table did not do what it was asked. For the log.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Failure(String);
-
-impl Failure {
-    pub fn new(cause: impl Into<String>) -> Self {
-        Self(cause.into())
-    }
-}
-
-impl From<Failure> for Problem {
-    fn from(Failure(cause): Failure) -> Self {
-        Self::Unavailable { cause }
-    }
-}
-
 /// What became of a put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Put {
     Stored,
     /// There is an item of this id. It may be the very same, if an answer was lost.
     Taken,
+}
+
+/// When a note is not to be overwritten. One that is not there never is.
+#[derive(Clone, Copy, Debug)]
+pub enum Unless {
+    /// Its value is above this.
+    Above(u64),
+    /// Its value is not this.
+    Not(u64),
 }
 
 /// Which items are asked for.
@@ -60,8 +52,8 @@ pub enum Order<'a> {
     After(EntryId),
     /// Newest first.
     Newest,
-    /// Newest first, those with this key that are younger than this.
-    NewestOf(&'a str, UnixMillis),
+    /// Newest first, those with this key after this id that are younger than this.
+    NewestOf(&'a str, EntryId, UnixMillis),
     /// Oldest first, those after this id that are younger than this.
     Kept(EntryId, UnixMillis),
 }
@@ -97,18 +89,42 @@ impl Table {
 
     /// Stores the item, unless there is one of its id. The table may free it after `expires`.
     pub async fn put(&self, channel: &ChannelName, item: &Item, expires: UnixMillis) -> Result<Put, Failure> {
-        let put = self.client.put_item().table_name(&self.name);
-        let put = put.set_item(Some(item.attributes(channel, expires)));
-        let put = put.condition_expression("attribute_not_exists(#id)").expression_attribute_names("#id", ID);
-        match put.send().await {
+        let put = self.client.put_item().set_item(Some(item.attributes(channel, expires)));
+        self.send(put.condition_expression("attribute_not_exists(#id)").expression_attribute_names("#id", ID))
+            .await
+    }
+
+    /// Stores the note, unless there is one that forbids it.
+    pub async fn put_note(&self, note: &Note, unless: Unless, expires: UnixMillis) -> Result<Put, Failure> {
+        let (condition, value) = match unless {
+            Unless::Above(value) => ("attribute_not_exists(#value) OR #value <= :value", value),
+            Unless::Not(value) => ("#value = :value", value),
+        };
+        let put = self.client.put_item().set_item(Some(note.attributes(expires + TABLE_GRACE)));
+        let put = put.condition_expression(condition).expression_attribute_names("#value", VALUE);
+        self.send(put.expression_attribute_values(":value", AttributeValue::N(value.to_string()))).await
+    }
+
+    async fn send(&self, put: PutItemFluentBuilder) -> Result<Put, Failure> {
+        match put.table_name(&self.name).send().await {
             Ok(_) => Ok(Put::Stored),
             Err(e)
                 if e.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) =>
             {
                 Ok(Put::Taken)
             }
-            Err(e) => Err(Failure::new(format!("put: {}", DisplayErrorContext(&e)))),
+            Err(e) => Err(Failure::asking("put", &e)),
         }
+    }
+
+    /// The note of this name, as it is at this moment.
+    pub async fn note(&self, name: &str) -> Result<Option<Note>, Failure> {
+        let query = self.client.query().table_name(&self.name).consistent_read(true).limit(1);
+        let query = query.key_condition_expression("#channel = :channel");
+        let query = query.expression_attribute_names("#channel", CHANNEL);
+        let query = query.expression_attribute_values(":channel", AttributeValue::S(name.to_owned()));
+        let found = query.send().await.map_err(|e| Failure::asking("query", &e))?;
+        found.items().first().map(|note| Note::read(note).ok_or_else(Failure::malformed)).transpose()
     }
 
     /// Asks for at most `limit` items of a channel, as they are at this moment (a strongly consistent read). `from`
@@ -124,7 +140,8 @@ impl Table {
         let channel = AttributeValue::S(channel.to_string());
         let (ascending, after) = match order {
             Order::After(id) | Order::Kept(id, _) => (true, id),
-            Order::Newest | Order::NewestOf(..) => (false, EntryId::BEGINNING),
+            Order::Newest => (false, EntryId::BEGINNING),
+            Order::NewestOf(_, id, _) => (false, id),
         };
         let limit = limit.min(QUERY_ENTRIES).cast_signed();
         let mut query = self
@@ -141,7 +158,7 @@ impl Table {
             .expression_attribute_values(":after", number(after.get()));
         let (filter, key, younger) = match order {
             Order::After(_) | Order::Newest => (None, None, None),
-            Order::NewestOf(key, than) => (Some("#time > :than AND #key = :key"), Some(key), Some(than)),
+            Order::NewestOf(key, _, than) => (Some("#time > :than AND #key = :key"), Some(key), Some(than)),
             Order::Kept(_, than) => (Some("#time > :than"), None, Some(than)),
         };
         query = query.set_filter_expression(filter.map(str::to_owned));
@@ -156,9 +173,8 @@ impl Table {
         if let Some(from) = from {
             query = query.exclusive_start_key(CHANNEL, channel).exclusive_start_key(ID, number(from.get()));
         }
-        let page =
-            query.send().await.map_err(|e| Failure::new(format!("query: {}", DisplayErrorContext(&e))))?;
-        let malformed = || Failure::new("the table holds an item that ssedge did not write");
+        let page = query.send().await.map_err(|e| Failure::asking("query", &e))?;
+        let malformed = Failure::malformed;
         let items = page.items().iter().map(Item::read).collect::<Option<_>>().ok_or_else(malformed)?;
         let next = page.last_evaluated_key().map(|key| {
             let id = key.get(ID)?.as_n().ok()?.parse().ok()?;

@@ -1,6 +1,6 @@
 //! What the platform alone knows: the time, chance, the environment, timers.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
 use js_sys::{JSON, Reflect};
@@ -45,6 +45,11 @@ pub fn settings(env: &Env) -> Result<Rc<Settings>, BadSetting> {
         .with(|settings| settings.get_or_init(|| Settings::parse(Host::Worker, lookup).map(Rc::new)).clone())
 }
 
+/// The address of the client, which Cloudflare writes over whatever the client itself said.
+pub fn address(headers: &http::HeaderMap) -> Option<&str> {
+    headers.get("cf-connecting-ip").and_then(|address| address.to_str().ok())
+}
+
 /// Writes a line of this weight, where the deployment wants such lines.
 pub fn log(wanted: LogLevel, weight: LogLevel, line: &str) {
     match weight {
@@ -55,16 +60,37 @@ pub fn log(wanted: LogLevel, weight: LogLevel, line: &str) {
     }
 }
 
-/// Calls back once, after this many milliseconds.
-pub fn set_timeout(callback: &js_sys::Function, millis: i32) -> i32 {
-    let global: WorkerGlobalScope = js_sys::global().unchecked_into();
-    global
-        .set_timeout_with_callback_and_timeout_and_arguments_0(callback, millis)
-        .expect("setTimeout throws only for what is no function")
+/// The one timer of a stream. It is moved only to an earlier time: one that finds nothing to do is cheaper than one per
+/// message.
+#[derive(Default)]
+pub struct Timer(Cell<Option<(i32, UnixMillis)>>);
+
+impl Timer {
+    /// Calls back at this time, or before.
+    pub fn arm(&self, at: UnixMillis, callback: &Callback) {
+        if self.0.get().is_some_and(|(_, armed)| armed <= at) {
+            return;
+        }
+        self.cancel();
+        let millis = i32::try_from(at.since(now()).as_millis()).unwrap_or(i32::MAX);
+        let handle = global()
+            .set_timeout_with_callback_and_timeout_and_arguments_0(function(callback), millis)
+            .expect("setTimeout throws only for what is no function");
+        self.0.set(Some((handle, at)));
+    }
+
+    /// It has called back.
+    pub fn fired(&self) {
+        self.0.set(None);
+    }
+
+    pub fn cancel(&self) {
+        if let Some((handle, _)) = self.0.take() {
+            global().clear_timeout_with_handle(handle);
+        }
+    }
 }
 
-/// Takes a timeout back.
-pub fn clear_timeout(handle: i32) {
-    let global: WorkerGlobalScope = js_sys::global().unchecked_into();
-    global.clear_timeout_with_handle(handle);
+fn global() -> WorkerGlobalScope {
+    js_sys::global().unchecked_into()
 }

@@ -6,9 +6,12 @@
 
 mod body;
 mod channel;
+mod crowd;
+mod fan_out;
 mod host;
 mod link;
 mod log;
+mod posts;
 mod reply;
 mod stream;
 mod subscription;
@@ -17,12 +20,13 @@ use std::rc::Rc;
 
 use http::{Method, Response as Reply};
 use ssedge::problem::Problem;
-use ssedge::route::{self, Plan};
+use ssedge::route::{self, Plan, Reader};
 use ssedge::session::{Opening, Session, Terms};
 use ssedge::settings::Settings;
 use worker::{Context, Env, Request, Response, Result, event};
 
-use crate::link::{Command, JsFrame, Link, Stored};
+use crate::crowd::Seat;
+use crate::link::{Command, JsFrame, Link};
 use crate::stream::Stream;
 
 pub use channel::Channel;
@@ -57,10 +61,11 @@ struct Exchange {
 
 impl Exchange {
     async fn answer(mut self) -> Result<Response> {
-        let reply = match route::plan(&self.parts, &self.settings, host::now()) {
+        let address = host::address(&self.parts.headers);
+        let reply = match route::plan(&self.parts, address, &self.settings, host::now()) {
             Ok(Plan::Page) => return self.env.assets(ASSETS)?.fetch_request(self.request).await,
-            Ok(Plan::Stream(opening)) if self.parts.method != Method::HEAD => {
-                return self.stream(*opening).await;
+            Ok(Plan::Stream(opening, reader)) if self.parts.method != Method::HEAD => {
+                return self.stream(*opening, reader).await;
             }
             Ok(plan) => self.reply(plan).await,
             Err(problem) => Err(problem),
@@ -87,11 +92,11 @@ impl Exchange {
             Plan::Message(channel, id) => Plan::message(self.link(&channel)?.ask(&Command::Entry(id)).await?),
             Plan::Append(append) => {
                 let body = reply::body(&mut self.request).await.map_err(internal)?;
-                let draft = append.draft(&body, &self.settings)?;
-                let stored: Stored = self.link(&append.channel)?.ask(&Command::Append(draft)).await?;
-                Ok(append.response(stored.id, stored.body))
+                let post = append.post(&body, &self.settings)?;
+                let receipt = self.link(&append.channel)?.ask(&Command::Append(post)).await?;
+                append.response(receipt, &self.settings)
             }
-            Plan::Stream(opening) => Ok(route::head_of_stream(self.start(*opening).await?)),
+            Plan::Stream(opening, _) => Ok(route::head_of_stream(self.start(*opening).await?)),
             Plan::Page => Err(Problem::NotFound("no page")),
         }
     }
@@ -109,13 +114,18 @@ impl Exchange {
         Ok(session.starts_after())
     }
 
-    async fn stream(self, opening: Opening) -> Result<Response> {
+    async fn stream(self, opening: Opening, reader: Reader) -> Result<Response> {
+        let Some(seat) = Seat::take(reader.sender, self.settings.streams_per_sender) else {
+            return Ok(reply::whole(self.finish(route::overloaded(host::seed()))));
+        };
         let link = match &opening.channel {
             Some((channel, _)) => Some(Link::new(&self.env, channel)?),
             None => None,
         };
         let signal = self.request.inner().signal();
-        let (stream, body) = Stream::open(opening, &self.settings, link, &signal).await?;
+        let terms = Terms::new(&self.settings).expiring(reader.expires);
+        let (stream, body) =
+            Stream::open(opening, terms, link, seat, self.settings.log_level, &signal).await?;
         let head = self.finish(route::head_of_stream(stream.starts_after()));
         Ok(reply::streamed(&head, body))
     }

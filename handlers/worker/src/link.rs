@@ -4,7 +4,8 @@ use futures_util::future::{Either, select};
 use js_sys::{ArrayBuffer, Uint8Array};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use ssedge::channel::{Batch, ChannelName, Draft, EntryId, Page, Start, Subscribe};
+use ssedge::access::Sender;
+use ssedge::channel::{Batch, ChannelName, EntryId, Page, Post, Start, Subscribe};
 use ssedge::limits::CHANNEL_TIMEOUT;
 use ssedge::problem::Problem;
 use ssedge::session::Frame;
@@ -15,27 +16,31 @@ use crate::{BINDING, PAGE_HEADER};
 /// A request to a channel, as JSON in the query of its URL.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Command {
-    Append(Draft),
+    Append(Post),
     Read(Subscribe),
     Entry(EntryId),
     /// Where the reader would start; nothing is sent to it.
     Start(Subscribe),
     /// Answered by a WebSocket once the reader is at the head, by one page of entries before.
-    Subscribe(Subscribe),
-}
-
-/// The answer to [`Command::Append`].
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Stored {
-    pub id: EntryId,
-    pub body: String,
+    Subscribe(Subscribe, Sender),
 }
 
 /// The head of the answer to [`Command::Subscribe`].
 #[derive(Debug, Serialize, Deserialize)]
-pub struct PageHead {
-    pub start: Start,
-    pub more: bool,
+pub enum PageHead {
+    Page {
+        start: Start,
+        more: bool,
+    },
+    /// There are as many readers as there may be.
+    Full,
+}
+
+/// The answer to [`Command::Subscribe`].
+pub enum Subscribed {
+    /// With the socket where the reader is live.
+    Page(Page<JsFrame>, Option<WebSocket>),
+    Full,
 }
 
 /// An encoded batch, as it came from the Durable Object: it goes on to the reader without a copy through wasm.
@@ -108,20 +113,21 @@ impl Link {
         self.fetch(command).await.map_err(unavailable)?.json().await.map_err(unavailable)
     }
 
-    /// Subscribes; with the socket where the reader is live.
-    pub async fn subscribe(&self, subscribe: Subscribe) -> Result<(Page<JsFrame>, Option<WebSocket>)> {
-        let mut response = self.fetch(&Command::Subscribe(subscribe)).await?;
+    pub async fn subscribe(&self, subscribe: Subscribe, sender: Sender) -> Result<Subscribed> {
+        let mut response = self.fetch(&Command::Subscribe(subscribe, sender)).await?;
         let head = response.headers().get(PAGE_HEADER)?.unwrap_or_default();
         let head = form_urlencoded::parse(head.as_bytes()).next().map(|(json, _)| json.into_owned());
-        let PageHead { start, more } = serde_json::from_str(&head.unwrap_or_default())?;
+        let PageHead::Page { start, more } = serde_json::from_str(&head.unwrap_or_default())? else {
+            return Ok(Subscribed::Full);
+        };
         if more {
             let bytes = response.bytes().await?;
             let batch = unpack(&Uint8Array::from(&bytes[..]).buffer());
-            return Ok((Page { start, batch, more }, None));
+            return Ok(Subscribed::Page(Page { start, batch, more }, None));
         }
         let socket = response.websocket().ok_or("the channel gave no socket")?;
         // What the page holds comes as the socket's first message.
-        Ok((Page { start, batch: None, more }, Some(socket)))
+        Ok(Subscribed::Page(Page { start, batch: None, more }, Some(socket)))
     }
 
     async fn fetch(&self, command: &Command) -> Result<worker::Response> {
@@ -131,7 +137,7 @@ impl Link {
         let mut init = RequestInit::new();
         init.with_method(Method::Post);
         let request = match command {
-            Command::Subscribe(_) => {
+            Command::Subscribe(..) => {
                 let query: String = form_urlencoded::byte_serialize(json.as_bytes()).collect();
                 let request = Request::new(&format!("https://channel/?{query}"), Method::Get)?;
                 request.headers().set("Upgrade", "websocket")?;

@@ -64,11 +64,11 @@ struct Number {
 }
 
 #[expect(clippy::cast_possible_wrap, reason = "ids and times are below 2^53")]
-const fn integer(n: u64) -> SqlStorageValue {
+pub const fn integer(n: u64) -> SqlStorageValue {
     SqlStorageValue::Integer(n as i64)
 }
 
-fn id(n: u64) -> Result<EntryId> {
+pub fn id(n: u64) -> Result<EntryId> {
     EntryId::new(n).map_err(|e| Error::RustError(format!("stored id {n}: {e}")))
 }
 

@@ -1,34 +1,35 @@
 //! One reader's response: drives a [`Session`] with the channel, the timer, and the reader's leaving.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use futures_util::future::{AbortHandle, abortable};
 use js_sys::Uint8Array;
 use ssedge::channel::{EntryId, Subscribe};
 use ssedge::session::{Chunk, CloseReason, Input, Opening, Output, Session, Terms};
-use ssedge::settings::{LogLevel, Settings};
-use ssedge::time::UnixMillis;
+use ssedge::settings::LogLevel;
 use wasm_bindgen::prelude::Closure;
 use web_sys::{AbortSignal, ReadableStream};
 use worker::wasm_bindgen_futures::spawn_local;
 use worker::{Result, WebSocket};
 
 use crate::body::{Body, Pull};
-use crate::host::{self, Callback, function};
-use crate::link::{JsFrame, Link};
+use crate::crowd::Seat;
+use crate::host::{self, Callback, Timer, function};
+use crate::link::{JsFrame, Link, Subscribed};
 use crate::subscription::{News, Subscription};
 
 /// A stream lives as long as its callbacks: they hold it, and [`Stream::end`] lets them go.
 pub struct Stream {
     session: RefCell<Session<JsFrame>>,
     link: Option<Link>,
+    seat: RefCell<Option<Seat>>,
     log_level: LogLevel,
     body: Rc<Body>,
     subscription: RefCell<Option<Subscription>>,
     /// Gives up what the channel was last asked for.
     asked: RefCell<Option<AbortHandle>>,
-    timer: Cell<Option<(i32, UnixMillis)>>,
+    timer: Timer,
     callbacks: RefCell<Option<Callbacks>>,
 }
 
@@ -50,19 +51,22 @@ impl Stream {
     /// Opens a stream and waits until it is known where it starts. `signal` aborts when the reader leaves.
     pub async fn open(
         opening: Opening,
-        settings: &Settings,
+        terms: Terms,
         link: Option<Link>,
+        seat: Seat,
+        log_level: LogLevel,
         signal: &AbortSignal,
     ) -> Result<(Rc<Self>, ReadableStream)> {
-        let session = Session::open(opening, Terms::new(settings), host::seed(), host::now());
+        let session = Session::open(opening, terms, host::seed(), host::now());
         let stream = Rc::new(Self {
             session: RefCell::new(session),
             link,
-            log_level: settings.log_level,
+            seat: RefCell::new(Some(seat)),
+            log_level,
             body: Rc::default(),
             subscription: RefCell::default(),
             asked: RefCell::default(),
-            timer: Cell::default(),
+            timer: Timer::default(),
             callbacks: RefCell::default(),
         });
         let body = stream.connect(signal)?;
@@ -81,7 +85,7 @@ impl Stream {
     fn connect(self: &Rc<Self>, signal: &AbortSignal) -> Result<ReadableStream> {
         let stream = self.clone();
         let wake = Closure::new(move |_| {
-            stream.timer.set(None);
+            stream.timer.fired();
             stream.feed(Input::Wake);
         });
         let stream = self.clone();
@@ -123,7 +127,9 @@ impl Stream {
                 Output::Unsubscribe => drop(self.subscription.take()),
                 Output::AwaitDrain => self.body.await_drain(),
                 Output::WakeAt(at) => {
-                    self.wake_at(at);
+                    if let Some(callbacks) = &*self.callbacks.borrow() {
+                        self.timer.arm(at, &callbacks.wake);
+                    }
                     return wanted;
                 }
                 Output::Close(reason) => {
@@ -134,28 +140,20 @@ impl Stream {
         }
     }
 
-    /// Moves the one timer only to an earlier time: one that finds nothing to do is cheaper than one per message.
-    fn wake_at(&self, at: UnixMillis) {
-        if let Some((handle, armed)) = self.timer.get() {
-            if armed <= at {
-                return;
-            }
-            host::clear_timeout(handle);
-        }
-        if let Some(callbacks) = &*self.callbacks.borrow() {
-            let millis = i32::try_from(at.since(host::now()).as_millis()).unwrap_or(i32::MAX);
-            self.timer.set(Some((host::set_timeout(function(&callbacks.wake), millis), at)));
-        }
-    }
-
     async fn subscribe(self: Rc<Self>, subscribe: Subscribe) {
-        let Some(link) = &self.link else { return };
-        let (asking, asked) = abortable(link.subscribe(subscribe));
+        let sender = self.seat.borrow().as_ref().map(|seat| seat.sender().clone());
+        let (Some(link), Some(sender)) = (&self.link, sender) else { return };
+        let (asking, asked) = abortable(link.subscribe(subscribe, sender));
         self.asked.replace(Some(asked));
         let Ok(answer) = asking.await else { return };
-        let answer =
-            answer.and_then(|(page, socket)| Ok((page, socket.map(|s| self.attach(s)).transpose()?)));
-        match answer {
+        let page = match answer {
+            Ok(Subscribed::Full) => return self.feed(Input::Full),
+            Ok(Subscribed::Page(page, socket)) => {
+                socket.map(|socket| self.attach(socket)).transpose().map(|socket| (page, socket))
+            }
+            Err(e) => Err(e),
+        };
+        match page {
             Ok((page, subscription)) => {
                 self.subscription.replace(subscription);
                 self.feed(Input::Page(page));
@@ -185,10 +183,9 @@ impl Stream {
 
     fn end(&self, reason: CloseReason) {
         host::log(self.log_level, LogLevel::Info, &format!("a stream ended: {reason}"));
-        if let Some((handle, _)) = self.timer.take() {
-            host::clear_timeout(handle);
-        }
+        self.timer.cancel();
         drop(self.subscription.take());
+        drop(self.seat.take());
         // A request that is over never wakes what still waits in it.
         if let Some(asked) = self.asked.take() {
             asked.abort();

@@ -10,7 +10,7 @@ use crate::sse::EventId;
 /// The id of an entry, or the cursor of a reader: the id after which it wants to go on.
 ///
 /// In one channel the ids are consecutive; in JSON an id is a string of decimal digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct EntryId(u64);
 

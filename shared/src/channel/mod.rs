@@ -8,6 +8,7 @@ mod entry;
 mod id;
 mod name;
 mod pace;
+mod post;
 mod replay;
 
 pub use draft::Draft;
@@ -15,4 +16,5 @@ pub use entry::{Batch, Entry, Filter};
 pub use id::{EntryId, InvalidId, Requested};
 pub use name::ChannelName;
 pub use pace::Pace;
+pub use post::{Post, Receipt, Stored};
 pub use replay::{Extent, Gap, GapReason, Page, Position, Retention, Start, Subscribe};

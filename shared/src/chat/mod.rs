@@ -161,19 +161,21 @@ struct Message<'a> {
 }
 
 impl ChatDraft {
-    /// Reads the body of a POST: `{"user":"ada","text":"hi"}`.
+    /// Reads the body of a POST: `{"user":"ada","text":"hi"}`, where the user may be left out if there is a `speaker`.
     ///
     /// # Errors
     /// [`InvalidBody`] where it is no JSON object or a field is against its rule.
-    pub fn parse(room: Room, body: &[u8]) -> Result<Self, InvalidBody> {
+    pub fn parse(room: Room, body: &[u8], speaker: Option<User>) -> Result<Self, InvalidBody> {
         let body: Body = json::object(body)?;
-        let user = json::string("user", body.user.as_ref())?;
+        let user = match (&body.user, speaker) {
+            (None, Some(speaker)) => speaker,
+            (user, _) => {
+                let user = json::string("user", user.as_ref())?;
+                User::new(user).map_err(InvalidBody::field("user"))?
+            }
+        };
         let text = json::string("text", body.text.as_ref())?;
-        Ok(Self {
-            room,
-            user: User::new(user).map_err(InvalidBody::field("user"))?,
-            text: Text::new(text).map_err(InvalidBody::field("text"))?,
-        })
+        Ok(Self { room, user, text: Text::new(text).map_err(InvalidBody::field("text"))? })
     }
 
     /// The message as one line of JSON: `{"id":"42","room":"lobby","user":"ada","text":"hi","time":"…"}`.
@@ -188,7 +190,7 @@ mod tests {
 
     #[track_caller]
     fn check(body: &str, expected: Result<(), &str>) {
-        let got = ChatDraft::parse(Room::default(), body.as_bytes());
+        let got = ChatDraft::parse(Room::default(), body.as_bytes(), None);
         assert_eq!(
             got.map(|_| ()).map_err(|e| e.to_string()).as_ref().map_err(String::as_str),
             expected.as_ref().map_err(|e| *e),
@@ -241,7 +243,7 @@ mod tests {
     #[test]
     fn a_message_is_one_line_whatever_it_says() {
         let draft =
-            ChatDraft::parse(Room::default(), br#"{"user":"ada","text":"a\nb\u2028c\ufeff"}"#).unwrap();
+            ChatDraft::parse(Room::default(), br#"{"user":"ada","text":"a\nb\u2028c\ufeff"}"#, None).unwrap();
         let line = draft.body(EntryId::new(42).unwrap(), UnixMillis(1_795_341_600_000));
         assert_eq!(
             line,

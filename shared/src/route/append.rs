@@ -1,44 +1,90 @@
 //! Posts: from the body of a request to the entry that is stored.
 
 use bytes::Bytes;
-use http::{Response, StatusCode, header};
+use http::header::HeaderName;
+use http::{HeaderValue, Response, StatusCode, header};
 
 use super::response;
-use crate::channel::{ChannelName, Draft, EntryId};
-use crate::chat::ChatDraft;
+use crate::access::{Caller, Key, Sender};
+use crate::channel::{ChannelName, Draft, Post, Receipt, Stored};
+use crate::chat::{ChatDraft, Room, User};
 use crate::events::NotificationDraft;
 use crate::limits;
 use crate::problem::Problem;
 use crate::settings::Settings;
 use crate::stock::QuoteDraft;
 
+const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
 /// A POST that may go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Append {
     /// Where to.
     pub channel: ChannelName,
+    /// Who posts.
+    pub caller: Caller,
+    /// For whom its rate counts.
+    pub sender: Sender,
+    /// By which it may be posted again.
+    pub key: Option<Key>,
 }
 
 impl Append {
     /// Reads the body, of which the host has taken at most [`limits::BODY_BYTES`] and one byte.
     ///
     /// # Errors
-    /// [`Problem::TooLarge`], [`Problem::Malformed`] or [`Problem::Invalid`].
-    pub fn draft(&self, body: &[u8], settings: &Settings) -> Result<Draft, Problem> {
+    /// [`Problem::TooLarge`], [`Problem::Malformed`] or [`Problem::Invalid`]; [`Problem::Forbidden`] where no grant covers
+    /// the topic that the body names, [`Problem::User`] where it speaks for somebody else.
+    pub fn post(&self, body: &[u8], settings: &Settings) -> Result<Post, Problem> {
         if body.len() > limits::BODY_BYTES {
             return Err(Problem::TooLarge);
         }
-        Ok(match &self.channel {
-            ChannelName::Chat(room) => Draft::Chat(ChatDraft::parse(room.clone(), body)?),
-            ChannelName::Events => Draft::Notification(NotificationDraft::parse(body)?),
+        let draft = match &self.channel {
+            ChannelName::Chat(room) => Draft::Chat(self.message(room.clone(), body)?),
+            ChannelName::Events => {
+                let draft = NotificationDraft::parse(body)?;
+                self.caller.authorize_topic(&draft.topic)?;
+                Draft::Notification(draft)
+            }
             ChannelName::Stock => Draft::Quote(QuoteDraft::parse(&settings.stock_symbols, body)?),
-        })
+        };
+        Ok(Post { draft, sender: self.sender.clone(), key: self.key.clone() })
     }
 
-    /// The answer once the entry is stored: `201`, the entry, and for a message its `Location`.
-    #[must_use]
-    pub fn response(&self, id: EntryId, body: String) -> Response<Bytes> {
-        let mut response = response::json(StatusCode::CREATED, body);
+    /// A message, which the holder of a token says in its own name.
+    fn message(&self, room: Room, body: &[u8]) -> Result<ChatDraft, Problem> {
+        let Some(sub) = self.caller.sub() else { return Ok(ChatDraft::parse(room, body, None)?) };
+        let no_name = |e| Problem::User(format!("the sub of the token is no name for a chat: it {e}"));
+        let speaker = User::new(sub).map_err(no_name)?;
+        let draft = ChatDraft::parse(room, body, Some(speaker.clone()))?;
+        if draft.user == speaker {
+            Ok(draft)
+        } else {
+            Err(Problem::User("must be the sub of the token, or left out".into()))
+        }
+    }
+
+    /// The answer to its sender: `201` with the entry, `200` with the one that was stored by the same key before; for a
+    /// message with its `Location`.
+    ///
+    /// # Errors
+    /// [`Problem::KeyReused`], [`Problem::TooFast`].
+    pub fn response(&self, receipt: Receipt, settings: &Settings) -> Result<Response<Bytes>, Problem> {
+        let (status, stored) = match receipt {
+            Receipt::Stored(stored) => (StatusCode::CREATED, stored),
+            Receipt::Replayed(stored) => (StatusCode::OK, stored),
+            Receipt::KeyReused => return Err(Problem::KeyReused),
+            Receipt::TooFast(wait) => {
+                let Settings { post_rate: rate, post_burst: burst, .. } = *settings;
+                let retry_after = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).div_ceil(1_000).max(1);
+                return Err(Problem::TooFast { rate, burst, retry_after });
+            }
+        };
+        let Stored { id, body } = stored;
+        let mut response = response::json(status, body);
+        if status == StatusCode::OK {
+            response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
+        }
         if let ChannelName::Chat(room) = &self.channel {
             let location = format!("/api/chat/{room}/messages/{id}");
             // A room and an id are visible ASCII, so there is always a header of them.
@@ -46,6 +92,6 @@ impl Append {
                 response.headers_mut().insert(header::LOCATION, location);
             }
         }
-        response
+        Ok(response)
     }
 }

@@ -12,9 +12,10 @@ use percent_encoding::percent_decode_str;
 
 pub use accept::{Representation, negotiate};
 pub use append::Append;
-pub use plan::{Plan, plan};
+pub use plan::{Plan, Reader, plan};
 pub use read::{Read, Snapshot};
-pub use response::{finish, head_of_stream, health, json, preflight};
+pub(crate) use response::secure;
+pub use response::{finish, head_of_stream, health, json, overloaded, preflight};
 
 use crate::channel::{ChannelName, EntryId};
 use crate::chat::Room;

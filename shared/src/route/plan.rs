@@ -1,17 +1,20 @@
 //! From a request to what is to be done, decided once for both hosts.
 
 use bytes::Bytes;
+use http::header::HeaderName;
 use http::request::Parts;
-use http::{HeaderMap, Method, Response, StatusCode, header};
+use http::uri::Authority;
+use http::{Method, Response, StatusCode, header};
 
 use super::append::Append;
 use super::query::Query;
 use super::read::{self, Read};
 use super::response::{self, LAST_EVENT_ID};
 use super::{Representation, Route, negotiate};
-use crate::access::{Action, Caller};
+use crate::access::{Action, Caller, Key, Sender};
 use crate::channel::{ChannelName, EntryId, Filter, Position, Requested, Subscribe};
 use crate::chat::Room;
+use crate::cors;
 use crate::events::Topic;
 use crate::limits;
 use crate::openapi;
@@ -22,6 +25,8 @@ use crate::settings::{Settings, StockSource};
 use crate::stock::listed_symbol;
 use crate::time::UnixMillis;
 
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
 /// What a host is to do.
 #[derive(Clone, Debug)]
 pub enum Plan {
@@ -29,21 +34,36 @@ pub enum Plan {
     Reply(Response<Bytes>),
     /// Send the page.
     Page,
-    /// Open a stream ([`crate::session::Session`]); for a HEAD only find out where it would start.
-    Stream(Box<Opening>),
+    /// Open a stream ([`crate::session::Session`]) for this reader; for a HEAD only find out where it would start.
+    Stream(Box<Opening>, Reader),
     /// Read entries and answer with [`Read::response`].
     Read(Read),
     /// Look one message up and answer with [`message`](Plan::message).
     Message(ChannelName, EntryId),
     /// Read the body and append what it holds.
-    Append(Append),
+    Append(Box<Append>),
 }
 
-/// Decides what a request wants.
+/// For whom a stream is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reader {
+    /// Whose streams are counted.
+    pub sender: Sender,
+    /// When its token expires, if it has one.
+    pub expires: Option<UnixMillis>,
+}
+
+/// Decides what a request wants. `address` is that of the client as the platform saw it: none that a header of the
+/// client's own could say.
 ///
 /// # Errors
 /// The [`Problem`] to answer with.
-pub fn plan(request: &Parts, settings: &Settings, now: UnixMillis) -> Result<Plan, Problem> {
+pub fn plan(
+    request: &Parts,
+    address: Option<&str>,
+    settings: &Settings,
+    now: UnixMillis,
+) -> Result<Plan, Problem> {
     let route = Route::parse(request.uri.path());
     if request.method == Method::OPTIONS {
         let allow = match &route {
@@ -57,7 +77,7 @@ pub fn plan(request: &Parts, settings: &Settings, now: UnixMillis) -> Result<Pla
     let route = route?;
     let reads = request.method == Method::GET || request.method == Method::HEAD;
     let query = Query::new(request.uri.query());
-    let ask = Ask { headers: &request.headers, query, settings, now };
+    let ask = Ask { request, address, query, settings, now };
     match route {
         Route::Feed(channel) if request.method == Method::POST => ask.append(channel),
         _ if !reads => Err(Problem::MethodNotAllowed { allow: route.allow() }),
@@ -70,7 +90,8 @@ pub fn plan(request: &Parts, settings: &Settings, now: UnixMillis) -> Result<Pla
 }
 
 struct Ask<'a> {
-    headers: &'a HeaderMap,
+    request: &'a Parts,
+    address: Option<&'a str>,
     query: Query<'a>,
     settings: &'a Settings,
     now: UnixMillis,
@@ -78,20 +99,17 @@ struct Ask<'a> {
 
 impl Ask<'_> {
     fn header(&self, name: impl header::AsHeaderName) -> Option<&str> {
-        self.headers.get(name).and_then(|value| value.to_str().ok())
+        self.request.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    fn authorize(&self, action: Action, channel: &str) -> Result<(), Problem> {
-        Caller::authenticate(self.headers, self.query.get("access_token"))?.authorize(
-            action,
-            channel,
-            self.settings,
-        )
+    fn caller(&self) -> Result<Caller, Problem> {
+        Caller::authenticate(&self.request.headers, self.query.get("access_token"), self.settings, self.now)
     }
 
     /// Where the reader goes on: the header wins over the query, and either over `history`.
     fn position(&self, history: u32) -> Position {
-        let header = self.headers.get(LAST_EVENT_ID).map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let header =
+            self.request.headers.get(LAST_EVENT_ID).map(|value| String::from_utf8_lossy(value.as_bytes()));
         let cursor = header.as_deref().filter(|id| !id.is_empty()).or_else(|| self.query.get("lastEventId"));
         match cursor.filter(|id| !id.is_empty()) {
             Some(cursor) => Position::After(Requested::new(cursor)),
@@ -101,7 +119,7 @@ impl Ask<'_> {
 
     fn follow(&self, channel: ChannelName) -> Result<Plan, Problem> {
         let accept: Vec<_> =
-            self.headers.get_all(header::ACCEPT).iter().flat_map(|line| line.to_str()).collect();
+            self.request.headers.get_all(header::ACCEPT).iter().flat_map(|line| line.to_str()).collect();
         let representation = negotiate(Some(&accept.join(",")))
             .ok_or(Problem::NotAcceptable("text/event-stream and application/json"))?;
         match channel {
@@ -115,30 +133,22 @@ impl Ask<'_> {
         let topics = self.query.list("topics", limits::TOPICS, Topic::new)?;
         let interval = self.query.interval("tick", true)?;
         let history = self.query.number("history", &limits::EVENTS_HISTORY, 0)?;
-        // A grant of the whole channel covers its topics.
-        if self.authorize(Action::Subscribe, "events").is_err() {
-            match &topics {
-                None => self.authorize(Action::Subscribe, "events/*")?,
-                Some(topics) => {
-                    for topic in topics {
-                        self.authorize(Action::Subscribe, &format!("events/{topic}"))?;
-                    }
-                }
-            }
-        }
+        let caller = self.caller()?;
+        caller.authorize_topics(topics.as_deref())?;
         let filter =
             topics.map_or(Filter::ALL, |topics| Filter::keys(topics.iter().map(ToString::to_string)));
         let subscribe = Subscribe { position: self.position(history), filter, newest: false };
         let pulse = interval.map_or(Pulse::None, Pulse::Clock);
-        Ok(self.log(ChannelName::Events, subscribe, pulse, representation))
+        Ok(self.log(&caller, ChannelName::Events, subscribe, pulse, representation))
     }
 
     fn chat(&self, room: Room, representation: Representation) -> Result<Plan, Problem> {
         let history = self.query.number("history", &limits::CHAT_HISTORY, limits::CHAT_HISTORY_DEFAULT)?;
         let channel = ChannelName::Chat(room);
-        self.authorize(Action::Subscribe, &channel.to_string())?;
+        let caller = self.caller()?;
+        caller.authorize(Action::Subscribe, &channel)?;
         let subscribe = Subscribe { position: self.position(history), filter: Filter::ALL, newest: false };
-        Ok(self.log(channel, subscribe, Pulse::None, representation))
+        Ok(self.log(&caller, channel, subscribe, Pulse::None, representation))
     }
 
     fn stock(&self, representation: Representation) -> Result<Plan, Problem> {
@@ -146,7 +156,8 @@ impl Ask<'_> {
         let symbols = self.query.list("symbols", listed.len(), |name| listed_symbol(listed, name))?;
         let interval = self.query.interval("interval", false)?.unwrap_or_default();
         let history = self.query.number("history", &(0..=limits::STOCK_TICKS), 0)?;
-        self.authorize(Action::Subscribe, "stock")?;
+        let caller = self.caller()?;
+        caller.authorize(Action::Subscribe, &ChannelName::Stock)?;
         if self.settings.stock_source == StockSource::Simulated {
             let symbols = symbols.unwrap_or_else(|| listed.clone());
             if representation == Representation::Snapshot {
@@ -154,7 +165,8 @@ impl Ask<'_> {
                 return Ok(Plan::Reply(read::market(&symbols, tick)));
             }
             let pulse = Pulse::Market { symbols, interval, position: self.position(history) };
-            return Ok(Plan::Stream(Box::new(Opening { channel: None, pulse, conflates: true })));
+            let opening = Opening { channel: None, pulse, conflates: true };
+            return Ok(Plan::Stream(Box::new(opening), self.reader(&caller)));
         }
         let filter =
             symbols.map_or(Filter::ALL, |symbols| Filter::keys(symbols.iter().map(ToString::to_string)));
@@ -162,11 +174,16 @@ impl Ask<'_> {
         let kept = u32::try_from(self.settings.retention.max).unwrap_or(u32::MAX);
         let position = if newest { Position::History(kept) } else { self.position(history) };
         let subscribe = Subscribe { position, filter, newest };
-        Ok(self.log(ChannelName::Stock, subscribe, Pulse::None, representation))
+        Ok(self.log(&caller, ChannelName::Stock, subscribe, Pulse::None, representation))
+    }
+
+    fn reader(&self, caller: &Caller) -> Reader {
+        Reader { sender: caller.sender(self.address), expires: caller.ends() }
     }
 
     fn log(
         &self,
+        caller: &Caller,
         channel: ChannelName,
         subscribe: Subscribe,
         pulse: Pulse,
@@ -176,26 +193,40 @@ impl Ask<'_> {
             Representation::Snapshot => Plan::Read(Read { channel, subscribe }),
             Representation::Stream => {
                 let conflates = channel == ChannelName::Stock;
-                Plan::Stream(Box::new(Opening { channel: Some((channel, subscribe)), pulse, conflates }))
+                let opening = Opening { channel: Some((channel, subscribe)), pulse, conflates };
+                Plan::Stream(Box::new(opening), self.reader(caller))
             }
         }
     }
 
     fn message(&self, room: Room, id: EntryId) -> Result<Plan, Problem> {
         let channel = ChannelName::Chat(room);
-        self.authorize(Action::Subscribe, &channel.to_string())?;
+        self.caller()?.authorize(Action::Subscribe, &channel)?;
         Ok(Plan::Message(channel, id))
     }
 
     fn append(&self, channel: ChannelName) -> Result<Plan, Problem> {
-        let caller = Caller::authenticate(self.headers, self.query.get("access_token"))?;
+        let caller = self.caller()?;
         if channel == ChannelName::Stock && self.settings.stock_source == StockSource::Simulated {
             return Err(Problem::Simulated);
         }
+        if caller.by_cookie() {
+            self.check_origin()?;
+        }
         // Which topic a notification is for stands in its body, which nobody without a grant gets to have read.
-        caller.authorize(Action::Publish, &channel.to_string(), self.settings)?;
+        caller.authorize(Action::Publish, &channel)?;
         self.check_body_headers()?;
-        Ok(Plan::Append(Append { channel }))
+        let key = self.request.headers.get(IDEMPOTENCY_KEY).map(|key| Key::new(key.as_bytes())).transpose();
+        let key = key.map_err(Problem::invalid("Idempotency-Key"))?;
+        let sender = caller.sender(self.address);
+        Ok(Plan::Append(Box::new(Append { channel, caller, sender, key })))
+    }
+
+    fn check_origin(&self) -> Result<(), Problem> {
+        let authority = || self.request.uri.authority().map(Authority::as_str);
+        let host = self.header(header::HOST).or_else(authority);
+        let origin = self.request.headers.get(header::ORIGIN);
+        cors::may_act(&self.settings.allowed_origins, origin, host).then_some(()).ok_or(Problem::Origin)
     }
 
     fn check_body_headers(&self) -> Result<(), Problem> {

@@ -5,8 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::Serialize;
 
+use super::rng::Rng;
 use crate::channel::{EntryId, Gap, GapReason, Requested, Start};
 use crate::json;
+use crate::limits::OVERLOAD_RETRY_MS;
 use crate::sse::{Event, EventName};
 
 /// The first block: when to come back, and the cursor that the stream starts after, so that a reader that is cut
@@ -32,6 +34,16 @@ pub(super) fn gap(gap: &Gap, resumes_after: EntryId) -> Bytes {
 /// When to come back.
 pub(super) fn retry(retry: Duration) -> Bytes {
     Event::new().retry(retry).to_bytes()
+}
+
+/// When to come back to a place that is full.
+pub(super) fn overloaded(rng: &mut Rng) -> Bytes {
+    retry(rng.draw(OVERLOAD_RETRY_MS))
+}
+
+/// All that a stream says for which there is no room.
+pub(crate) fn no_room(seed: u64) -> Bytes {
+    overloaded(&mut Rng::new(seed))
 }
 
 /// The token has expired.

@@ -66,6 +66,12 @@ impl Terms {
         }
     }
 
+    /// The same for a reader whose token is good until then.
+    #[must_use]
+    pub const fn expiring(self, expires: Option<UnixMillis>) -> Self {
+        Self { expires, ..self }
+    }
+
     /// The same on a host that is stopped at `deadline`, in unix ms. One before [`DEADLINE_KNOWN_MS`] is none: local
     /// runtimes count from 1970.
     #[must_use]
@@ -83,6 +89,8 @@ pub enum Input<F> {
     Entries(Batch<F>),
     /// The channel did not answer, or the subscription broke.
     Lost,
+    /// The channel has as many readers as it takes.
+    Full,
     /// So many bytes are with the transport and not yet with the reader. Due before every other input when it
     /// has changed, and once [`Output::AwaitDrain`] asked for it.
     Backlog(usize),
@@ -97,7 +105,7 @@ pub enum Input<F> {
 pub enum Output<F> {
     /// Hand these bytes to the transport: whole blocks of an event stream.
     Send(Chunk<F>),
-    /// Ask the channel; the answer is [`Input::Page`] or [`Input::Lost`].
+    /// Ask the channel; the answer is [`Input::Page`], [`Input::Lost`] or [`Input::Full`].
     Subscribe(Subscribe),
     /// Give the subscription up: what it still delivers is not wanted.
     Unsubscribe,
@@ -133,6 +141,9 @@ pub enum CloseReason {
     /// The channel could not be reached when the stream opened.
     #[error("the channel could not be reached")]
     Unavailable,
+    /// There was no room for it.
+    #[error("the channel has as many readers as it takes")]
+    Full,
     /// The reader left.
     #[error("the reader left")]
     ReaderGone,

@@ -21,6 +21,7 @@ use crate::channel::{Batch, EntryId, Page, Position, Requested, Start, Subscribe
 use crate::limits::{BACKLOG_BYTES, BACKLOG_LOW_BYTES, DEADLINE_MARGIN, FILTER_CURSOR, RESUBSCRIBE_MS};
 use crate::sse::HEARTBEAT;
 use crate::time::UnixMillis;
+pub(crate) use blocks::no_room;
 pub use io::{Chunk, CloseReason, Frame, Input, Opening, Output, Terms};
 pub use pulse::Pulse;
 use pulse::{Beat, Beats};
@@ -115,6 +116,7 @@ impl<F: Frame> Session<F> {
             Input::Entries(batch) if self.upstream == Upstream::Live => self.entries(batch, now),
             Input::Entries(_) => {}
             Input::Lost => self.lost(now),
+            Input::Full => self.overloaded(CloseReason::Full, now),
             Input::Backlog(bytes) => self.drained(bytes, now),
             Input::Wake => self.wake(now),
             Input::ReaderGone => {
@@ -230,15 +232,19 @@ impl<F: Frame> Session<F> {
 
     fn lost(&mut self, now: UnixMillis) {
         if self.cursor.is_none() {
-            let retry = self.rng.draw(crate::limits::OVERLOAD_RETRY_MS);
-            self.send_own(blocks::retry(retry), now);
-            self.close(CloseReason::Unavailable);
+            self.overloaded(CloseReason::Unavailable, now);
         } else if matches!(self.upstream, Upstream::Asked | Upstream::Live) {
             let ceiling = RESUBSCRIBE_MS.start().saturating_mul(1 << self.losses.min(16));
             let pause = self.rng.draw(0..=ceiling.min(*RESUBSCRIBE_MS.end()));
             self.losses += 1;
             self.upstream = Upstream::Down { until: now + pause };
         }
+    }
+
+    fn overloaded(&mut self, reason: CloseReason, now: UnixMillis) {
+        let block = blocks::overloaded(&mut self.rng);
+        self.send_own(block, now);
+        self.close(reason);
     }
 
     fn await_drain(&mut self, now: UnixMillis) {

@@ -1,15 +1,10 @@
-//! Who may do what: grants by pattern, and the callers that hold them.
+//! Grants: which channels may be read, and which written to.
 
 use std::fmt;
 use std::str::FromStr;
 
-use http::header::{self, HeaderMap};
-
-use crate::problem::Problem;
-use crate::settings::Settings;
-
-/// The cookie that may carry a token, since `EventSource` cannot set a header.
-pub const TOKEN_COOKIE: &str = "ssedge_token";
+/// The channel of all topics.
+const EVENTS: &str = "events";
 
 /// What a grant allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +48,10 @@ impl Pattern {
             None => self.0 == channel,
         }
     }
+
+    fn covers_topics(&self) -> bool {
+        matches!(&*self.0, "*" | EVENTS) || self.0.starts_with("events/")
+    }
 }
 
 impl FromStr for Pattern {
@@ -74,15 +73,47 @@ pub struct Grants {
 }
 
 impl Grants {
+    /// The grants of a token, from the patterns that it names. What is no pattern grants nothing.
+    pub(super) fn of_token(subscribe: &[String], publish: &[String]) -> Self {
+        let patterns = |list: &[String]| list.iter().filter_map(|pattern| pattern.parse().ok()).collect();
+        Self { subscribe: patterns(subscribe), publish: patterns(publish) }
+    }
+
+    fn patterns(&self, action: Action) -> &[Pattern] {
+        match action {
+            Action::Subscribe => &self.subscribe,
+            Action::Publish => &self.publish,
+        }
+    }
+
     /// Whether one of the grants covers the channel.
     #[must_use]
     pub fn allow(&self, action: Action, channel: &str) -> bool {
-        let patterns = match action {
-            Action::Subscribe => &self.subscribe,
-            Action::Publish => &self.publish,
-        };
-        patterns.iter().any(|pattern| pattern.covers(channel))
+        self.patterns(action).iter().any(|pattern| pattern.covers(channel))
     }
+
+    /// Whether one of the grants covers the topic: by itself, or with the whole of `events`.
+    #[must_use]
+    pub fn allow_topic(&self, action: Action, topic: &str) -> bool {
+        self.allow(action, EVENTS) || self.allow(action, &topic_channel(topic))
+    }
+
+    /// Whether one of the grants covers any topic at all.
+    #[must_use]
+    pub fn allow_some_topic(&self, action: Action) -> bool {
+        self.patterns(action).iter().any(Pattern::covers_topics)
+    }
+
+    /// Whether the grants cover every topic.
+    #[must_use]
+    pub fn allow_all_topics(&self, action: Action) -> bool {
+        self.patterns(action).iter().any(|pattern| matches!(&*pattern.0, "*" | EVENTS | "events/*"))
+    }
+}
+
+/// What a topic is called in a grant.
+pub(super) fn topic_channel(topic: &str) -> String {
+    format!("{EVENTS}/{topic}")
 }
 
 /// A comma-separated list, as ANONYMOUS writes it: `subscribe *, publish chat/*`. The empty text grants nothing.
@@ -99,52 +130,6 @@ impl FromStr for Grants {
             }
         }
         Ok(grants)
-    }
-}
-
-/// Who asks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Caller {
-    /// Somebody without a token.
-    Anonymous,
-}
-
-impl Caller {
-    /// Who asks, by the token in `Authorization: Bearer`, else the cookie `ssedge_token`, else the query
-    /// parameter `access_token`.
-    ///
-    /// # Errors
-    /// [`Problem::Unauthorized`] for any token: there is no key that one could have been made with.
-    pub fn authenticate(headers: &HeaderMap, access_token: Option<&str>) -> Result<Self, Problem> {
-        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        let bearer = text(header::AUTHORIZATION)
-            .and_then(|value| value.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, token)| token.trim());
-        let cookie = || {
-            let pairs = text(header::COOKIE)?.split(';').filter_map(|pair| pair.trim().split_once('='));
-            pairs.into_iter().find(|(name, _)| *name == TOKEN_COOKIE).map(|(_, token)| token)
-        };
-        // A cookie that was cleared is no token.
-        match [bearer, cookie(), access_token].into_iter().flatten().find(|token| !token.is_empty()) {
-            None => Ok(Self::Anonymous),
-            Some(_) => Err(Problem::Unauthorized("this deployment takes none")),
-        }
-    }
-
-    /// Whether the caller may do this to the channel.
-    ///
-    /// # Errors
-    /// [`Problem::Forbidden`] where no grant covers it.
-    pub fn authorize(&self, action: Action, channel: &str, settings: &Settings) -> Result<(), Problem> {
-        match self {
-            // Events and quotes speak for the service itself: whatever ANONYMOUS says, they want a token.
-            Self::Anonymous if action == Action::Publish && !channel.starts_with("chat/") => {
-                Err(Problem::Forbidden { action, channel: channel.to_owned() })
-            }
-            Self::Anonymous if settings.anonymous.allow(action, channel) => Ok(()),
-            Self::Anonymous => Err(Problem::Forbidden { action, channel: channel.to_owned() }),
-        }
     }
 }
 
@@ -187,5 +172,27 @@ mod tests {
         assert_eq!("publish".parse::<Grants>(), Err(InvalidGrant::Shape));
         assert_eq!("publish *,".parse::<Grants>(), Err(InvalidGrant::Shape));
         assert_eq!("write *".parse::<Grants>(), Err(InvalidGrant::Shape));
+    }
+
+    #[test]
+    fn topics_are_granted_one_by_one_or_all_together() {
+        let check = |grants: &str, one: bool, some: bool, all: bool| {
+            let grants: Grants = grants.parse().unwrap();
+            let publish = Action::Publish;
+            let got = (
+                grants.allow_topic(publish, "orders"),
+                grants.allow_some_topic(publish),
+                grants.allow_all_topics(publish),
+            );
+            assert_eq!(got, (one, some, all), "{grants:?}");
+        };
+        for all in ["publish *", "publish events", "publish events/*"] {
+            check(all, true, true, true);
+        }
+        check("publish events/orders", true, true, false);
+        check("publish events/order", false, true, false);
+        for none in ["publish chat/*", "subscribe *", "publish eventsx/*", "publish Events/orders", ""] {
+            check(none, false, false, false);
+        }
     }
 }

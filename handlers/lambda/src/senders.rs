@@ -1,0 +1,150 @@
+//! What is known of senders: how fast they are, and which keys they used. All processes share it, as notes in the table.
+
+use std::time::Duration;
+
+use ssedge::access::{Digest, Micros, Rate, Sender, micros};
+use ssedge::channel::{ChannelName, EntryId};
+use ssedge::limits::{
+    ADMISSION_TIMEOUT, APPEND_RETRY_MS, IDEMPOTENCY_PATIENCE, IDEMPOTENCY_WINDOW, INVOCATION_SECS,
+};
+use ssedge::route::Reader;
+use ssedge::settings::{LogLevel, Settings};
+use ssedge::time::UnixMillis;
+use tokio::time::{sleep, timeout};
+
+use crate::failure::Failure;
+use crate::host;
+use crate::item::{Item, Note};
+use crate::store::Store;
+use crate::table::{Order, Put, Unless};
+
+/// What the log says of a key.
+pub enum Known {
+    /// What was stored by it.
+    Stored(Item),
+    /// Nothing; up to this item, the newest of the channel.
+    Nothing(Option<Item>),
+}
+
+impl Store {
+    /// Takes a token from the sender's bucket for this channel. If there is none: how long it takes until there is.
+    pub async fn take(
+        &self,
+        channel: &ChannelName,
+        sender: &Sender,
+        now: UnixMillis,
+    ) -> Result<Option<Duration>, Failure> {
+        self.take_from(format!("bucket {channel} {}", sender.as_str()), self.rate, now).await
+    }
+
+    /// Whether there is room for one more stream of this reader. On AWS nobody tells that a reader left, so what is
+    /// counted is how many were opened in the time that one lives. A table that does not answer refuses nobody.
+    pub async fn admits(&self, channel: Option<&ChannelName>, reader: &Reader, settings: &Settings) -> bool {
+        let life = settings.stream_life.unwrap_or(Duration::from_secs(INVOCATION_SECS));
+        let of_sender = settings.streams_per_sender.map(|most| (most, reader.sender.as_str().to_owned()));
+        let of_channel = settings.streams_per_channel.zip(channel.map(ToString::to_string));
+        for (most, whose) in of_sender.into_iter().chain(of_channel) {
+            let taking = self.take_from(format!("streams {whose}"), Rate::per_span(most, life), host::now());
+            match timeout(ADMISSION_TIMEOUT, taking).await {
+                Ok(Ok(Some(_))) => return false,
+                Ok(Ok(None)) => {}
+                Ok(Err(failure)) => {
+                    host::log(
+                        settings.log_level,
+                        LogLevel::Warn,
+                        &format!("a stream was not counted: {failure}"),
+                    );
+                }
+                Err(_) => host::log(settings.log_level, LogLevel::Warn, "a stream was not counted in time"),
+            }
+        }
+        true
+    }
+
+    async fn take_from(
+        &self,
+        name: String,
+        rate: Rate,
+        now: UnixMillis,
+    ) -> Result<Option<Duration>, Failure> {
+        let note = |full_at: Micros| Note { name: name.clone(), value: full_at, ..Note::default() };
+        // Most buckets are full, and then no question is needed.
+        let (mut full_at, mut unless) = (0, Unless::Above(micros(now)));
+        loop {
+            let then = match rate.take(full_at, now) {
+                Ok(then) => then,
+                Err(wait) => return Ok(Some(wait)),
+            };
+            let expires = UnixMillis(then.div_ceil(1_000));
+            if self.table.put_note(&note(then), unless, expires).await? == Put::Stored {
+                return Ok(None);
+            }
+            full_at = self.table.note(&name).await?.map_or(0, |note| note.value);
+            unless = if full_at == 0 { Unless::Above(micros(now)) } else { Unless::Not(full_at) };
+        }
+    }
+
+    /// Looks for what was stored by this key. The first who asks claims it, and notes how far the log had come: all
+    /// that is ever stored by the key is behind that, so who has read the log from there on knows whether there is
+    /// anything. Whoever knows that there is nothing may store, because its put fails if somebody else was first.
+    pub async fn known_by(
+        &self,
+        channel: &ChannelName,
+        mark: &Digest,
+        newest: Option<Item>,
+        now: UnixMillis,
+    ) -> Result<Known, Failure> {
+        let writer = host::draw();
+        let from = newest.as_ref().map_or(EntryId::BEGINNING, |newest| newest.id);
+        let name = format!("key {channel} {}", mark.as_str());
+        let claim = Note { name, value: now.0, from, writer };
+        let unless = Unless::Above((now - IDEMPOTENCY_WINDOW).0);
+        if self.table.put_note(&claim, unless, now + IDEMPOTENCY_WINDOW).await? == Put::Stored {
+            return Ok(Known::Nothing(newest));
+        }
+        let claimed = self.table.note(&claim.name).await?;
+        let Some(claimed) = claimed.filter(|claimed| claimed.writer != writer) else {
+            return Ok(Known::Nothing(newest));
+        };
+        let (mut newest, mut from) = (newest, claimed.from);
+        loop {
+            let (found, last) = self.find(channel, from, mark).await?;
+            if let Some(item) = found {
+                return Ok(Known::Stored(item));
+            }
+            if let Some(last) = last {
+                from = last.id;
+                newest = Some(last);
+            }
+            // Who claimed it is most probably about to store. Whether it does is not to be waited for.
+            if host::now().since(UnixMillis(claimed.value)) >= IDEMPOTENCY_PATIENCE {
+                return Ok(Known::Nothing(newest));
+            }
+            sleep(host::jitter(*APPEND_RETRY_MS.end())).await;
+        }
+    }
+
+    /// Reads on from `after` until an entry has the mark; with the last item that was read.
+    async fn find(
+        &self,
+        channel: &ChannelName,
+        after: EntryId,
+        mark: &Digest,
+    ) -> Result<(Option<Item>, Option<Item>), Failure> {
+        let (mut last, mut from) = (None, None);
+        loop {
+            let order = Order::After(after);
+            let found = self.table.query(channel, order, ssedge::limits::QUERY_ENTRIES, from).await?;
+            from = found.next;
+            for item in found.items {
+                if item.is_marked(mark) {
+                    return Ok((Some(item), last));
+                }
+                last = Some(item);
+            }
+            if from.is_none() {
+                return Ok((None, last));
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! What senders did lately: how fast they post, and by which keys.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use ssedge::access::{Micros, Rate, Sender};
+use ssedge::channel::{Post, Receipt, Stored};
+use ssedge::limits::{BUCKETS, IDEMPOTENCY_WINDOW, OBJECT_MEMORY};
+use ssedge::time::UnixMillis;
+use worker::{Result, SqlStorage};
+
+use crate::log::{id, integer};
+
+/// Made by the first post with a key. A newer row has a greater number.
+const KEYS: &str = "
+    CREATE TABLE IF NOT EXISTS keys (
+        number INTEGER PRIMARY KEY, mark TEXT NOT NULL UNIQUE, time INTEGER NOT NULL, draft TEXT NOT NULL,
+        id INTEGER NOT NULL, body TEXT NOT NULL);";
+/// Made by the first sender whose bucket may fill more slowly than an object forgets.
+const FILLING: &str = "
+    CREATE TABLE IF NOT EXISTS buckets (sender TEXT PRIMARY KEY, full_at INTEGER NOT NULL) WITHOUT ROWID;";
+/// Two for each one that comes, so that the table does not grow.
+const FORGET_KEYS: &str = "
+    DELETE FROM keys WHERE time <= ?1 AND number IN (SELECT number FROM keys ORDER BY number LIMIT 2)";
+
+pub struct Posts {
+    sql: SqlStorage,
+    rate: Rate,
+    /// When the bucket of each sender is full again. One that fills before the object can be evicted is nowhere else.
+    buckets: RefCell<HashMap<Sender, Micros>>,
+}
+
+#[derive(Deserialize)]
+struct KeyRow {
+    draft: String,
+    id: u64,
+    body: String,
+}
+
+#[derive(Deserialize)]
+struct BucketRow {
+    full_at: Micros,
+}
+
+impl Posts {
+    pub fn new(sql: SqlStorage, rate: Rate) -> Self {
+        Self { sql, rate, buckets: RefCell::default() }
+    }
+
+    /// What becomes of a post that is not to be stored.
+    pub fn refuse(&self, post: &Post, now: UnixMillis) -> Result<Option<Receipt>> {
+        if let Some((mark, draft)) = post.mark() {
+            self.sql.exec(KEYS, None)?;
+            let query = "SELECT draft, id, body FROM keys WHERE mark = ?1 AND time > ?2";
+            let bindings = vec![mark.as_str().into(), integer((now - IDEMPOTENCY_WINDOW).0)];
+            if let Some(KeyRow { draft: first, id: n, body }) =
+                self.sql.exec(query, bindings)?.to_array()?.pop()
+            {
+                let is_same = first == draft.as_str();
+                let stored = Stored { id: id(n)?, body };
+                return Ok(Some(if is_same { Receipt::Replayed(stored) } else { Receipt::KeyReused }));
+            }
+        }
+        match self.rate.take(self.full_at(&post.sender)?, now) {
+            Ok(full_at) => self.fill(&post.sender, full_at, now).map(|()| None),
+            Err(wait) => Ok(Some(Receipt::TooFast(wait))),
+        }
+    }
+
+    /// Remembers what was stored by a key.
+    pub fn stored(&self, post: &Post, stored: &Stored, now: UnixMillis) -> Result<()> {
+        let Some((mark, draft)) = post.mark() else { return Ok(()) };
+        self.sql.exec(FORGET_KEYS, vec![integer((now - IDEMPOTENCY_WINDOW).0)])?;
+        let row = vec![
+            mark.as_str().into(),
+            integer(now.0),
+            draft.as_str().into(),
+            integer(stored.id.get()),
+            stored.body.as_str().into(),
+        ];
+        let query = "INSERT OR REPLACE INTO keys (mark, time, draft, id, body) VALUES (?1, ?2, ?3, ?4, ?5)";
+        self.sql.exec(query, row).map(drop)
+    }
+
+    /// Frees what nobody can ask for any more.
+    pub fn expire(&self, now: UnixMillis) -> Result<()> {
+        self.sql.exec(KEYS, None)?;
+        self.sql
+            .exec("DELETE FROM keys WHERE time <= ?1", vec![integer((now - IDEMPOTENCY_WINDOW).0)])
+            .map(drop)
+    }
+
+    /// Whether an empty bucket may outlive the object's memory.
+    fn fills_slowly(&self) -> bool {
+        let memory = UnixMillis(0) + OBJECT_MEMORY;
+        self.rate.latest(UnixMillis(0)) + self.rate.interval() > ssedge::access::micros(memory)
+    }
+
+    fn full_at(&self, sender: &Sender) -> Result<Micros> {
+        if let Some(full_at) = self.buckets.borrow().get(sender) {
+            return Ok(*full_at);
+        }
+        if !self.fills_slowly() {
+            return Ok(0);
+        }
+        self.sql.exec(FILLING, None)?;
+        let query = "SELECT full_at FROM buckets WHERE sender = ?1";
+        let row: Option<BucketRow> = self.sql.exec(query, vec![sender.as_str().into()])?.to_array()?.pop();
+        Ok(row.map_or(0, |row| row.full_at))
+    }
+
+    fn fill(&self, sender: &Sender, full_at: Micros, now: UnixMillis) -> Result<()> {
+        let now = ssedge::access::micros(now);
+        let mut buckets = self.buckets.borrow_mut();
+        if buckets.len() >= BUCKETS {
+            buckets.retain(|_, full_at| *full_at > now);
+        }
+        buckets.insert(sender.clone(), full_at);
+        if !self.fills_slowly() {
+            return Ok(());
+        }
+        self.sql.exec("DELETE FROM buckets WHERE full_at <= ?1", vec![integer(now)])?;
+        let row = vec![sender.as_str().into(), integer(full_at)];
+        self.sql.exec("INSERT OR REPLACE INTO buckets VALUES (?1, ?2)", row).map(drop)
+    }
+}

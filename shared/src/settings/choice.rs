@@ -1,0 +1,78 @@
+//! The values of settings that are neither numbers nor texts.
+
+use std::fmt;
+
+/// The host that the core runs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// A Cloudflare Worker.
+    Worker,
+    /// An AWS Lambda function.
+    Lambda,
+}
+
+impl Host {
+    /// Its name in `/healthz`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Worker => "worker",
+            Self::Lambda => "lambda",
+        }
+    }
+}
+
+/// Where quotes come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StockSource {
+    /// The simulated market.
+    Simulated,
+    /// `POST /api/stock`.
+    Published,
+}
+
+/// Who may read answers in a browser.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origins {
+    /// Any page, without credentials.
+    Any,
+    /// These, as the `Origin` header writes them, with credentials.
+    Listed(Vec<String>),
+}
+
+/// How much a host logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// Nothing.
+    Off,
+    /// What somebody should be woken for.
+    Error,
+    /// What mends itself.
+    Warn,
+    /// One line per end of a stream.
+    Info,
+    /// Also one line per request that was refused.
+    Debug,
+}
+
+/// A key of tokens. Its `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub(super) const fn new(key: String) -> Self {
+        Self(key)
+    }
+
+    /// The key: the bytes of the text.
+    #[must_use]
+    pub const fn bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
