@@ -16,8 +16,6 @@ use crate::client::{Client, PATIENCE};
 
 /// The table's name in all tests.
 const TABLE: &str = "ssedge";
-/// dynalite wants a signature, and takes any.
-const ANY_SIGNATURE: &str = "AWS4-HMAC-SHA256 Credential=local/20260101/local/dynamodb/aws4_request, SignedHeaders=host, Signature=local";
 
 /// How the platform is set.
 #[derive(Clone, Copy, Debug)]
@@ -97,29 +95,6 @@ impl Table {
     /// It answers again, also what it was asked meanwhile.
     pub fn resume(&self) {
         self.signal(Signal::SIGCONT);
-    }
-
-    /// What it has of a channel, by id: the items as DynamoDB's JSON writes them.
-    pub async fn items(&self, channel: &str) -> Vec<Value> {
-        let question = json!({
-            "TableName": TABLE,
-            "ConsistentRead": true,
-            "KeyConditionExpression": "channel = :channel",
-            "ExpressionAttributeValues": { ":channel": { "S": channel } },
-        });
-        let answer = reqwest::Client::new()
-            .post(format!("http://127.0.0.1:{}", self.port))
-            .header("Content-Type", "application/x-amz-json-1.0")
-            .header("X-Amz-Target", "DynamoDB_20120810.Query")
-            .header("X-Amz-Date", "20260101T000000Z")
-            .header("Authorization", ANY_SIGNATURE)
-            .body(question.to_string());
-        let answer =
-            answer.send().await.expect("the table answers").text().await.expect("it does to the end");
-        let mut answer: Value = serde_json::from_str(&answer).expect("it answers JSON");
-        let Value::Array(items) = answer["Items"].take() else { panic!("{question}: {answer}") };
-        assert!(answer["LastEvaluatedKey"].is_null(), "these are not all: {answer}");
-        items
     }
 
     fn signal(&self, signal: Signal) {
