@@ -276,6 +276,27 @@ fn template_yaml_has_the_settings_and_their_defaults() {
     }
 }
 
+/// A second stack would make the function half as large again, which is time at each cold start.
+#[test]
+fn there_is_one_tls_stack_and_one_http() {
+    const OTHERS: [&str; 4] = ["aws-config", "aws-lc", "native-tls", "openssl-sys"];
+    let lock = read("Cargo.lock");
+    let quoted = |line: &str| line.split('"').nth(1).unwrap().to_owned();
+    let lines: Vec<_> = lock.lines().collect();
+    let named = lines.windows(2).filter(|lines| lines[0].starts_with("name = "));
+    let packages: Vec<_> = named.map(|lines| (quoted(lines[0]), quoted(lines[1]))).collect();
+    for (name, version) in &packages {
+        let other = OTHERS.iter().find(|other| name.starts_with(**other));
+        assert_eq!(other, None, "{name} {version}");
+    }
+    for (name, parts) in [("rustls", 3), ("ring", 3), ("hyper", 1), ("http", 1)] {
+        let versions = packages.iter().filter(|(package, _)| package == name);
+        let versions: BTreeSet<_> =
+            versions.map(|(_, version)| version.split('.').take(parts).collect::<Vec<_>>()).collect();
+        assert_eq!(versions.len(), 1, "{name}: {versions:?}");
+    }
+}
+
 #[test]
 fn files_stay_short() {
     for (under, ending, most) in [
@@ -500,6 +521,25 @@ fn the_readme_lists_every_setting() {
     }
     assert_eq!(row(&table, "STOCK_SYMBOLS")[1], format!("{} made-up ones", DEFAULT_SYMBOLS.len()));
     assert_eq!(row(&table, "STOCK_SYMBOLS")[2], format!("up to {}", limits::STOCK_SYMBOLS));
+}
+
+/// The two commands of `cargo lambda watch`: the table that is started is the one that the function is told of.
+#[test]
+fn the_readme_starts_the_table_that_it_names() {
+    let readme = read("README.md");
+    let between = |from: &str, to: &str| readme.split(from).nth(1).unwrap().split(to).next().unwrap();
+    let table: Value = serde_json::from_str(between("(echo '", "'; cat) | ")).unwrap();
+    let variables: BTreeMap<_, _> = between("--env-var ", "\n")
+        .split(',')
+        .map(|variable| variable.split_once('=').unwrap_or_else(|| panic!("{variable} has no value")))
+        .collect();
+    let settings = Settings::parse(Host::Lambda, |name| variables.get(name).map(|value| (*value).to_owned()));
+    let settings = settings.unwrap_or_else(|bad| panic!("{bad}"));
+    assert_eq!(table["table"], *settings.table_name);
+    assert_eq!(settings.table_endpoint, Some(format!("http://127.0.0.1:{}", table["port"])));
+    for name in ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
+        assert!(variables.contains_key(name), "the SDK signs with {name}");
+    }
 }
 
 fn row<'a>(table: &'a [Vec<String>], name: &str) -> &'a [String] {

@@ -210,6 +210,22 @@ mod tests {
         );
     }
 
+    /// What `sam local invoke` is given, and nothing beside it.
+    #[test]
+    fn the_events_for_trying_it_are_requests() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/lambda");
+        let events = [
+            ("chat-post.json", "POST /api/chat", r#"{"user":"ada","text":"hi"}"#),
+            ("chat-stream.json", "GET /api/chat?history=2", ""),
+            ("healthz.json", "GET /healthz", ""),
+        ];
+        for (file, request_line, body) in events {
+            let event = std::fs::read_to_string(format!("{folder}/{file}")).unwrap();
+            check(&event, request_line, &[], body);
+        }
+        assert_eq!(std::fs::read_dir(folder).unwrap().count(), events.len());
+    }
+
     #[test]
     fn the_address_is_the_one_that_the_platform_saw() {
         for event in [
