@@ -6,6 +6,7 @@ mod bundle;
 mod dev;
 mod process;
 mod repo;
+mod schemathesis;
 mod setup;
 mod test;
 mod weight;
