@@ -1,12 +1,13 @@
-// A DynamoDB for local runs: dynalite, with the table that the function wants. Its one argument is JSON:
-// {"port": 8000, "state": "folder", "table": "ssedge"}; without a folder it keeps everything in memory. Once it
+// A DynamoDB for local runs: dynalite, with the table that the function wants. The first line of its standard input is
+// JSON: {"port": 8000, "state": "folder", "table": "ssedge"}; without a folder it keeps everything in memory. Once it
 // serves, it prints {"port": 8000}. It ends when its standard input does.
 //
 // It has no TTL: what has expired is not read, but stays in the folder.
 import dynalite from "dynalite";
 import { once } from "node:events";
+import { ended, settings } from "./input.mjs";
 
-const { port, state, table } = JSON.parse(process.argv[2]);
+const { port, state, table } = settings;
 const server = dynalite({ path: state, createTableMs: 0 });
 server.listen(port, "127.0.0.1");
 await once(server, "listening");
@@ -50,4 +51,4 @@ console.log(JSON.stringify({ port: server.address().port }));
 const stop = () => process.exit(0);
 process.on("SIGTERM", stop);
 process.on("SIGINT", stop);
-process.stdin.on("end", stop).resume();
+ended.then(stop);

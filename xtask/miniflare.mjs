@@ -9,8 +9,11 @@ import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import { basename, dirname, join } from "node:path";
 import { unstable_getMiniflareWorkerOptions, unstable_readConfig } from "wrangler";
+import { ended } from "./input.mjs";
 
 const CONFIG = "wrangler.toml";
+/** Settings come from who starts this. Without a file, and this is none, wrangler would look for .dev.vars and .env. */
+const NO_FILE = `${CONFIG}/none`;
 /** A client may close its half and still wait for a short answer. */
 const FAREWELL_MS = 500;
 
@@ -23,7 +26,7 @@ export const { name } = unstable_readConfig({ config: CONFIG });
  */
 export async function serve({ port, state, vars, around }) {
   // `modulesRules` tell wrangler's bundler what a file is. worker-build has bundled already, into two modules.
-  const { workerOptions, main } = unstable_getMiniflareWorkerOptions(CONFIG);
+  const { workerOptions, main } = unstable_getMiniflareWorkerOptions(CONFIG, undefined, { envFiles: [NO_FILE] });
   const { modulesRules, ...worker } = workerOptions;
   const modulesRoot = dirname(main);
   const modules = [
@@ -65,13 +68,12 @@ export async function serve({ port, state, vars, around }) {
   front.listen(port, "127.0.0.1");
   await once(front, "listening");
 
-  // It ends when its standard input does, so it does not outlive what started it.
   const stop = async () => {
     await miniflare.dispose();
     process.exit(0);
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
-  process.stdin.on("end", stop);
+  ended.then(stop);
   return { miniflare, port: front.address().port };
 }

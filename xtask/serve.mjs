@@ -1,6 +1,6 @@
-// Serves the built Worker. Its one argument is JSON: {"port": 8787, "state": "folder", "vars": {"NAME": "value"}}.
-// It ends when its standard input does.
+// Serves the built Worker. The first line of its standard input is JSON:
+// {"port": 8787, "state": "folder", "vars": {"NAME": "value"}}. It ends when its standard input does.
+import { settings } from "./input.mjs";
 import { serve } from "./miniflare.mjs";
 
-await serve(JSON.parse(process.argv[2]));
-process.stdin.resume();
+await serve(settings);

@@ -52,7 +52,7 @@ pub const APPEND_RETRY_MS: RangeInclusive<u64> = 10..=250;
 /// than a client waits that was told to try again.
 pub const IDEMPOTENCY_PATIENCE: Duration = Duration::from_millis(900);
 /// Longest time that a stream waits for being counted. A table that is slow is no reason to refuse it.
-pub const ADMISSION_TIMEOUT: Duration = Duration::from_millis(500);
+pub const ADMISSION_TIMEOUT: Duration = Duration::from_secs(2);
 /// Seconds that an invocation lives at most, and with it a stream that has no other end.
 pub const INVOCATION_SECS: u64 = 900;
 /// How long a channel counts as lively after an entry: its readers ask at the shortest interval.

@@ -13,9 +13,9 @@ const START_MS = 60_000;
 const BUILT = join(process.env.CARGO_TARGET_DIR ?? "target", "local");
 const TABLE = "ssedge";
 
-/** The programs of each host: what to run, given the port, the folder for its state and the settings. */
+/** The programs of each host, given the port, the folder for its state and the settings: what to run, and what to tell it. */
 const HOSTS = {
-  worker: async (port, state, vars) => [["xtask/serve.mjs", JSON.stringify({ port, state, vars })]],
+  worker: async (port, state, vars) => [["xtask/serve.mjs", { port, state, vars }]],
   lambda: async (port, state, vars) => {
     const table = await freePort();
     // Streams that pages have left live on, each in a process, and pages are reloaded faster than people do.
@@ -27,8 +27,8 @@ const HOSTS = {
     };
     const emulator = { port, function: join(BUILT, "ssedge-lambda"), concurrency: 200, environment };
     return [
-      ["xtask/dynalite.mjs", JSON.stringify({ port: table, state, table: TABLE })],
-      [join(BUILT, "ssedge-emulator"), JSON.stringify(emulator)],
+      ["xtask/dynalite.mjs", { port: table, state, table: TABLE }],
+      [join(BUILT, "ssedge-emulator"), emulator],
     ];
   },
 };
@@ -82,11 +82,13 @@ class Host {
     await until(() => this.#answers());
   }
 
-  /** Each program ends when its standard input does, so none outlives the tests. */
-  #spawn([script, ...parameters]) {
-    const isScript = script.endsWith(".mjs");
-    const [program, rest] = isScript ? [process.execPath, [script, ...parameters]] : [script, parameters];
-    const child = spawn(program, rest, { stdio: ["pipe", "pipe", "pipe"] });
+  /** Each program is told by the first line of its standard input, and ends with it, so none outlives the tests. */
+  #spawn([script, told]) {
+    const [program, parameters] = script.endsWith(".mjs") ? [process.execPath, [script]] : [script, []];
+    const child = spawn(program, parameters, { stdio: ["pipe", "pipe", "pipe"] });
+    // One that ended before it was told is seen by who waits for it.
+    child.stdin.on("error", () => {});
+    child.stdin.write(`${JSON.stringify(told)}\n`);
     for (const output of [child.stdout, child.stderr]) output.on("data", (text) => (this.#log += text));
     return child;
   }

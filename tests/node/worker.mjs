@@ -1,8 +1,8 @@
 // Serves the built Worker for tests that break things, inside a module that can look at a channel and crash it.
-// usage: node worker.mjs '{"port": 0, "state": "folder", "vars": {"NAME": "value"}}', from the top of the repository.
-// Each line of standard input is a command, {"do": "evict", "channel": "chat/lobby", "webSockets": "close"}; each
-// line of standard output is the answer to one, {"ok": value} or {"error": text}. The first says {"ok": port}.
-import { createInterface } from "node:readline";
+// The first line of standard input is that of xtask/serve.mjs. Each further one is a command,
+// {"do": "evict", "channel": "chat/lobby", "webSockets": "close"}; each line of standard output is the answer to one,
+// {"ok": value} or {"error": text}. The first says {"ok": port}.
+import { lines, settings } from "../../xtask/input.mjs";
 import { name, serve } from "../../xtask/miniflare.mjs";
 
 const around = (main) => `
@@ -61,11 +61,11 @@ export default class extends WorkerEntrypoint {
 }
 `;
 
-const { miniflare, port } = await serve({ ...JSON.parse(process.argv[2]), around });
+const { miniflare, port } = await serve({ ...settings, around });
 const say = (answer) => process.stdout.write(`${JSON.stringify(answer)}\n`);
 say({ ok: port });
 
-for await (const line of createInterface({ input: process.stdin })) {
+for await (const line of lines) {
   const { do: command, webSockets, ...rest } = JSON.parse(line);
   try {
     if (command === "evict") {

@@ -2,16 +2,17 @@
 
 #![allow(clippy::missing_panics_doc, reason = "a host that cannot be asked is a failed test")]
 
+mod raw;
 mod source;
 mod stream;
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use tokio::time::timeout;
 
+pub use raw::Connection;
 pub use source::EventSource;
 pub use ssedge::sse::Message;
 pub use stream::{End, Heard, Stream};
@@ -46,15 +47,37 @@ impl Answer {
 pub struct Client {
     http: reqwest::Client,
     base: String,
+    headers: HeaderMap,
 }
 
 impl Client {
     /// `base` is the URL of the host, without a path.
     #[must_use]
     pub fn new(base: &str) -> Self {
-        // A connection that is kept might be closed by the host just when it is used again.
-        let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0);
-        Self { http: http.build().expect("a client without TLS needs nothing"), base: base.to_owned() }
+        Self { http: http(None), base: base.to_owned(), headers: HeaderMap::new() }
+    }
+
+    /// The same host, asked from 127.0.0.`n`. Behind the local Lambda the address of the connection is what counts; the
+    /// Worker believes what Cloudflare says, and in workerd without Cloudflare that may be anybody.
+    #[must_use]
+    pub fn from_address(&self, n: u8) -> Self {
+        let address = Ipv4Addr::new(127, 0, 0, n);
+        let asked = Self { http: http(Some(address)), ..self.clone() };
+        asked.with("CF-Connecting-IP", &address.to_string())
+    }
+
+    /// The same with this header in every request that does not have its own.
+    #[must_use]
+    pub fn with(&self, name: &str, value: &str) -> Self {
+        let mut with = self.clone();
+        with.headers.extend(header_map(&[(name, value)]));
+        with
+    }
+
+    /// The same by somebody who holds this token.
+    #[must_use]
+    pub fn bearing(&self, token: &str) -> Self {
+        self.with(header::AUTHORIZATION.as_str(), &format!("Bearer {token}"))
     }
 
     /// The URL of `path`.
@@ -90,7 +113,8 @@ impl Client {
         headers: &[(&str, &str)],
         body: Option<&str>,
     ) -> reqwest::Result<reqwest::Response> {
-        let mut request = self.http.request(method, self.url(path)).headers(header_map(headers));
+        let request = self.http.request(method, self.url(path)).headers(self.headers.clone());
+        let mut request = request.headers(header_map(headers));
         if let Some(body) = body {
             request = request.body(body.to_owned());
         }
@@ -147,22 +171,31 @@ impl Client {
         Ok(Stream::new(self.send(Method::GET, path, headers, None).await?))
     }
 
-    /// Sends these bytes over a connection of their own and answers all that comes back, as text. The request
-    /// must make the host close the connection.
+    /// Sends these bytes over a connection of their own and answers all that comes back, as text. The request must make
+    /// the host close the connection.
     pub async fn raw(&self, request: &[u8]) -> String {
-        let address = self.base.trim_start_matches("http://");
-        let exchange = timeout(PATIENCE, async {
-            let mut connection = TcpStream::connect(address).await?;
-            connection.write_all(request).await?;
-            let mut answer = Vec::new();
-            connection.read_to_end(&mut answer).await?;
-            Ok::<_, std::io::Error>(String::from_utf8_lossy(&answer).into_owned())
-        });
-        exchange
-            .await
-            .unwrap_or_else(|_| panic!("no answer in {PATIENCE:?} to {}", String::from_utf8_lossy(request)))
-            .expect("the host takes connections")
+        let mut connection = self.connect().await;
+        connection.send(request).await;
+        connection.rest().await
     }
+
+    /// A connection to the host.
+    pub async fn connect(&self) -> Connection {
+        Connection::open(self.authority()).await
+    }
+
+    /// Host and port, as the header `Host` has them.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        self.base.trim_start_matches("http://")
+    }
+}
+
+fn http(from: Option<Ipv4Addr>) -> reqwest::Client {
+    // A connection that is kept might be closed by the host just when it is used again.
+    let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0);
+    let http = http.local_address(from.map(Into::into));
+    http.build().expect("a client without TLS needs nothing")
 }
 
 fn header_map(headers: &[(&str, &str)]) -> HeaderMap {

@@ -18,20 +18,27 @@ macro_rules! cases {
 }
 
 mod access;
+mod attack;
 mod chat;
 mod cors;
+mod crowds;
 mod errors;
 mod events;
 mod groups;
 mod hostile;
+mod idempotency;
+mod injection;
 mod negotiation;
 mod others;
+mod publishing;
+mod rates;
 mod resume;
 mod retention;
 mod rotation;
 mod snapshots;
 mod stock;
 mod streams;
+mod tokens;
 
 use std::any::Any;
 use std::collections::BTreeMap;

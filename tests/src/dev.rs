@@ -1,8 +1,11 @@
-//! `cargo xtask dev`, as somebody sees it who types it.
+//! `cargo xtask dev` and `cargo xtask token`, as somebody sees them who types them.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a helper fails as the test does")]
+
+pub mod vars;
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{OnceLock, mpsc};
 use std::thread;
@@ -19,20 +22,51 @@ const START: Duration = Duration::from_secs(120);
 /// What the command itself promises.
 const END: Duration = Duration::from_secs(5);
 
-/// The command. It is built once and run without cargo, which could not be asked to end it.
-fn xtask(arguments: &[&str]) -> Command {
+/// A command. It is built once and run without cargo, which could not be asked to end it.
+fn xtask(command: &str, arguments: &[&str]) -> Command {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
         let build = Command::new(cargo).args(["build", "--quiet", "--package", "xtask"]).status();
         assert!(build.unwrap().success(), "xtask cannot be built");
     });
-    let mut command = Command::new(built("debug", "xtask"));
-    command.arg("dev").args(arguments).env("CARGO_MANIFEST_DIR", root().join("xtask")).stdin(Stdio::null());
-    command
+    let mut xtask = Command::new(built("debug", "xtask"));
+    xtask.arg(command).args(arguments).env("CARGO_MANIFEST_DIR", root().join("xtask")).stdin(Stdio::null());
+    xtask.env_remove("AUTH_SECRET");
+    xtask
 }
 
-/// The command, running. Dropping it ends it.
+/// `cargo xtask dev`, without what is set for this checkout.
+fn dev(arguments: &[&str]) -> Command {
+    let mut dev = xtask("dev", arguments);
+    if !arguments.contains(&"--dev-vars") {
+        dev.args(["--dev-vars", "/dev/null"]);
+    }
+    dev
+}
+
+/// What `cargo xtask token` printed.
+#[derive(Debug)]
+pub struct Minted {
+    /// Its standard output, which is the token alone, on a line.
+    pub token: String,
+    /// Its standard error.
+    pub said: String,
+}
+
+/// Mints a token by the secret in this file.
+#[must_use]
+pub fn token(dev_vars: &Path, arguments: &[&str]) -> Minted {
+    let mut token = xtask("token", arguments);
+    let Output { status, stdout, stderr } = token.arg("--dev-vars").arg(dev_vars).output().unwrap();
+    let (stdout, said) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
+    assert!(status.success(), "{arguments:?}: {said}");
+    let token = stdout.strip_suffix('\n').unwrap_or_else(|| panic!("no line: {stdout:?}"));
+    assert!(token.split('.').count() == 3 && !token.contains(char::is_whitespace), "no token: {stdout:?}");
+    Minted { token: token.to_owned(), said }
+}
+
+/// `cargo xtask dev`, running. Dropping it ends it.
 #[derive(Debug)]
 pub struct Dev {
     child: Child,
@@ -44,7 +78,7 @@ impl Dev {
     /// Waits until it has said everything that it says.
     #[must_use]
     pub fn start(arguments: &[&str]) -> Self {
-        let child = xtask(arguments).stdout(Stdio::piped()).spawn().unwrap();
+        let child = dev(arguments).stdout(Stdio::piped()).spawn().unwrap();
         let mut dev = Self { child, greeting: Vec::new() };
         let lines = BufReader::new(dev.child.stdout.take().unwrap()).lines();
         let (say, said) = mpsc::channel();
@@ -84,6 +118,14 @@ impl Dev {
             family.insert(*pid);
         }
         family
+    }
+
+    /// The arguments of all of these, as everybody on the machine can list them.
+    #[must_use]
+    pub fn arguments(&self) -> String {
+        let pids: Vec<_> = self.family().iter().map(ToString::to_string).collect();
+        let listing = Command::new("ps").args(["-o", "args=", "-p", &pids.join(",")]).output().unwrap();
+        String::from_utf8(listing.stdout).unwrap()
     }
 
     /// Sends it the signal and waits until it and all that it started have ended.
@@ -149,7 +191,7 @@ pub fn run_line(line: &str, enough: impl Fn(&str) -> bool) -> String {
 /// Sees it end with an error that says all of this.
 #[track_caller]
 pub fn refused(arguments: &[&str], says: &[&str]) {
-    let mut child = xtask(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = dev(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let deadline = Instant::now() + PATIENCE;
     while matches!(child.try_wait(), Ok(None)) && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(20));

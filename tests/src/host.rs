@@ -7,6 +7,7 @@ mod rig;
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
+use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+use serde_json::{Value, json};
 
 use crate::client::Client;
 
@@ -107,22 +109,19 @@ impl Host {
         let vars: serde_json::Map<_, _> =
             vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
         Self::start("worker", state, output, |port| {
-            let arguments = serde_json::json!({ "port": port, "state": state.path(), "vars": vars });
-            let mut node = Command::new(root().join("node_modules/.bin/node"));
-            node.arg(script).arg(arguments.to_string()).current_dir(root());
-            node
+            (node(script), json!({ "port": port, "state": state.path(), "vars": vars }))
         })
         .await
     }
 
-    /// Starts what `command` says, on a port that was free a moment ago, until it answers.
+    /// Starts what `program` says, and tells it what it says, on a port that was free a moment ago, until it answers.
     ///
     /// Where it answers on its standard output, that is a pipe; elsewhere it is the log, as its errors are.
     async fn start(
         name: &'static str,
         state: &Folder,
         output: fn(File) -> Stdio,
-        command: impl Fn(u16) -> Command,
+        program: impl Fn(u16) -> (Command, Value),
     ) -> Self {
         let logs = Folder::new();
         let mut failures = String::new();
@@ -130,11 +129,9 @@ impl Host {
             let port = free_port();
             let log = logs.path().join(format!("{attempt}.log"));
             let file = File::create(&log).expect("a log can be written");
-            let mut command = command(port);
+            let (mut command, settings) = program(port);
             command.stdout(output(file.try_clone().expect("a file can be shared"))).stderr(file);
-            // Its input ends with this process, however it ends, and with its input it ends itself.
-            let child = command.stdin(Stdio::piped()).process_group(0).spawn();
-            let child = child.unwrap_or_else(|e| panic!("{command:?} cannot be started: {e}"));
+            let child = spawn(&mut command, &settings);
             let client = Client::new(&format!("http://127.0.0.1:{port}"));
             let (state, _logs) = (state.clone(), logs.clone());
             let mut host = Self { name, client, port, state, log, _logs, child: Some(child) };
@@ -218,6 +215,23 @@ impl Drop for Host {
             eprintln!("--- the log of {}:\n{}", self.name, self.log());
         }
     }
+}
+
+/// A script in Node 24.
+fn node(script: &str) -> Command {
+    let mut node = Command::new(root().join("node_modules/.bin/node"));
+    node.arg(script).current_dir(root());
+    node
+}
+
+/// Starts a program in a group of its own, with the settings as the first line of its input. That input ends with
+/// this process, however it ends, and with its input the program does.
+fn spawn(command: &mut Command, settings: &Value) -> Child {
+    let child = command.stdin(Stdio::piped()).process_group(0).spawn();
+    let child = child.unwrap_or_else(|e| panic!("{command:?} cannot be started: {e}"));
+    // One that has ended already says why in its log.
+    let _ = writeln!(child.stdin.as_ref().expect("its input is a pipe"), "{settings}");
+    child
 }
 
 fn kill_group(leader: &Child) {

@@ -5,5 +5,7 @@ pub mod contract;
 pub mod dev;
 pub mod document;
 pub mod host;
+pub mod secrets;
 pub mod stream;
+pub mod token;
 pub mod world;

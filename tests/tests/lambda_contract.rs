@@ -42,6 +42,21 @@ async fn holds_where_nobody_may_do_anything() {
     check(contract::LOCKED).await;
 }
 
+#[tokio::test]
+async fn holds_with_tokens() {
+    check(contract::TOKENS).await;
+}
+
+#[tokio::test]
+async fn holds_where_posts_are_few() {
+    check(contract::RATES).await;
+}
+
+#[tokio::test]
+async fn holds_where_streams_are_few() {
+    check(contract::CROWD).await;
+}
+
 /// Where a Worker answers, a function does not start.
 #[tokio::test]
 async fn a_bad_setting_stops_the_start_with_a_sentence() {

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic, and so may its helpers")]
 
 use nix::sys::signal::Signal;
-use ssedge_tests::dev::{Dev, refused, run_line};
+use ssedge_tests::dev::{Dev, refused, run_line, vars};
 use ssedge_tests::host::Folder;
 
 #[tokio::test]
@@ -43,6 +43,16 @@ async fn as_many_requests_are_open_as_it_says() {
     assert_eq!((first.status, second.status), (200, 200));
     assert_eq!(dev.client().get("/healthz", &[]).await.status, 429);
     dev.end_by(Signal::SIGTERM);
+}
+
+#[tokio::test]
+async fn a_secret_is_in_no_list_of_processes() {
+    vars::the_file_is_read_and_not_shown("lambda").await;
+}
+
+#[tokio::test]
+async fn a_token_that_was_minted_is_accepted() {
+    vars::a_minted_token_is_accepted("lambda").await;
 }
 
 #[test]

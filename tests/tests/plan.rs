@@ -230,6 +230,9 @@ fn the_first_token_that_is_there_decides() {
     check("", bad, &good, Some(401));
     check("", "", bad, Some(401));
     check("", "", "", Some(403));
+    // Bytes that no token has make a bad one, and not none.
+    check("\u{e9}", &good, &good, Some(401));
+    check("", "\u{e9}", &good, Some(401));
 }
 
 #[test]

@@ -38,6 +38,21 @@ async fn holds_where_nobody_may_do_anything() {
 }
 
 #[tokio::test]
+async fn holds_with_tokens() {
+    check(contract::TOKENS).await;
+}
+
+#[tokio::test]
+async fn holds_where_posts_are_few() {
+    check(contract::RATES).await;
+}
+
+#[tokio::test]
+async fn holds_where_streams_are_few() {
+    check(contract::CROWD).await;
+}
+
+#[tokio::test]
 async fn holds_with_a_bad_setting() {
     check(contract::BAD).await;
 }

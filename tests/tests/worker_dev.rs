@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, TcpListener};
 
 use nix::sys::signal::Signal;
 use ssedge_tests::client::PATIENCE;
-use ssedge_tests::dev::{Dev, refused, run_line};
+use ssedge_tests::dev::{Dev, refused, run_line, vars};
 use ssedge_tests::host::{Folder, free_port};
 
 #[tokio::test]
@@ -64,6 +64,16 @@ async fn history_outlives_the_server_and_ids_go_on() {
     dev.end_by(Signal::SIGTERM);
 }
 
+#[tokio::test]
+async fn a_secret_is_in_no_list_of_processes() {
+    vars::the_file_is_read_and_not_shown("worker").await;
+}
+
+#[tokio::test]
+async fn a_token_that_was_minted_is_accepted() {
+    vars::a_minted_token_is_accepted("worker").await;
+}
+
 #[test]
 fn a_busy_port_is_a_sentence() {
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -82,6 +92,21 @@ fn a_bad_setting_is_a_sentence() {
         ("HEARTBEAT_SECS", &["NAME=VALUE"]),
     ] {
         refused(&["worker", "--port", "0", "--var", setting], says);
+    }
+}
+
+#[test]
+fn a_bad_line_of_the_file_is_a_sentence() {
+    let folder = Folder::new();
+    let file = folder.path().join("vars");
+    let path = file.to_str().unwrap();
+    for (line, says) in [
+        ("hunter2", "line 2 of"),
+        ("HUNTER=2", "the settings are ANONYMOUS"),
+        ("AUTH_SECRET=hunter2", "AUTH_SECRET is bad: it must be at least 32 bytes"),
+    ] {
+        std::fs::write(&file, format!("# local\n{line}\n")).unwrap();
+        refused(&["worker", "--port", "0", "--dev-vars", path], &[says]);
     }
 }
 

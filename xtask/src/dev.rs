@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use ssedge::settings::{self, Settings};
 
 use self::server::{Platform, Server};
+use crate::dev_vars::DevVars;
 use crate::repo::Repo;
 use crate::{Host, bundle, setup};
 
@@ -24,9 +25,11 @@ pub struct Dev {
     /// The port on 127.0.0.1; 0 takes any that is free [default: 8787, or 9000 for lambda]
     #[arg(long)]
     port: Option<u16>,
-    /// A setting for this run
+    /// A setting for this run, which wins over that of the file; secrets belong into the file
     #[arg(long = "var", value_name = "NAME=VALUE")]
     vars: Vec<Var>,
+    #[command(flatten)]
+    dev_vars: DevVars,
     /// The folder where channels are kept [default: .state/worker or .state/lambda]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
@@ -82,12 +85,18 @@ pub fn dev(repo: &Repo, dev: &Dev) -> Result<()> {
     if host == settings::Host::Worker && (dev.concurrency.is_some() || dev.timeout.is_some()) {
         bail!("--concurrency and --timeout are for `cargo xtask dev lambda`: a Worker has neither");
     }
+    let from_file = dev.dev_vars.read(repo)?;
     let mut vars: BTreeMap<_, _> =
-        dev.vars.iter().map(|var| (var.name.as_str(), var.value.as_str())).collect();
+        from_file.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    vars.extend(dev.vars.iter().map(|var| (var.name.as_str(), var.value.as_str())));
     if host == settings::Host::Lambda {
         vars.entry("TABLE_NAME").or_insert("ssedge");
     }
     check_settings(host, &vars)?;
+    if !from_file.is_empty() {
+        let names: Vec<_> = from_file.keys().map(String::as_str).collect();
+        eprintln!("settings of {}: {}", dev.dev_vars.name().display(), names.join(", "));
+    }
     let port = free_port(dev.port.unwrap_or(default_port))?;
     let state = repo.path(dev.state.as_deref().unwrap_or(Path::new(default_state)));
     let _state_lock = lock_state(&state)?;

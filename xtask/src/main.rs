@@ -4,11 +4,13 @@ mod bench;
 mod browser;
 mod bundle;
 mod dev;
+mod dev_vars;
 mod process;
 mod repo;
 mod schemathesis;
 mod setup;
 mod test;
+mod token;
 mod weight;
 
 use std::process::ExitCode;
@@ -28,6 +30,13 @@ struct Cli {
 enum Command {
     /// Serve on this machine: the Worker from workerd, or the function from an emulated Lambda
     Dev(dev::Dev),
+    /// Mint a token for a server on this machine, and print it
+    ///
+    /// It is signed with AUTH_SECRET: that of the environment, else that of .dev.vars, which `cargo xtask dev` reads.
+    /// Where neither has one, a random one is added to .dev.vars. What the token says comes on standard error, so
+    /// that TOKEN=$(cargo xtask token …) is the token alone. Its holder may do what --subscribe and --publish say and
+    /// nothing else: what ANONYMOUS grants is for those without a token.
+    Token(token::Token),
     /// Run every check
     Test {
         /// Only the checks that need no host
@@ -71,6 +80,7 @@ fn run(command: &Command) -> anyhow::Result<()> {
     process::stop_on_signals(if matches!(command, Command::Dev(_)) { 0 } else { 130 })?;
     match command {
         Command::Dev(options) => dev::dev(&repo, options),
+        Command::Token(options) => token::token(&repo, options),
         Command::Test { fast } => test::test(&repo, *fast),
         Command::Build { host: Host::Worker } => {
             setup::setup(&repo)?;

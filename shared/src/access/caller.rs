@@ -1,6 +1,8 @@
 //! Callers: who asks, by which token, and what they may do.
 
-use http::header::{self, HeaderMap};
+use std::borrow::Cow;
+
+use http::header::{self, HeaderMap, HeaderValue};
 
 use super::grant::topic_channel;
 use super::token::Token;
@@ -38,11 +40,11 @@ impl Caller {
         now: UnixMillis,
     ) -> Result<Self, Problem> {
         // A token that was cleared is none.
-        let present = |token: &&str| !token.is_empty();
+        let present = |token: &String| !token.is_empty();
         let (token, by_cookie) = match (bearer(headers).filter(present), cookie(headers).filter(present)) {
             (Some(token), _) => (token, false),
             (None, Some(token)) => (token, true),
-            (None, None) => match access_token.filter(present) {
+            (None, None) => match access_token.map(str::to_owned).filter(present) {
                 Some(token) => (token, false),
                 None => return Ok(Self::anonymous(settings)),
             },
@@ -50,7 +52,7 @@ impl Caller {
         let keys =
             settings.auth_secret.iter().flat_map(|key| [Some(key), settings.auth_secret_previous.as_ref()]);
         let Token { sub, grants, ends } =
-            Token::read(token, keys.flatten(), now).map_err(Problem::Unauthorized)?;
+            Token::read(&token, keys.flatten(), now).map_err(Problem::Unauthorized)?;
         Ok(Self { grants, sub, ends: Some(ends), has_token: true, by_cookie })
     }
 
@@ -127,17 +129,20 @@ impl Caller {
     }
 }
 
-fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
+/// The text of a header, whatever bytes it has: a token with strange ones is a bad token, and not none.
+fn text(value: &HeaderValue) -> Cow<'_, str> {
+    String::from_utf8_lossy(value.as_bytes())
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = text(headers, header::AUTHORIZATION)?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+fn bearer(headers: &HeaderMap) -> Option<String> {
+    let value = text(headers.get(header::AUTHORIZATION)?);
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
 }
 
-fn cookie(headers: &HeaderMap) -> Option<&str> {
-    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == TOKEN_COOKIE).map(|(_, token)| token)
+fn cookie(headers: &HeaderMap) -> Option<String> {
+    headers.get_all(header::COOKIE).iter().map(text).find_map(|line| {
+        let mut pairs = line.split(';').filter_map(|pair| pair.trim().split_once('='));
+        pairs.find(|(name, _)| *name == TOKEN_COOKIE).map(|(_, token)| token.to_owned())
+    })
 }

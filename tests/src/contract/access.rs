@@ -1,6 +1,9 @@
 //! § 6: what ANONYMOUS grants.
 
+use serde_json::json;
+
 use super::{Case, Context, problem};
+use crate::token::{HEADER, PREVIOUS, now, signed};
 
 pub(super) const STRICT: &[Case] = cases! {
     "§ 6", "ANONYMOUS grants a channel, a prefix or all, and no more" => partial;
@@ -9,6 +12,7 @@ pub(super) const STRICT: &[Case] = cases! {
 
 pub(super) const LOCKED: &[Case] = cases! {
     "§ 6", "an empty ANONYMOUS grants nothing" => nothing;
+    "§ 6", "without AUTH_SECRET a token of AUTH_SECRET_PREVIOUS is none" => no_key;
     "§ 6", "what is no channel needs no grant" => open_to_all;
 };
 
@@ -39,6 +43,15 @@ async fn nothing(c: Context) {
     problem(&c.client.post_json("/api/chat", HI).await, 403, None, &["no grant to publish chat/lobby"]);
     // Whoever may not post does not learn more about its body.
     problem(&c.client.post_json("/api/chat", "{").await, 403, None, &[]);
+}
+
+async fn no_key(c: Context) {
+    let claims = json!({ "exp": now() + 60, "subscribe": ["*"], "publish": ["*"] }).to_string();
+    let holder = c.client.bearing(&signed(PREVIOUS, HEADER, &claims));
+    for path in ["/api/events", "/api/stock", "/api/chat"] {
+        problem(&holder.get(path, &[]).await, 401, None, &["token"]);
+        problem(&holder.post_json(path, HI).await, 401, None, &["token"]);
+    }
 }
 
 async fn open_to_all(c: Context) {

@@ -71,7 +71,7 @@ async fn tokens(c: Context) {
         for path in ["/api/chat", "/api/events", "/api/stock", "/api/chat/lobby/messages/1"] {
             check(c.client.get(path, &[header]).await);
         }
-        for path in ["/api/chat", "/api/events"] {
+        for path in ["/api/chat", "/api/events", "/api/stock"] {
             check(c.client.post(path, &[header, json], HI).await);
         }
     }

@@ -1,6 +1,7 @@
 //! Which statements are checked under which settings: as few hosts as the settings allow.
 
 use super::*;
+use crate::token::{PREVIOUS, SECRET};
 
 /// The settings of a deployment that chooses nothing. (Its senders are the tests, all from one address.)
 pub const DEFAULT: Group = Group {
@@ -35,11 +36,12 @@ pub const ROTATING: Group = Group {
 /// A channel that keeps little.
 pub const FEW: Group = Group {
     vars: &[("HISTORY_MAX", "5"), ("POST_RATE", "1000"), ("POST_BURST", "10000")],
-    tables: &[retention::FEW],
+    tables: &[retention::FEW, idempotency::FEW],
 };
 
 /// A channel that keeps not for long.
-pub const BRIEF: Group = Group { vars: &[("HISTORY_SECS", "2")], tables: &[retention::BRIEF] };
+pub const BRIEF: Group =
+    Group { vars: &[("HISTORY_SECS", "2")], tables: &[retention::BRIEF, idempotency::BRIEF] };
 
 /// Listed origins, published quotes, and few grants without a token.
 pub const STRICT: Group = Group {
@@ -55,8 +57,43 @@ pub const STRICT: Group = Group {
     tables: &[cors::LISTED, access::STRICT, stock::PUBLISHED],
 };
 
-/// Nothing without a token.
-pub const LOCKED: Group = Group { vars: &[("ANONYMOUS", "")], tables: &[access::LOCKED] };
+/// Nothing without a token, and no key that one could be made with: a key before it is none.
+pub const LOCKED: Group =
+    Group { vars: &[("ANONYMOUS", ""), ("AUTH_SECRET_PREVIOUS", PREVIOUS)], tables: &[access::LOCKED] };
+
+/// Keys for tokens, so that everything can be published. (Its senders are the tests, most from one address.)
+pub const TOKENS: Group = Group {
+    vars: &[
+        ("AUTH_SECRET", SECRET),
+        ("AUTH_SECRET_PREVIOUS", PREVIOUS),
+        ("ALLOWED_ORIGINS", "https://a.example"),
+        ("STOCK_SOURCE", "published"),
+        ("STOCK_SYMBOLS", "ACME, QUOTE, CHANGE, ONE, OTHER, KEYED"),
+        ("POST_RATE", "1000"),
+        ("POST_BURST", "10000"),
+    ],
+    tables: &[publishing::CASES, tokens::CASES, idempotency::CASES, injection::CASES],
+};
+
+/// Few posts for each sender.
+pub const RATES: Group = Group {
+    vars: &[("AUTH_SECRET", SECRET), ("STOCK_SOURCE", "published"), ("POST_RATE", "1"), ("POST_BURST", "3")],
+    tables: &[rates::CASES, idempotency::RATES, tokens::ANY_ORIGIN, injection::RATES],
+};
+
+/// Few streams for each sender and channel. On Lambda they are counted over STREAM_SECS, which are more than any test
+/// takes, and unless the table has time for that: so they ask it for news as rarely as a test can wait.
+pub const CROWD: Group = Group {
+    vars: &[
+        ("AUTH_SECRET", SECRET),
+        ("STREAMS_PER_SENDER", "20"),
+        ("STREAMS_PER_CHANNEL", "30"),
+        ("STREAM_SECS", "86400"),
+        ("POLL_MIN_MS", "5000"),
+        ("POLL_MAX_MS", "5000"),
+    ],
+    tables: &[crowds::CASES, injection::CROWD],
+};
 
 /// A setting that is bad.
 pub const BAD: Group = Group { vars: &[("HEARTBEAT_SECS", "61")], tables: &[errors::BAD_SETTING] };

@@ -2,7 +2,6 @@
 
 use std::io::{BufRead, BufReader};
 use std::ops::Deref;
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -11,8 +10,8 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tokio::time::{Duration, Instant, sleep};
 
-use super::{Folder, Host, kill_group, root, target};
-use crate::client::PATIENCE;
+use super::{Folder, Host, kill_group, node, spawn, target};
+use crate::client::{Client, PATIENCE};
 
 /// The table's name in all tests.
 const TABLE: &str = "ssedge";
@@ -49,11 +48,8 @@ impl Table {
     /// One that remembers what one before it kept in `state`.
     #[must_use]
     pub fn start(state: &Folder) -> Self {
-        let arguments = json!({ "port": 0, "state": state.path(), "table": TABLE });
-        let mut node = Command::new(root().join("node_modules/.bin/node"));
-        node.arg("xtask/dynalite.mjs").arg(arguments.to_string()).current_dir(root());
-        node.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
-        let mut child = node.spawn().unwrap_or_else(|e| panic!("{node:?} cannot be started: {e}"));
+        let settings = json!({ "port": 0, "state": state.path(), "table": TABLE });
+        let mut child = spawn(node("xtask/dynalite.mjs").stdout(Stdio::piped()), &settings);
         let mut line = String::new();
         let output = child.stdout.as_mut().expect("its output is a pipe");
         BufReader::new(output).read_line(&mut line).expect("a pipe can be read");
@@ -66,6 +62,28 @@ impl Table {
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
+    }
+
+    /// All that it holds, as DynamoDB writes it.
+    pub async fn items(&self) -> Vec<Value> {
+        let headers = [
+            ("Content-Type", "application/x-amz-json-1.0"),
+            ("X-Amz-Target", "DynamoDB_20120810.Scan"),
+            ("X-Amz-Date", "20260101T000000Z"),
+            // It wants a signature, and takes any.
+            (
+                "Authorization",
+                "AWS4-HMAC-SHA256 Credential=local/20260101/local/dynamodb/aws4_request, SignedHeaders=host, \
+                 Signature=local",
+            ),
+        ];
+        let client = Client::new(&format!("http://127.0.0.1:{}", self.port));
+        let body = json!({ "TableName": TABLE, "ConsistentRead": true }).to_string();
+        let answer = client.post("/", &headers, &body).await;
+        let mut page = answer.json();
+        assert!(page["LastEvaluatedKey"].is_null(), "it holds more than a page: {}", answer.text.len());
+        let Value::Array(items) = page["Items"].take() else { panic!("{answer:?}") };
+        items
     }
 
     /// From now on it takes connections and answers none.
@@ -127,7 +145,7 @@ impl Lambda {
         }
         let Platform { concurrency, timeout, share, profile } = platform;
         let host = Host::start("lambda", &table.state, Stdio::from, |port| {
-            let arguments = json!({
+            let settings = json!({
                 "port": port,
                 "function": built(profile, "ssedge-lambda"),
                 "concurrency": concurrency,
@@ -135,9 +153,7 @@ impl Lambda {
                 "share": share,
                 "environment": environment,
             });
-            let mut emulator = Command::new(built(profile, "ssedge-emulator"));
-            emulator.arg(arguments.to_string());
-            emulator
+            (Command::new(built(profile, "ssedge-emulator")), settings)
         });
         Self { host: host.await, table }
     }

@@ -1,14 +1,16 @@
 //! A local AWS Lambda with a function URL, close enough to the real one to show what would fail there.
 //!
-//! Its one argument is JSON:
+//! The first line of its standard input is JSON:
 //!
 //! ```json
 //! {"port": 9000, "function": "path/to/binary", "concurrency": 8, "timeout": 900, "share": 1,
 //!  "environment": {"NAME": "value"}}
 //! ```
 //!
-//! Only `function` must be there; the numbers above are the defaults, with any free port for the port. It listens on
-//! 127.0.0.1 and ends, with every process of the function, when its standard input does, or on SIGTERM and SIGINT.
+//! Only `function` must be there; the numbers above are the defaults, with any free port for the port. It is no
+//! argument, since the environment of a function has secrets and a list of processes shows arguments. The emulator
+//! listens on 127.0.0.1 and ends, with every process of the function, when its standard input does, or on SIGTERM and
+//! SIGINT.
 //! Its standard output is a [journal]; what the function prints goes to its standard error.
 //!
 //! # What is as on Lambda
@@ -77,7 +79,7 @@ use crate::environment::Function;
 use crate::journal::{Entry, Journal};
 use crate::pool::Pool;
 
-/// The argument.
+/// The first line of standard input.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Settings {
@@ -122,9 +124,10 @@ impl Settings {
 }
 
 fn main() -> Result<()> {
-    let argument =
-        std::env::args().nth(1).context("the one argument is JSON: {\"function\": \"path\", …}")?;
-    let settings: Settings = serde_json::from_str(&argument).context("cannot read the argument")?;
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).context("cannot read standard input")?;
+    let settings: Settings = serde_json::from_str(&line)
+        .context("the first line of standard input is JSON: {\"function\": \"path\", …}")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, run(settings))
 }

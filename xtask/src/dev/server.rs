@@ -40,8 +40,8 @@ impl Server {
     /// # Errors
     /// When a program cannot be started.
     pub fn worker(repo: &Repo, port: u16, state: &Path, vars: &BTreeMap<&str, &str>) -> Result<Self> {
-        let arguments = json!({ "port": port, "state": state, "vars": vars });
-        let server = start(&mut node(repo, "xtask/serve.mjs", &arguments)?)?;
+        let settings = json!({ "port": port, "state": state, "vars": vars });
+        let server = start(&mut node(repo, "xtask/serve.mjs")?, &settings)?;
         Ok(Self { programs: vec![server], port })
     }
 
@@ -60,13 +60,13 @@ impl Server {
             vars.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         let mut programs = Vec::new();
         if !vars.contains_key(TABLE_ENDPOINT) {
-            let arguments = json!({ "port": 0, "state": state, "table": vars[TABLE_NAME] });
-            let mut table = start(node(repo, "xtask/dynalite.mjs", &arguments)?.stdout(Stdio::piped()))?;
+            let settings = json!({ "port": 0, "state": state, "table": vars[TABLE_NAME] });
+            let mut table = start(node(repo, "xtask/dynalite.mjs")?.stdout(Stdio::piped()), &settings)?;
             environment.insert(TABLE_ENDPOINT, format!("http://127.0.0.1:{}", port_of(&mut table)?));
             programs.push(table);
         }
         let built = |program: &str| repo.target_dir().join("local").join(program);
-        let arguments = json!({
+        let settings = json!({
             "port": port,
             "function": built("ssedge-lambda"),
             "concurrency": platform.concurrency,
@@ -75,7 +75,7 @@ impl Server {
         });
         let mut emulator = repo.command(built("ssedge-emulator"))?;
         // Its journal is for tests; what the function logs is on standard error.
-        programs.push(start(emulator.arg(arguments.to_string()).stdout(Stdio::null()))?);
+        programs.push(start(emulator.stdout(Stdio::null()), &settings)?);
         Ok(Self { programs, port })
     }
 
@@ -146,15 +146,19 @@ impl Server {
     }
 }
 
-fn node(repo: &Repo, script: &str, arguments: &Value) -> Result<Command> {
+fn node(repo: &Repo, script: &str) -> Result<Command> {
     let mut node = repo.command(repo.path("node_modules/.bin/node"))?;
-    node.arg(script).arg(arguments.to_string());
+    node.arg(script);
     Ok(node)
 }
 
-/// Starts a program that ends when its standard input does, and so does not outlive xtask, however xtask ends.
-fn start(command: &mut Command) -> Result<Group> {
-    Group::spawn(command.stdin(Stdio::piped()))
+/// Starts a program that reads its settings from the first line of its standard input, since a list of processes
+/// would show them as an argument. It ends when that input does, and so does not outlive xtask, however xtask ends.
+fn start(command: &mut Command, settings: &Value) -> Result<Group> {
+    let mut program = Group::spawn(command.stdin(Stdio::piped()))?;
+    let input = program.child().stdin.as_mut().context("its input is no pipe")?;
+    writeln!(input, "{settings}").context("a program of the server ended at once")?;
+    Ok(program)
 }
 
 /// The port that the program prints once it listens, as `{"port":8000}`.

@@ -1,6 +1,6 @@
 //! An emulator under test, and its clients.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -51,11 +51,12 @@ impl Emulator {
             "{} is missing: `cargo test -p ssedge-emulator` builds it",
             function.display()
         );
-        let mut argument = json!({ "function": function, "timeout": 5 });
-        argument.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
+        let mut told = json!({ "function": function, "timeout": 5 });
+        told.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
         let mut command = Command::new(program);
-        command.arg(argument.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
         let mut child = command.spawn().unwrap();
+        writeln!(child.stdin.as_mut().unwrap(), "{told}").unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let journal = Arc::new(Mutex::new(Vec::<Value>::new()));
         let entries = Arc::clone(&journal);

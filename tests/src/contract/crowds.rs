@@ -1,0 +1,161 @@
+//! §§ 5 and 6: how many streams may be open. The settings are 20 for each sender, and 30 for each channel.
+//!
+//! A function is not told that a reader left, so there the bound is on streams that begin within STREAM_SECS, which these
+//! settings make longer than any test.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::join_all;
+use serde_json::json;
+
+use super::{Case, Context};
+use crate::client::{Client, End, PATIENCE, Stream};
+use crate::token::token;
+
+pub(super) const CASES: &[Case] = cases! {
+    "§ 5", "over STREAMS_PER_SENDER: 200, retry: 10000–30000 and the end, and others are served" => by_sender;
+    "§ 5", "over STREAMS_PER_CHANNEL the same for all, and other channels are served" => by_channel;
+    "§ 5", "a sub is one sender, wherever it reads from" => by_sub;
+    "§ 5", "the streams of a sender count together, wherever they are" => everywhere;
+    "§ 5", "what is no open stream is not counted" => uncounted;
+    "§ 5", "the retry of an overload is drawn for each" => drawn;
+};
+
+/// Streams that one statement opens at once. The local table takes many questions for a slow one, and then nobody is
+/// refused.
+pub(super) const ABREAST: usize = 2;
+/// STREAMS_PER_SENDER and STREAMS_PER_CHANNEL.
+pub(super) const PER_SENDER: usize = 20;
+const PER_CHANNEL: usize = 30;
+
+/// Asks for a stream: the open one, or the seconds after which one may come again.
+pub(super) async fn knock(client: &Client, path: &str) -> Result<Stream, u64> {
+    let mut stream = client.open(path, &[]).await;
+    assert_eq!(stream.status, 200, "{path}: {:?}", stream.headers);
+    assert_eq!(stream.header("Content-Type"), "text/event-stream", "{path}");
+    assert_eq!(stream.header("Cache-Control"), "no-store, no-transform", "{path}");
+    match stream.next_message(PATIENCE).await {
+        Ok(message) => {
+            assert_eq!(message.event, "cursor", "{path}: {message:?}");
+            Ok(stream)
+        }
+        Err(end) => {
+            assert_eq!(end, End::Ended, "{path}: {:?}", stream.text());
+            let text = stream.text();
+            let retry = text.strip_prefix("retry: ").and_then(|rest| rest.strip_suffix("\n\n"));
+            let retry =
+                retry.and_then(|ms| ms.parse().ok()).unwrap_or_else(|| panic!("{path} says {text:?}"));
+            assert!((10_000..=30_000).contains(&retry), "{path}: retry: {retry}");
+            Err(retry)
+        }
+    }
+}
+
+/// Asks for so many, some at once: those that are open, and the retries of the others.
+pub(super) async fn crowd(client: &Client, path: &str, n: usize, abreast: usize) -> (Vec<Stream>, Vec<u64>) {
+    let (mut open, mut retries) = (Vec::new(), Vec::new());
+    for from in (0..n).step_by(abreast) {
+        for knocked in join_all((from..n).take(abreast).map(|_| knock(client, path))).await {
+            match knocked {
+                Ok(stream) => open.push(stream),
+                Err(retry) => retries.push(retry),
+            }
+        }
+    }
+    (open, retries)
+}
+
+/// All the streams that one sender may have.
+async fn fill(client: &Client, path: &str) -> Vec<Stream> {
+    let (open, retries) = crowd(client, path, PER_SENDER, ABREAST).await;
+    assert_eq!((open.len(), retries), (PER_SENDER, Vec::new()), "{path}");
+    open
+}
+
+async fn by_sender(c: Context) {
+    let (sender, other) = (c.client.from_address(41), c.client.from_address(42));
+    let room = c.room();
+    let path = format!("/api/chat/{room}");
+    let mut open = fill(&sender, &path).await;
+    for _ in 0..5 {
+        assert!(knock(&sender, &path).await.is_err(), "one more");
+    }
+    let mut beside = knock(&other, &path).await.expect("another sender is served");
+    // Those that are in are served as ever.
+    let id = c.client.say(&room, "to all of you").await.to_string();
+    for stream in open.iter_mut().chain([&mut beside]) {
+        assert_eq!(stream.message().await.last_event_id, id);
+    }
+    // The header of a client makes no other sender of it.
+    let forged = sender.with("X-Forwarded-For", "198.51.100.7");
+    assert!(knock(&forged, &path).await.is_err(), "X-Forwarded-For");
+}
+
+async fn by_channel(c: Context) {
+    let (one, two, three) = (c.client.from_address(43), c.client.from_address(44), c.client.from_address(45));
+    let path = format!("/api/chat/{}", c.room());
+    let mut open = fill(&one, &path).await;
+    let (some, retries) = crowd(&two, &path, PER_CHANNEL - PER_SENDER, ABREAST).await;
+    assert!(retries.is_empty(), "there is room for so many");
+    open.extend(some);
+    for sender in [&one, &two, &three] {
+        assert!(knock(sender, &path).await.is_err(), "the room is full");
+    }
+    let elsewhere = format!("/api/chat/{}", c.room());
+    knock(&three, &elsewhere).await.expect("another room is open");
+    let kept = three.get_json(&path).await;
+    assert_eq!(kept.status, 200, "a snapshot needs no room: {kept:?}");
+    assert_eq!(open.len(), PER_CHANNEL);
+}
+
+async fn by_sub(c: Context) {
+    let holder = |address, sub: &str| {
+        let claims = token(json!({ "sub": sub, "subscribe": ["*"] }));
+        c.client.from_address(address).bearing(&claims)
+    };
+    let path = format!("/api/chat/{}", c.room());
+    let open = fill(&holder(46, "one"), &path).await;
+    assert!(knock(&holder(47, "one"), &path).await.is_err(), "one sub at another address");
+    knock(&holder(46, "two"), &path).await.expect("another sub at one address");
+    knock(&c.client.from_address(46), &path).await.expect("nobody at that address");
+    assert_eq!(open.len(), PER_SENDER);
+}
+
+async fn everywhere(c: Context) {
+    let sender = c.client.from_address(50);
+    let (room, other) = (format!("/api/chat/{}", c.room()), format!("/api/chat/{}", c.room()));
+    let mut open = Vec::new();
+    for path in [&room, &other, "/api/events", "/api/stock"] {
+        let (some, retries) = crowd(&sender, path, PER_SENDER / 4, ABREAST).await;
+        assert_eq!((some.len(), retries), (PER_SENDER / 4, Vec::new()), "{path}");
+        open.extend(some);
+    }
+    for path in [&room, &other, "/api/events", "/api/stock", "/api/chat"] {
+        assert!(knock(&sender, path).await.is_err(), "one more, at {path}");
+    }
+    assert_eq!(open.len(), PER_SENDER);
+}
+
+async fn uncounted(c: Context) {
+    let sender = c.client.from_address(48);
+    let path = format!("/api/chat/{}", c.room());
+    for _ in 0..PER_SENDER {
+        assert_eq!(sender.get_json(&path).await.status, 200);
+        assert_eq!(sender.head(&path, &[]).await.status, 200);
+        assert_eq!(sender.get(&format!("{path}?history=x"), &[]).await.status, 400);
+        assert_eq!(sender.bearing("x").get(&path, &[]).await.status, 401);
+    }
+    assert_eq!(fill(&sender, &path).await.len(), PER_SENDER);
+}
+
+async fn drawn(c: Context) {
+    let sender = c.client.from_address(49);
+    let path = format!("/api/chat/{}", c.room());
+    let open = fill(&sender, &path).await;
+    let (more, retries) = crowd(&sender, &path, 2 * PER_SENDER, ABREAST).await;
+    assert_eq!((open.len(), more.len()), (PER_SENDER, 0));
+    let distinct: BTreeSet<_> = retries.iter().collect();
+    assert!(distinct.len() > PER_SENDER, "not drawn for each: {retries:?}");
+    let (low, high) = (retries.iter().min(), retries.iter().max());
+    assert!(low < Some(&16_000) && high > Some(&24_000), "drawn from too narrow a range: {retries:?}");
+}

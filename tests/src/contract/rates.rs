@@ -1,0 +1,140 @@
+//! § 6: how fast a sender may post to a channel. The settings are a post a second, and three at once.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use super::tokens::JSON;
+use super::{Case, Context, problem};
+use crate::client::{Answer, Client};
+use crate::token::token;
+
+pub(super) const CASES: &[Case] = cases! {
+    "§ 6", "over POST_BURST at once and POST_RATE a second, 429 with Retry-After, which is true" => recovers;
+    "§ 6", "a post that is refused is not stored and costs nothing" => refused_costs_nothing;
+    "§ 6", "a post that is no good, or may not be, costs nothing" => bad_costs_nothing;
+    "§ 6", "each room has a bucket of its own, and so have events and stock" => by_channel;
+    "§ 6", "each address has a bucket of its own" => by_address;
+    "§ 6", "a sub is one sender, wherever it posts from" => by_sub;
+};
+
+/// POST_BURST and the time of one post at POST_RATE.
+pub(super) const BURST: usize = 3;
+pub(super) const INTERVAL: Duration = Duration::from_secs(1);
+/// More than may be posted at once, and than anybody may post while they are answered.
+const MANY: usize = 16;
+
+pub(super) async fn hi(client: &Client, path: &str) -> Answer {
+    client.post_json(path, r#"{"user":"ada","text":"hi"}"#).await
+}
+
+/// The seconds after which a refused post may come again.
+fn retry_after(refused: &Answer) -> u64 {
+    problem(refused, 429, None, &["1", "3"]);
+    assert_eq!(refused.json()["type"], "urn:ssedge:problem:rate");
+    let seconds = refused.header("Retry-After").parse().ok();
+    seconds.unwrap_or_else(|| panic!("whole seconds: {refused:?}"))
+}
+
+/// Posts as often as is more than enough, all at once: how many were stored, which must be what the bucket held and
+/// what has flowed into it since.
+pub(super) async fn empty(client: &Client, path: &str) -> usize {
+    let asked = Instant::now();
+    let answers = join_all((0..MANY).map(|_| hi(client, path))).await;
+    let stored = answers.iter().filter(|answer| answer.status == 201).count();
+    let flowed = asked.elapsed().div_duration_f32(INTERVAL).ceil() as usize;
+    assert!((BURST..=BURST + flowed).contains(&stored), "{stored} in {:?}", asked.elapsed());
+    for refused in answers.iter().filter(|answer| answer.status != 201) {
+        assert_eq!(retry_after(refused), 1, "the next one comes within a second: {refused:?}");
+    }
+    stored
+}
+
+async fn recovers(c: Context) {
+    let (sender, room) = (c.client.from_address(11), format!("/api/chat/{}", c.room()));
+    empty(&sender, &room).await;
+    // What Retry-After says is enough, each time.
+    for _ in 0..3 {
+        sleep(INTERVAL).await;
+        assert_eq!(hi(&sender, &room).await.status, 201);
+    }
+    // Silence fills it, and no fuller than it was.
+    sleep((BURST as u32 + 2) * INTERVAL).await;
+    empty(&sender, &room).await;
+}
+
+async fn refused_costs_nothing(c: Context) {
+    let (sender, room) = (c.client.from_address(12), format!("/api/chat/{}", c.room()));
+    let mut stored = empty(&sender, &room).await;
+    // Many refusals do not push the next one away.
+    stored +=
+        join_all((0..2 * MANY).map(|_| hi(&sender, &room))).await.iter().filter(|a| a.status == 201).count();
+    sleep(INTERVAL).await;
+    assert_eq!(hi(&sender, &room).await.status, 201);
+    let kept = sender.get_json(&format!("{room}?history=200")).await.json();
+    assert_eq!(kept["messages"].as_array().map(Vec::len), Some(stored + 1), "{kept}");
+}
+
+async fn bad_costs_nothing(c: Context) {
+    let (sender, room) = (c.client.from_address(13), format!("/api/chat/{}", c.room()));
+    let reader = sender.bearing(&token(json!({ "subscribe": ["*"] })));
+    for _ in 0..2 * BURST {
+        assert_eq!(sender.post_json(&room, r#"{"user":"ada","text":""}"#).await.status, 400);
+        assert_eq!(sender.post_json(&room, "{").await.status, 400);
+        assert_eq!(sender.post(&room, &[], "{}").await.status, 415);
+        assert_eq!(sender.post_json(&room, &"x".repeat(20_000)).await.status, 413);
+        assert_eq!(sender.post(&room, &[JSON, ("Idempotency-Key", "a b")], "{}").await.status, 400);
+        assert_eq!(sender.bearing("x").post_json(&room, "{}").await.status, 401);
+        assert_eq!(hi(&reader, &room).await.status, 403);
+    }
+    assert!(empty(&sender, &room).await >= BURST);
+}
+
+async fn by_channel(c: Context) {
+    let sender = c.client.from_address(14);
+    for _ in 0..3 {
+        empty(&sender, &format!("/api/chat/{}", c.room())).await;
+    }
+    let publisher = sender.bearing(&token(json!({ "sub": "ada", "publish": ["*"] })));
+    empty(&publisher, &format!("/api/chat/{}", c.room())).await;
+    for (path, body) in
+        [("/api/events", r#"{"topic":"rates","data":1}"#), ("/api/stock", r#"{"symbol":"ACME","price":1}"#)]
+    {
+        let statuses: Vec<_> = join_all((0..MANY).map(|_| publisher.post_json(path, body)))
+            .await
+            .iter()
+            .map(|a| a.status)
+            .collect();
+        let stored = statuses.iter().filter(|status| **status == 201).count();
+        assert!(stored >= BURST && statuses.contains(&429), "{path}: {statuses:?}");
+    }
+}
+
+async fn by_address(c: Context) {
+    let room = format!("/api/chat/{}", c.room());
+    for address in 20..23 {
+        empty(&c.client.from_address(address), &room).await;
+    }
+}
+
+async fn by_sub(c: Context) {
+    let room = format!("/api/chat/{}", c.room());
+    let holder = |address: u8, sub: &str| {
+        let claims = token(json!({ "sub": sub, "publish": ["chat/*"] }));
+        c.client.from_address(address).bearing(&claims)
+    };
+    let say = async |client: &Client| client.post_json(&room, r#"{"text":"hi"}"#).await.status;
+    let senders = [holder(24, "one"), holder(25, "one"), holder(26, "one")];
+    let asked = Instant::now();
+    let statuses = join_all((0..MANY).map(|n| say(&senders[n % senders.len()]))).await;
+    let stored = statuses.iter().filter(|status| **status == 201).count();
+    let flowed = asked.elapsed().div_duration_f32(INTERVAL).ceil() as usize;
+    assert!((BURST..=BURST + flowed).contains(&stored), "one sub of three addresses: {statuses:?}");
+    // Another sub of the same address, and that address without a sub.
+    assert_eq!(say(&holder(24, "two")).await, 201);
+    assert_eq!(hi(&c.client.from_address(24), &room).await.status, 201);
+    // Nobody else is taken for a sub of the same letters as an address.
+    assert_eq!(say(&holder(27, "127.0.0.24")).await, 201);
+}

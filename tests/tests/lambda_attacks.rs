@@ -1,0 +1,138 @@
+//! What only holds if processes agree by their table, and what a table must not be filled with.
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic, and so may its helpers")]
+
+use std::collections::BTreeSet;
+
+use futures_util::future::join_all;
+use ssedge_tests::client::{Answer, PATIENCE};
+use ssedge_tests::host::Lambda;
+use tokio::time::Instant;
+
+/// Fewer would not show much.
+const PROCESSES: usize = 8;
+
+/// The processes that gave these answers.
+async fn processes(lambda: &Lambda, answers: &[Answer]) -> BTreeSet<u64> {
+    let mut pids = BTreeSet::new();
+    for answer in answers {
+        let request = answer.header("x-amzn-RequestId");
+        let line = lambda.noted(|line| line["event"] == "invoke" && line["request"] == request).await;
+        pids.insert(line["pid"].as_u64().unwrap());
+    }
+    pids
+}
+
+/// One key, twenty times at once, each in another process: whoever stores it is alone, and all of them are told the same.
+#[tokio::test]
+async fn a_key_is_one_message_whatever_process_takes_it() {
+    const TIMES: usize = 20;
+    let lambda = Lambda::start(&[("POST_RATE", "1000"), ("POST_BURST", "10000")]).await;
+    let client = &lambda.client;
+    // In the first round the processes start, and are late by that; in the others they are there.
+    for round in 0..6 {
+        let path = format!("/api/chat/once-{round}");
+        let key = format!("key-{round}");
+        let post = || async {
+            let headers = [("Content-Type", "application/json"), ("Idempotency-Key", &*key)];
+            client.post(&path, &headers, r#"{"user":"ada","text":"once"}"#).await
+        };
+        let answers = join_all((0..TIMES).map(|_| post())).await;
+        let pids = processes(&lambda, &answers).await;
+        assert!(pids.len() >= PROCESSES, "{TIMES} posts in {} processes", pids.len());
+
+        let mut statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
+        statuses.sort_unstable();
+        assert_eq!(statuses, [vec![200; TIMES - 1], vec![201]].concat());
+        let bodies: BTreeSet<_> = answers.iter().map(|answer| &answer.text).collect();
+        assert_eq!(bodies.len(), 1, "all are told of the same message: {bodies:?}");
+        for answer in &answers {
+            let replayed = if answer.status == 200 { "true" } else { "" };
+            assert_eq!(answer.header("Idempotent-Replayed"), replayed, "{answer:?}");
+        }
+        let stored = client.get_json(&path).await.json();
+        assert_eq!(stored["messages"].as_array().unwrap().len(), 1, "{stored}");
+    }
+}
+
+/// One sender, in as many processes as posts.
+#[tokio::test]
+async fn a_rate_is_one_rate_whatever_process_takes_the_posts() {
+    const BURST: usize = 10;
+    const POSTS: usize = 40;
+    let lambda = Lambda::start(&[("POST_RATE", "1"), ("POST_BURST", "10")]).await;
+    for room in ["/api/chat/cold", "/api/chat/warm"] {
+        let asked = Instant::now();
+        let post = || lambda.client.post_json(room, r#"{"user":"ada","text":"hi"}"#);
+        let answers = join_all((0..POSTS).map(|_| post())).await;
+        let flowed = asked.elapsed().as_secs() as usize + 1;
+        let pids = processes(&lambda, &answers).await;
+        assert!(pids.len() >= PROCESSES, "{POSTS} posts in {} processes", pids.len());
+        let stored = answers.iter().filter(|answer| answer.status == 201).count();
+        assert!((BURST..=BURST + flowed).contains(&stored), "{stored} in {:?}", asked.elapsed());
+        assert!(answers.iter().all(|answer| matches!(answer.status, 201 | 429)), "{answers:?}");
+    }
+}
+
+/// One sender that opens streams all at once, each in another process. The bound may give a little where the table has no
+/// time to count, but it must be one.
+#[tokio::test]
+async fn a_bound_on_streams_holds_when_all_come_at_once() {
+    const BOUND: usize = 10;
+    const CONNECTS: usize = 60;
+    let vars = [
+        ("STREAMS_PER_SENDER", "10"),
+        ("STREAM_SECS", "86400"),
+        ("POLL_MIN_MS", "5000"),
+        ("POLL_MAX_MS", "5000"),
+    ];
+    let lambda = Lambda::start(&vars).await;
+    let (sender, other) = (lambda.client.from_address(71), lambda.client.from_address(72));
+    // The processes are there before the attack, so that it is one.
+    join_all((0..CONNECTS).map(|_| sender.get("/healthz", &[]))).await;
+    let streams = join_all((0..CONNECTS).map(|_| sender.open("/api/chat", &[]))).await;
+    let admitted = join_all(streams.into_iter().map(|mut stream| async move {
+        assert_eq!(stream.status, 200);
+        stream.next_message(PATIENCE).await.is_ok()
+    }));
+    let admitted = admitted.await.into_iter().filter(|is_open| *is_open).count();
+    println!("{admitted} streams of {CONNECTS} connects, where {BOUND} may be");
+    assert!((BOUND..=2 * BOUND).contains(&admitted), "{admitted} streams, where {BOUND} may be");
+    let mut beside = other.open("/api/chat", &[]).await;
+    assert_eq!(beside.message().await.event, "cursor", "another sender is served");
+}
+
+/// Room names by the thousand: to look into a room that nobody spoke in puts nothing into the table.
+#[tokio::test]
+async fn rooms_without_a_message_are_nowhere() {
+    const ROOMS: usize = 1_500;
+    const ABREAST: usize = 8;
+    let lambda = Lambda::start(&[("STREAM_SECS", "1")]).await;
+    let client = &lambda.client;
+    let look = |n: usize| async move {
+        let path = format!("/api/chat/nobody-{n}");
+        let answer = match n % 5 {
+            0 | 1 => client.get_json(&path).await,
+            2 => client.get(&format!("{path}/messages/1"), &[]).await,
+            3 => client.head(&path, &[]).await,
+            _ => client.post_json(&path, r#"{"user":"ada","text":""}"#).await,
+        };
+        assert_eq!(answer.status, [200, 200, 404, 200, 400][n % 5], "{answer:?}");
+    };
+    for from in (0..ROOMS).step_by(ABREAST) {
+        join_all((from..ROOMS).take(ABREAST).map(look)).await;
+    }
+    assert_eq!(lambda.table.items().await, [""; 0], "after looks");
+    for n in 0..20 {
+        let mut stream = client.open(&format!("/api/chat/nobody-{n}"), &[]).await;
+        assert_eq!(stream.message().await.event, "cursor");
+    }
+    let items = lambda.table.items().await;
+    let of_rooms = items.iter().filter(|item| item.to_string().contains("nobody-"));
+    assert_eq!(of_rooms.count(), 0, "after streams: {items:?}");
+
+    client.say("somebody", "hi").await;
+    let items = lambda.table.items().await;
+    assert!(items.iter().any(|item| item.to_string().contains("chat/somebody")), "{items:?}");
+    // Whatever is not a message goes by itself.
+    assert!(items.iter().all(|item| item["expires"]["N"].is_string()), "{items:?}");
+}
