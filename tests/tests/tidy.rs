@@ -1,18 +1,17 @@
 //! The architecture, as tests: one per invariant of ARCHITECTURE.md that is about the shape of the code, most of
-//! them about what is absent; and the documents against the code that they describe.
+//! them about what is absent; and the README and its fellows against the code that they describe.
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic, and so may its helpers")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::Value;
+use ssedge::limits;
 use ssedge::route::Route;
 use ssedge::settings::{Host, Settings};
 use ssedge::stock::{DEFAULT_SYMBOLS, Price};
-use ssedge::{limits, openapi};
 
 /// Lines of a file without its tests: what can be read at once.
 const CORE_LINES: usize = 300;
@@ -347,108 +346,6 @@ fn the_client_stands_alone() {
             assert!(import.1.starts_with("./ssedge"), "{path} imports {}", import.1);
         }
     }
-}
-
-// --- The OpenAPI document ---
-
-fn document() -> Value {
-    serde_json::from_str(openapi::DOCUMENT).unwrap()
-}
-
-#[test]
-fn openapi_describes_every_endpoint() {
-    const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
-    let document = document();
-    let mut described = BTreeMap::new();
-    for (path, item) in document["paths"].as_object().unwrap() {
-        for (method, operation) in
-            item.as_object().unwrap().iter().filter(|(key, _)| METHODS.contains(&&***key))
-        {
-            described.insert((method.to_uppercase(), path.as_str()), operation["summary"].as_str().unwrap());
-        }
-    }
-    let routes = Route::ALL.iter().map(|(method, path, text)| ((method.to_string(), *path), *text));
-    assert_eq!(described, routes.collect());
-}
-
-#[test]
-fn openapi_has_the_version_of_the_crate() {
-    assert_eq!(document()["info"]["version"], env!("CARGO_PKG_VERSION"));
-}
-
-#[test]
-fn openapi_refers_to_what_it_has() {
-    fn references<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
-        match value {
-            Value::Object(fields) => {
-                found.extend(fields.get("$ref").and_then(Value::as_str));
-                fields.values().for_each(|value| references(value, found));
-            }
-            Value::Array(items) => items.iter().for_each(|value| references(value, found)),
-            _ => {}
-        }
-    }
-    let document = document();
-    let mut found = BTreeSet::new();
-    references(&document, &mut found);
-    assert!(found.len() > 20, "{found:?}");
-    for reference in found {
-        let pointer = reference.strip_prefix('#').unwrap();
-        assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
-    }
-}
-
-#[test]
-fn openapi_has_the_bounds_of_the_code() {
-    let document = document();
-    let schema = |name: &str| document["components"]["schemas"][name].clone();
-    let parameter = |path: &str, name: &str| {
-        let parameters = document["paths"][path]["get"]["parameters"].as_array().unwrap();
-        parameters.iter().find(|parameter| parameter["name"] == name).unwrap()["schema"].clone()
-    };
-    let check = |what: &str, got: &Value, expected: String| assert_eq!(got.to_string(), expected, "{what}");
-    let range = |what: &str, schema: &Value, low: String, high: String| {
-        check(what, &schema["minimum"], low);
-        check(what, &schema["maximum"], high);
-    };
-    let history = |path: &str, most: u32, default: u32| {
-        let schema = parameter(path, "history");
-        range(path, &schema, "0".into(), most.to_string());
-        check(path, &schema["default"], default.to_string());
-    };
-    history("/api/events", *limits::EVENTS_HISTORY.end(), 0);
-    history("/api/stock", limits::STOCK_TICKS, 0);
-    for path in ["/api/chat", "/api/chat/{room}"] {
-        history(path, *limits::CHAT_HISTORY.end(), limits::CHAT_HISTORY_DEFAULT);
-    }
-    let interval = limits::INTERVAL_MS;
-    range("interval", &schema("Interval"), interval.start().to_string(), interval.end().to_string());
-    for (path, name) in [("/api/events", "tick"), ("/api/stock", "interval")] {
-        check(name, &parameter(path, name)["default"], limits::INTERVAL_DEFAULT_MS.to_string());
-    }
-    check("topics", &parameter("/api/events", "topics")["maxItems"], limits::TOPICS.to_string());
-    check("symbols", &parameter("/api/stock", "symbols")["maxItems"], limits::STOCK_SYMBOLS.to_string());
-    let [least, most] =
-        [1, limits::MAX_PRICE_CENTS].map(|cents| Price::from_cents(cents).unwrap().to_string());
-    range("price", &schema("Price"), least, most);
-    check("user", &schema("User")["maxLength"], limits::USER_CHARS.to_string());
-    check("text", &schema("Text")["maxLength"], limits::TEXT_CHARS.to_string());
-    for (name, pattern) in [
-        ("Room", format!("^[a-z0-9][a-z0-9_-]{{0,{}}}$", limits::ROOM_CHARS - 1)),
-        ("Topic", format!("^[A-Za-z0-9_.-]{{1,{}}}$", limits::TOPIC_CHARS)),
-        ("EventName", format!("^[A-Za-z0-9_.-]{{1,{}}}$", limits::EVENT_NAME_CHARS)),
-        ("Symbol", format!("^[A-Z][A-Z0-9.]{{0,{}}}$", limits::MAX_SYMBOL_LEN - 1)),
-    ] {
-        assert_eq!(schema(name)["pattern"], pattern, "{name}");
-    }
-    for (name, entries) in [("EventsSnapshot", "notifications"), ("ChatSnapshot", "messages")] {
-        check(name, &schema(name)["properties"][entries]["maxItems"], limits::SNAPSHOT_ENTRIES.to_string());
-    }
-    let header = |name: &str| document["components"]["headers"][name]["schema"]["const"].clone();
-    check("preflight", &header("Access-Control-Max-Age"), limits::PREFLIGHT_SECS.to_string());
-    check("503", &header("Retry-After"), limits::UNAVAILABLE_RETRY_SECS.to_string());
-    let bodies = openapi::DOCUMENT.matches(&format!("At most {} bytes.", limits::BODY_BYTES)).count();
-    assert_eq!(bodies, Route::ALL.iter().filter(|(method, ..)| method.as_str() == "POST").count());
 }
 
 // --- The README and its fellows ---
