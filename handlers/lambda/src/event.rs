@@ -25,8 +25,9 @@ pub enum Event {
 #[serde(rename_all = "camelCase")]
 pub struct UrlEvent {
     raw_path: String,
+    /// The empty text where there is none; `cargo lambda watch` says `null`.
     #[serde(default)]
-    raw_query_string: String,
+    raw_query_string: Option<String>,
     #[serde(default)]
     cookies: Vec<String>,
     #[serde(default)]
@@ -103,9 +104,9 @@ impl Event {
     pub fn request(self) -> Result<(Parts, Bytes), Problem> {
         match self {
             Self::Url(event) => {
-                let target = match &*event.raw_query_string {
-                    "" => event.raw_path,
-                    query => format!("{}?{query}", event.raw_path),
+                let target = match event.raw_query_string.as_deref() {
+                    None | Some("") => event.raw_path,
+                    Some(query) => format!("{}?{query}", event.raw_path),
                 };
                 let cookies = (!event.cookies.is_empty()).then(|| event.cookies.join("; "));
                 let headers =
@@ -184,6 +185,16 @@ mod tests {
                 "requestContext":{"http":{"method":"GET","path":"/x","sourceIp":"127.0.0.1"}},"isBase64Encoded":false}"#,
             "GET /api/chat/%2e%2e/events?topics=a%2Cb&tick=off",
             &[("cookie", "a=1; ssedge_token=x"), ("last-event-id", "7")],
+            "",
+        );
+    }
+
+    #[test]
+    fn a_query_that_is_null_is_none() {
+        check(
+            r#"{"rawPath":"/","rawQueryString":null,"requestContext":{"http":{"method":"GET"}}}"#,
+            "GET /",
+            &[],
             "",
         );
     }
