@@ -2,12 +2,13 @@
 //! them about what is absent; and the README and its fellows against the code that they describe.
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic, and so may its helpers")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::Value;
 use ssedge::limits;
 use ssedge::route::Route;
 use ssedge::settings::{Host, Settings};
