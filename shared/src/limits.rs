@@ -158,7 +158,8 @@ pub const TABLE_NAME_CHARS: RangeInclusive<usize> = 3..=255;
 pub const ROOM_RELAYS: RangeInclusive<u64> = 1..=16;
 /// STREAMS_PER_CHANNEL; a Durable Object takes 32,768 sockets. 0 is no bound but the platform's.
 pub const STREAMS_PER_CHANNEL: RangeInclusive<u64> = 0..=32_000;
-/// STREAMS_PER_SENDER; 0 is no bound. One address may be that of a whole office.
+/// STREAMS_PER_SENDER; 0 is no bound. One address may be that of a whole office, and as many streams as the default
+/// allows take less than half of an isolate's 128 MB while they are read.
 pub const STREAMS_PER_SENDER: RangeInclusive<u64> = 0..=1_000_000;
 /// Bytes of AUTH_SECRET and AUTH_SECRET_PREVIOUS: RFC 7518 § 3.2 wants a key at least as long as the hash.
 pub const AUTH_SECRET_BYTES: usize = 32;

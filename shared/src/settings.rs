@@ -179,7 +179,7 @@ impl Settings {
             streams_per_sender: bound(read.number(
                 "STREAMS_PER_SENDER",
                 limits::STREAMS_PER_SENDER,
-                1_000,
+                2_000,
             )?),
             stock_source: read.choice(
                 "STOCK_SOURCE",

@@ -38,17 +38,29 @@ async fn starts(platform: Platform) {
     show("start to first poll", ready.map(|line| Duration::from_micros(line["micros"].as_u64().unwrap())));
 }
 
-/// The resident memory of a process with one open stream of a room, which asks the table.
+/// The resident memory of processes with one open stream of a room each, which asks the table.
 async fn memory(platform: Platform) {
     let lambda = Lambda::on(platform, &[]).await;
     lambda.client.say("lobby", "hi").await;
-    let mut reader = open(&lambda.client, "/api/chat").await;
-    reader.plain(1).await;
+    let mut readers = Vec::new();
+    for _ in 0..PROCESSES {
+        let mut reader = open(&lambda.client, "/api/chat").await;
+        reader.plain(1).await;
+        readers.push(reader);
+    }
     sleep(Duration::from_secs(3)).await;
-    let pid = lambda.pid_of(reader.header("x-amzn-RequestId"));
+    let pids = readers.iter().map(|reader| lambda.pid_of(reader.header("x-amzn-RequestId")));
+    let mut kilobytes: Vec<_> = pids.map(resident).collect();
+    kilobytes.sort_unstable();
+    let (least, median, most) = (kilobytes[0], kilobytes[PROCESSES / 2], kilobytes[PROCESSES - 1]);
+    println!("memory with one stream: median {median} kB, {least} to {most} kB, of {PROCESSES} processes");
+}
+
+/// The resident memory of a process, in kB.
+fn resident(pid: u32) -> u32 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let rss = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
-    println!("memory with one stream: {}", rss.trim_start_matches("VmRSS:").trim());
+    let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    rss.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
 /// From the request to the first byte of the body, in processes that have answered before.

@@ -1,7 +1,7 @@
 // The chat panel.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { inState, showsExactly, suite } from "./suite.mjs";
+import { inState, shownIds, showsExactly, suite } from "./suite.mjs";
 
 const the = suite();
 
@@ -28,23 +28,82 @@ test("a room has its URL, its history and its messages", async () => {
   await showsExactly(page, ids);
 });
 
-test("a message is pending until it comes back by the stream, and the delay is measured", async () => {
-  const page = await the.open("#/chat/pending");
+test("a message is pending until it comes back by the stream, whatever its POST says, and the delay is measured", async () => {
+  const room = "pending";
+  const page = await the.open(`#/chat/${room}`);
   await inState(page, "chat", "live");
   // The answer is held back, so that what settles the message can only be the stream.
   let letGo;
   const held = new Promise((resolve) => (letGo = resolve));
-  await page.route("**/api/chat/pending", async (route) => {
+  await page.route(`**/api/chat/${room}`, async (route) => {
+    const response = await route.fetch();
     await held;
-    await route.continue();
+    await route.fulfill({ response });
   });
   await say(page, "is this on?");
-  await page.locator("#chat .pending li", { hasText: "on its way" }).waitFor();
-  assert.equal(await page.locator("#chat .messages li").count(), 0);
-  letGo();
   await page.locator("#chat .messages li", { hasText: "is this on?" }).waitFor();
   assert.equal(await page.locator("#chat .pending li").count(), 0);
-  await page.waitForFunction(() => /^\d+ ms$/.test(document.querySelector("[data-stat=delay]").textContent));
+  assert.match(await page.textContent("[data-stat=delay]"), /^\d+ ms$/);
+  const answered = page.waitForResponse(`**/api/chat/${room}`);
+  letGo();
+  await answered;
+  await showsExactly(page, await shownIds(page));
+  assert.equal(await page.locator("#chat .messages li").count(), 1);
+  assert.equal(await page.locator("#chat .pending li").count(), 0);
+});
+
+test("a message that is stored while the stream is cut is on its way until the resume", async () => {
+  const room = "cut";
+  const page = await the.open(`#/chat/${room}`);
+  await inState(page, "chat", "live");
+  await page.selectOption("#wire select", "chat");
+  await page.getByRole("button", { name: "Cut for 5 s" }).click();
+  await inState(page, "chat", "reconnecting");
+  const answered = page.waitForResponse((answer) => answer.request().method() === "POST");
+  await say(page, "into the dark");
+  assert.equal((await answered).status(), 201);
+  const pending = page.locator("#chat .pending li");
+  await page.waitForTimeout(500);
+  assert.equal(await page.getAttribute("#chat", "data-state"), "reconnecting");
+  assert.match(await pending.textContent(), /into the dark.*on its way/);
+  assert.equal(await page.locator("#chat .messages li").count(), 0);
+  await inState(page, "chat", "live");
+  await page.locator("#chat .messages li", { hasText: "into the dark" }).waitFor();
+  assert.equal(await pending.count(), 0);
+});
+
+test("an answer that is lost after the message was stored is no failure", async () => {
+  the.letLoadsFail();
+  const room = "lost";
+  const page = await the.open(`#/chat/${room}`);
+  await inState(page, "chat", "live");
+  await page.route(`**/api/chat/${room}`, async (route) => {
+    await route.fetch();
+    await page.locator("#chat .messages li").waitFor();
+    await route.abort();
+  });
+  const failed = page.waitForEvent("requestfailed");
+  await say(page, "stored all the same");
+  await failed;
+  await page.waitForTimeout(200);
+  assert.equal(await page.locator("#chat .messages li", { hasText: "stored all the same" }).count(), 1);
+  assert.equal(await page.locator("#chat .pending li, #chat [aria-invalid]").count(), 0);
+  assert.doesNotMatch(await page.textContent("#chat [aria-live]"), /cannot be reached/);
+});
+
+test("messages keep their order, however long the answer to one of them takes", async () => {
+  const room = "order";
+  const page = await the.open(`#/chat/${room}`);
+  await inState(page, "chat", "live");
+  let count = 0;
+  await page.route(`**/api/chat/${room}`, async (route) => {
+    count += 1;
+    if (count === 1) await new Promise((resolve) => setTimeout(resolve, 700));
+    await route.continue();
+  });
+  for (const text of ["one", "two", "three"]) await say(page, text);
+  await page.locator("#chat .messages li", { hasText: "three" }).waitFor();
+  assert.deepEqual(await page.locator("#chat .messages .text").allTextContents(), ["one", "two", "three"]);
 });
 
 test("the name is kept", async () => {
@@ -69,6 +128,7 @@ test("a POST that failed is tried again with the same key", async () => {
   });
   await say(page, "do not lose me");
   await page.locator("#chat .pending li", { hasText: "cannot be reached" }).waitFor();
+  assert.equal(await page.locator("#chat [aria-invalid]").count(), 0, "no field is at fault");
   await page.getByRole("button", { name: "Try again" }).click();
   await page.locator("#chat .messages li", { hasText: "do not lose me" }).waitFor();
   assert.equal(await page.locator("#chat .pending li").count(), 0);
@@ -104,15 +164,58 @@ test("what is no room is refused in words, and the feed stays where it was", asy
   await inState(page, "chat", "live");
 });
 
-test("screen readers hear new messages, and not the history", async () => {
-  const room = "heard";
-  await the.host.say("of old", { room });
-  const page = await the.open(`#/chat/${room}`);
-  await page.locator("#chat .messages li").waitFor();
-  assert.equal(await page.textContent("#chat [aria-live=polite]"), "");
-  await the.host.say("news", { room });
-  await page.waitForFunction(() => document.querySelector("#chat [aria-live=polite]").textContent === "ada: news");
+test("a link to what is no room says so, and leads to the lobby", async () => {
+  const id = await the.host.say("you are in the lobby");
+  const page = await the.open("#/chat/No%20Room!");
+  await page.locator(`#chat .messages li[data-id="${id}"]`).waitFor();
+  assert.match(await page.textContent("#room-note"), /1 to 64 small letters/);
 });
+
+test("the link to the chat keeps the room, and a URL without one is the lobby", async () => {
+  const id = await the.host.say("you are in the lobby again");
+  const page = await the.open("#/chat/elsewhere");
+  await page.getByRole("link", { name: "Stock", exact: true }).click();
+  await page.getByRole("link", { name: "Chat", exact: true }).click();
+  await page.waitForURL("**/#/chat/elsewhere");
+  await page.evaluate(() => (location.hash = "#/chat"));
+  await page.locator(`#chat .messages li[data-id="${id}"]`).waitFor();
+  assert.equal(await field(page, "Room").inputValue(), "lobby");
+});
+
+test("nobody is said to be silent above a message that is on its way", async () => {
+  const page = await the.open("#/chat/silence");
+  await page.getByText("Nobody has said anything here yet.").waitFor();
+  await page.route("**/api/chat/silence", () => {});
+  await say(page, "but I do");
+  await page.locator("#chat .pending li").waitFor();
+  assert.equal(await page.getByText("Nobody has said anything here yet.").isVisible(), false);
+});
+
+for (const [what, ahead] of [["the server's", 0], ["an hour ahead", 3_600_000], ["an hour behind", -3_600_000]]) {
+  test(`screen readers hear each new message, and not the history: the clock is ${what}`, async () => {
+    const room = `heard-${ahead}`;
+    await the.host.say("of old", { room });
+    const visitor = await the.visitor();
+    await visitor.addInitScript((ahead) => {
+      const now = Date.now.bind(Date);
+      Date.now = () => now() + ahead;
+    }, ahead);
+    const page = await visitor.newPage();
+    await page.goto(`/#/chat/${room}`);
+    await page.locator("#chat .messages li").waitFor();
+    await page.waitForSelector("#events .tick");
+    const heard = () => page.locator("#chat [aria-live=polite] p").allTextContents();
+    assert.deepEqual(await heard(), []);
+    for (const text of ["one", "two"]) await the.host.say(text, { room });
+    await page.locator("#chat .messages li", { hasText: "two" }).waitFor();
+    assert.deepEqual(await heard(), ["ada: one", "ada: two"]);
+    let id;
+    for (let count = 3; count < 20; count += 1) id = await the.host.say(`${count}`, { room });
+    await page.locator(`#chat .messages li[data-id="${id}"]`).waitFor();
+    assert.deepEqual((await heard()).slice(-2), ["ada: 18", "ada: 19"]);
+    assert.ok((await heard()).length < 10, "what was heard does not pile up");
+  });
+}
 
 test("an entry that is no longer kept is told as a gap", async () => {
   const page = await the.open();

@@ -6,6 +6,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { SECRET, token } from "./token.mjs";
 
 const START_MS = 60_000;
 
@@ -58,7 +59,7 @@ class Host {
     this.#port = port;
     this.#state = state;
     // Tests post faster than people do.
-    this.#vars = { POST_RATE: "1000", POST_BURST: "1000", ...vars };
+    this.#vars = { AUTH_SECRET: SECRET, POST_RATE: "1000", POST_BURST: "1000", ...vars };
   }
 
   async start() {
@@ -124,12 +125,23 @@ class Host {
   }
 
   /** Says something in a room, and gives back the id. */
-  async say(text, { room = "lobby", user = "ada" } = {}) {
-    const answer = await fetch(`${this.base}/api/chat/${room}`, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ user, text }),
-    });
+  say(text, { room = "lobby", user = "ada" } = {}) {
+    return this.#post(`/api/chat/${room}`, { user, text });
+  }
+
+  /** Publishes a notification, and gives back the id. */
+  notify(data, { topic = "orders", event } = {}) {
+    return this.#post("/api/events", { topic, data, event }, token());
+  }
+
+  /** Publishes a quote, and gives back the id. */
+  quote(symbol, price) {
+    return this.#post("/api/stock", { symbol, price }, token());
+  }
+
+  async #post(path, draft, token) {
+    const headers = { "Content-Type": "application/json", ...(token && { Authorization: `Bearer ${token}` }) };
+    const answer = await fetch(`${this.base}${path}`, { method: "POST", headers, body: JSON.stringify(draft) });
     const body = await answer.text();
     if (answer.status !== 201) throw new Error(`${answer.status}: ${body}`);
     return JSON.parse(body).id;

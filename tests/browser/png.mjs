@@ -4,13 +4,15 @@ import { crc32, deflateSync, inflateSync } from "node:zlib";
 
 const SIGNATURE = 8;
 const COLOURS = 256;
+/** As many of them are the most frequent; the others are the ones that these would miss most, as those of an emoji. */
+const FREQUENT = 208;
 
-/** The same picture with a palette of its most frequent colours; each other becomes the nearest of those. */
+/** The same picture with a palette; each colour that is not in it becomes the nearest that is. */
 export function withPalette(png) {
   const { width, height, rgb } = decode(png);
   const counts = new Map();
   for (const colour of rgb) counts.set(colour, (counts.get(colour) ?? 0) + 1);
-  const palette = [...counts].sort(([, a], [, b]) => b - a).slice(0, COLOURS).map(([colour]) => colour);
+  const palette = choose([...counts].sort(([, a], [, b]) => b - a).map(([colour]) => colour));
   const indices = new Map(palette.map((colour, index) => [colour, index]));
   const lines = Buffer.alloc((width + 1) * height);
   rgb.forEach((colour, pixel) => {
@@ -31,11 +33,26 @@ export function withPalette(png) {
   ]);
 }
 
+/** The palette of colours that come in the order of their frequency. */
+function choose(colours) {
+  const palette = colours.slice(0, FREQUENT);
+  const missed = new Map(colours.slice(FREQUENT).map((colour) => [colour, distance(colour, palette[nearest(palette, colour)])]));
+  while (palette.length < COLOURS && missed.size > 0) {
+    const [worst] = [...missed].reduce((a, b) => (b[1] > a[1] ? b : a));
+    palette.push(worst);
+    missed.delete(worst);
+    for (const [colour, least] of missed) missed.set(colour, Math.min(least, distance(colour, worst)));
+  }
+  return palette;
+}
+
+const distance = (a, b) => [16, 8, 0].reduce((sum, at) => sum + (((a >> at) & 255) - ((b >> at) & 255)) ** 2, 0);
+
 function nearest(palette, colour) {
   let [best, least] = [0, Infinity];
   palette.forEach((other, index) => {
-    const distance = [16, 8, 0].reduce((sum, at) => sum + (((colour >> at) & 255) - ((other >> at) & 255)) ** 2, 0);
-    if (distance < least) [best, least] = [index, distance];
+    const far = distance(colour, other);
+    if (far < least) [best, least] = [index, far];
   });
   return best;
 }

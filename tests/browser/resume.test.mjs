@@ -1,17 +1,10 @@
 // The connection breaks, the page goes to the background, or the visitor leaves and comes back.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { eventually, inState, openStreams, showsExactly, suite } from "./suite.mjs";
+import { eventually, inState, openStreams, setVisibility, showsExactly, suite } from "./suite.mjs";
 
 // Playwright turns the back/forward cache off, which is what one of these tests is about.
 const the = suite({ launch: { ignoreDefaultArgs: ["--disable-back-forward-cache"] } });
-
-/** Makes the page believe that it is seen, or not. */
-const setVisibility = (page, state) =>
-  page.evaluate((state) => {
-    Object.defineProperty(document, "visibilityState", { value: state, configurable: true });
-    document.dispatchEvent(new Event("visibilitychange"));
-  }, state);
 
 test("a server that restarts under an open page: every message is shown once", async () => {
   the.letLoadsFail();
@@ -36,17 +29,40 @@ test("a browser that has given up is brought back", async () => {
   the.letLoadsFail();
   const room = "refused";
   const page = await the.open();
-  let refusals = 0;
-  await page.route(`**/api/chat/${room}*`, (route) => {
-    refusals += 1;
-    return refusals < 3 ? route.fulfill({ status: 503, body: "no" }) : route.continue();
-  });
+  let isAway = true;
+  await page.route(`**/api/chat/${room}*`, (route) =>
+    isAway ? route.fulfill({ status: 503, headers: { "Retry-After": "1" }, body: "no" }) : route.continue(),
+  );
   const ids = [await the.host.say("after all", { room })];
   await page.evaluate((room) => (location.hash = `#/chat/${room}`), room);
-  await inState(page, "chat", "reconnecting");
+  await page.locator("#chat .state", { hasText: /^the server is not available · reconnecting in \d s$/ }).waitFor();
+  isAway = false;
   await inState(page, "chat", "live");
   await showsExactly(page, ids);
-  assert.equal(refusals, 3);
+});
+
+test("a message whose answer is lost while the stream is down is tried again, and stored once", async () => {
+  the.letLoadsFail();
+  const room = "once";
+  const page = await the.open(`#/chat/${room}`);
+  await inState(page, "chat", "live");
+  await page.selectOption("#wire select", "chat");
+  await page.getByRole("button", { name: "Cut for 5 s" }).click();
+  const answers = [];
+  await page.route(`**/api/chat/${room}`, async (route) => {
+    if (route.request().method() !== "POST") return route.continue();
+    const response = await route.fetch();
+    answers.push([response.status(), response.headers()["idempotent-replayed"]]);
+    await (answers.length === 1 ? route.abort() : route.fulfill({ response }));
+  });
+  await page.locator("[name=text]").fill("once");
+  await page.keyboard.press("Enter");
+  await page.getByRole("button", { name: "Try again" }).click();
+  await page.locator("#chat .pending li", { hasText: "on its way" }).waitFor();
+  await page.locator("#chat .messages li", { hasText: "once" }).waitFor();
+  const id = await page.getAttribute("#chat .messages li", "data-id");
+  await showsExactly(page, [id, await the.host.say("after", { room })]);
+  assert.deepEqual(answers, [[201, undefined], [200, "true"]]);
 });
 
 test("a page in the background frees its streams, and coming back resumes", async () => {

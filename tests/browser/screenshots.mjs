@@ -10,14 +10,22 @@ const BYTES_MAX = 150_000;
 const CONVERSATION = [
   ["ada", "The server restarted a minute ago. Did you notice?"],
   ["grace", "Not a thing. Which message did I miss?"],
-  ["ada", "None. Your browser said where it had stopped, and got what came after."],
+  ["ada", "None: your browser said where it stopped."],
   ["林", "我刚从隧道里出来，消息一条不少 👍"],
 ];
 
+const NOTIFICATIONS = [
+  [{ order: 1042, total: "19.90" }, { topic: "orders", event: "created" }],
+  [{ version: "1.4.0", by: "grace" }, { topic: "deploys" }],
+  [{ order: 1042, carrier: "bicycle" }, { topic: "orders", event: "sent" }],
+];
+
+const DESKTOP = { width: 1280, height: 832 };
 const PICTURES = [
-  { path: "docs/page-light.png", colorScheme: "light", locale: "en-GB", feed: "stock" },
+  { path: "docs/page-light.png", viewport: DESKTOP, colorScheme: "light", locale: "en-GB", feed: "stock" },
   // Some seconds after a cut: the line is whole again, and the wire shows how.
-  { path: "docs/page-dark.png", colorScheme: "dark", locale: "zh-CN", feed: "chat", cut: true },
+  { path: "docs/page-dark.png", viewport: DESKTOP, colorScheme: "dark", locale: "zh-CN", feed: "chat", cut: true },
+  { path: "docs/page-phone.png", viewport: { width: 390, height: 844 }, colorScheme: "light", locale: "en-GB", feed: "stock" },
 ];
 
 const host = await startHost();
@@ -25,10 +33,11 @@ const host = await startHost();
 const browser = await launch({ args: [...ARGUMENTS, "--disable-lcd-text", "--font-render-hinting=none"] });
 await mkdir("docs", { recursive: true });
 for (const [user, text] of CONVERSATION) await host.say(text, { user });
+for (const [data, options] of NOTIFICATIONS) await host.notify(data, options);
 
 for (const { path, feed, cut, ...options } of PICTURES) {
-  const viewport = { width: 1280, height: 816 };
-  const context = await browser.newContext({ baseURL: host.base, viewport, ...options });
+  const context = await browser.newContext({ baseURL: host.base, ...options });
+  await context.addInitScript(() => localStorage.setItem("ssedge.names", "created, sent"));
   const page = await context.newPage();
   await page.goto("/");
   await page.locator("[name=user]").fill("ada");

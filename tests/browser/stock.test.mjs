@@ -5,23 +5,42 @@ import { inState, suite } from "./suite.mjs";
 
 const the = suite();
 
-/** The columns of the canvas, left to right, that hold something drawn in a saturated colour: a line. */
-const drawnColumns = (page) =>
-  page.$eval("#stock canvas", (canvas) => {
-    const { width, height } = canvas;
-    const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
-    const drawn = [];
+/**
+ * What the plot shows, in pixels of the canvas: the columns that hold a line, which is all that has a saturated colour
+ * below the label at the top; the plot's edges; pixels a second; and the colour at the right edge.
+ */
+const plot = (page) =>
+  page.$eval("#stock .chart", (chart) => {
+    const canvas = chart.querySelector("canvas");
+    const scale = canvas.width / canvas.getBoundingClientRect().width;
+    const over = chart.querySelector(".u-over").getBoundingClientRect();
+    const origin = canvas.getBoundingClientRect();
+    const [left, right] = [over.left, over.right].map((edge) => Math.round((edge - origin.left) * scale));
+    const [top, bottom] = [over.top + 20, over.bottom].map((edge) => Math.round((edge - origin.top) * scale));
+    const { data } = canvas.getContext("2d").getImageData(left, top, right - left, bottom - top);
+    const width = right - left;
+    const columns = [];
     for (let x = 0; x < width; x += 1) {
-      for (let y = 0; y < height; y += 1) {
-        const [r, g, b, a] = data.subarray((y * width + x) * 4, (y * width + x) * 4 + 4);
-        if (a > 200 && Math.max(r, g, b) - Math.min(r, g, b) > 90) {
-          drawn.push(x / width);
-          break;
-        }
+      for (let at = x * 4; at < data.length; at += width * 4) {
+        const [r, g, b, a] = data.subarray(at, at + 4);
+        if (a <= 200 || Math.max(r, g, b) - Math.min(r, g, b) <= 90) continue;
+        columns.push(x);
+        break;
       }
     }
-    return drawn;
+    const edge = data.subarray((width - 3) * 4, (width - 3) * 4 + 3);
+    return { columns, width, perSecond: width / 120, edge: `rgb(${[...edge].join(", ")})` };
   });
+
+/** A colour of the style sheet. */
+const colour = (page, name) =>
+  page.evaluate((name) => {
+    const probe = document.body.appendChild(document.createElement("i"));
+    probe.style.color = `var(${name})`;
+    const { color } = getComputedStyle(probe);
+    probe.remove();
+    return color;
+  }, name);
 
 test("history fills the chart at once, and the stream goes on", async () => {
   const page = await the.open();
@@ -29,8 +48,8 @@ test("history fills the chart at once, and the stream goes on", async () => {
   await page.waitForSelector("#stock tbody tr:nth-child(8)");
   await page.waitForSelector("#stock canvas");
   await page.waitForTimeout(100);
-  const drawn = await drawnColumns(page);
-  assert.ok(drawn[0] < 0.2, `the lines begin at the left edge, not at ${drawn[0]}`);
+  const { columns, width } = await plot(page);
+  assert.ok(columns[0] < 0.02 * width, `the lines begin at the left edge, not at ${columns[0]} of ${width}`);
 
   const price = () => page.$$eval("#stock tbody td:nth-child(2)", (cells) => cells.map((cell) => cell.textContent).join());
   const first = await price();
@@ -68,20 +87,31 @@ test("the chosen symbols are remembered", async () => {
   await page.getByRole("checkbox", { name: "ZORG", checked: true }).waitFor();
 });
 
-test("a cut leaves a gap in the line, which the resume fills", async () => {
-  const page = await the.open();
-  await inState(page, "stock", "live");
-  await page.waitForSelector("#stock tbody tr:nth-child(8)");
-  await page.getByRole("button", { name: "Cut for 5 s" }).click();
-  await inState(page, "stock", "reconnecting");
-  assert.match(await page.textContent("#stock .state"), /reconnecting in [1-5] s/);
-  await page.waitForTimeout(4_000);
-  const time = () => page.textContent("[data-stat=cursor]");
-  const before = await time();
-  await inState(page, "stock", "live");
-  // The resume brings each tick of the time that was missed.
-  await page.waitForFunction(
-    () => Number.parseInt(document.querySelector("[data-stat=found]").textContent, 10) >= 8 * 3,
-  );
-  assert.notEqual(await time(), before);
-});
+for (const reducedMotion of ["reduce", "no-preference"]) {
+  test(`a cut leaves a gap in the line, which the resume fills: motion ${reducedMotion}`, async () => {
+    const page = await the.open("", { reducedMotion });
+    await inState(page, "stock", "live");
+    await page.waitForSelector("#stock tbody tr:nth-child(8)");
+    await page.getByRole("button", { name: "Cut for 5 s" }).click();
+    await inState(page, "stock", "reconnecting");
+    assert.match(await page.textContent("#stock .state"), /reconnecting in [1-5] s/);
+    await page.waitForTimeout(3_500);
+    const down = await plot(page);
+    assert.equal(await page.getAttribute("#stock", "data-state"), "reconnecting");
+    const gap = (down.width - down.columns.at(-1)) / down.perSecond;
+    assert.ok(gap >= 3, `the lines end 3 s before the edge at least, not ${gap} s`);
+    assert.equal(down.edge, await colour(page, "--outage"));
+
+    await inState(page, "stock", "live");
+    // The resume brings each tick of the time that was missed.
+    await page.waitForFunction(
+      () => Number.parseInt(document.querySelector("[data-stat=found]").textContent, 10) >= 8 * 3,
+    );
+    await page.waitForTimeout(1_500);
+    const { columns, width, perSecond, edge } = await plot(page);
+    assert.ok((width - columns.at(-1)) / perSecond < 4, "the lines go on to the edge");
+    const holes = columns.slice(1).filter((column, at) => column !== columns[at] + 1);
+    assert.deepEqual(holes, [], "no column between is empty");
+    assert.notEqual(edge, await colour(page, "--outage"));
+  });
+}

@@ -98,6 +98,17 @@ function watch() {
   };
 }
 
+/** Makes a page believe that it is seen, or not. */
+export const setVisibility = (page, state) =>
+  page.evaluate((state) => {
+    Object.defineProperty(document, "visibilityState", { value: state, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+  }, state);
+
+/** Gives a visitor a token, as a site does that logs people in. */
+export const signIn = (context, token, base) =>
+  context.addCookies([{ name: "ssedge_token", value: token, url: base, sameSite: "Strict" }]);
+
 /** The paths of the streams that a page holds open. */
 export const openStreams = (page) =>
   page.evaluate(() =>

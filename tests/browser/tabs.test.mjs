@@ -1,7 +1,7 @@
 // Several tabs of one visitor share a connection per feed.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { eventually, inState, openStreams, showsExactly, suite } from "./suite.mjs";
+import { eventually, inState, openStreams, setVisibility, showsExactly, suite } from "./suite.mjs";
 
 const the = suite();
 
@@ -65,6 +65,26 @@ test("a leader that ends without a farewell is followed by another tab", async (
   await showsExactly(tabs[0], ids);
 });
 
+test("a leader that goes into the background is followed by another tab, and comes back as one of many", async () => {
+  const room = "behind";
+  const tabs = await openTabs(room, 2);
+  const [leader, other] = tabs;
+  await shareOne(room, [leader]);
+  const ids = [await the.host.say("both see it", { room })];
+  for (const tab of tabs) await showsExactly(tab, ids);
+  await setVisibility(leader, "hidden");
+  await inState(leader, "chat", "paused");
+  ids.push(await the.host.say("one sees it", { room }));
+  await showsExactly(other, ids);
+  await shareOne(room, [other]);
+  assert.deepEqual(await openStreams(leader), []);
+  await setVisibility(leader, "visible");
+  await showsExactly(leader, ids);
+  ids.push(await the.host.say("both again", { room }));
+  for (const tab of tabs) await showsExactly(tab, ids);
+  await shareOne(room, tabs);
+});
+
 test("a tab that joins late shows the history, and a room of its own has its own stream", async () => {
   const room = "late";
   const ids = [await the.host.say("one", { room })];
@@ -102,5 +122,14 @@ test("one tab at a time reads the wire", async () => {
   await second.getByRole("button", { name: "Read it here" }).click();
   await second.waitForSelector("#wire .line");
   await elsewhere(first).waitFor();
+  await elsewhere(second).waitFor({ state: "hidden" });
+
+  // Whoever has it lets go of it when nobody looks.
+  await setVisibility(second, "hidden");
+  await elsewhere(first).waitFor({ state: "hidden" });
+  await first.waitForFunction(() => document.querySelector("#wire .line[data-field=data]"));
+  await setVisibility(second, "visible");
+  await elsewhere(second).waitFor();
+  await first.close();
   await elsewhere(second).waitFor({ state: "hidden" });
 });

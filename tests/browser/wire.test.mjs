@@ -27,6 +27,49 @@ test("every line is shown as it came, comments and retry too", async () => {
   assert.equal(await page.textContent("[data-stat=cursor]"), id);
 });
 
+test("the cursor is where a whole block has left it, and what was cut is shown", async () => {
+  const room = "blocks";
+  const page = await the.open();
+  const cursors = [];
+  await page.route(`**/api/chat/${room}*`, (route) => {
+    const headers = route.request().headers();
+    if (headers.accept !== "text/event-stream" || route.request().resourceType() !== "fetch") return route.continue();
+    cursors.push(headers["last-event-id"]);
+    const body = 'retry: 100\nid:  7\ndata: whole\n\nid: 8\ndata: in tw';
+    return cursors.length === 1 ? route.fulfill({ contentType: "text/event-stream", body }) : route.abort();
+  });
+  the.letLoadsFail();
+  await page.evaluate((room) => (location.hash = `#/chat/${room}`), room);
+  await page.selectOption("#wire select", "chat");
+  await page.waitForFunction(() => [...document.querySelectorAll("#wire .line")].some((line) => line.textContent === "data: in tw"));
+  await page.waitForFunction(() => document.querySelectorAll("#wire .line[data-kind=request]").length >= 3);
+  const requests = (await lines(page)).filter((line) => line.startsWith("GET "));
+  // One space belongs to the colon; a second is the id's own.
+  for (const request of requests.slice(1)) assert.match(request, /Last-Event-ID: {2}7$/);
+  assert.deepEqual(cursors.slice(1, 3), ["7", "7"]);
+});
+
+test("what is no stream is shown with its status and its body, and asked for more and more seldom", async () => {
+  the.letLoadsFail();
+  const page = await the.open();
+  let asked = 0;
+  await page.route("**/api/chat/broken*", (route) => {
+    if (route.request().resourceType() !== "fetch") return route.continue();
+    asked += 1;
+    const refusal = asked === 1 ? { status: 503, headers: { "Retry-After": "1" } } : { status: 500 };
+    return route.fulfill({ ...refusal, body: "out of\norder" });
+  });
+  await page.evaluate(() => (location.hash = "#/chat/broken"));
+  await page.selectOption("#wire select", "chat");
+  const ends = () => page.$$eval("#wire .line[data-kind=end]", (lines) => lines.map((line) => line.textContent));
+  await page.waitForFunction(() => document.querySelectorAll("#wire .line[data-kind=request]").length >= 4);
+  const shown = await lines(page);
+  assert.match(shown[0], /^GET /);
+  assert.deepEqual(shown.slice(1, 4), ["HTTP 503", "out of", "order"]);
+  const pauses = (await ends()).flatMap((line) => line.match(/reconnecting in ([\d.]+) s/)?.slice(1).map(Number) ?? []);
+  assert.ok(pauses[0] === 1 && pauses[1] <= 2 && pauses[1] < pauses[2], `pauses of ${pauses} s`);
+});
+
 test("a cut is followed by the resume, which finds everything", async () => {
   const room = "cut";
   const page = await the.open(`#/chat/${room}`);

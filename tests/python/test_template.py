@@ -49,8 +49,20 @@ def check_stream(outcome):
     assert url["Properties"]["InvokeMode"] == "RESPONSE_STREAM", "the function URL collects what it should stream"
     assert url["Properties"]["AuthType"] == "NONE", "a browser cannot sign"
     assert "Cors" not in url["Properties"], "the platform's CORS headers replace the function's own"
+    # Since October 2025 a function URL needs two: docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
+    everybody = []
     for permission in resources(outcome, "AWS::Lambda::Permission").values():
-        assert permission["Properties"]["Principal"] in ("*", "apigateway.amazonaws.com")
+        properties = permission["Properties"]
+        assert properties["Principal"] in ("*", "apigateway.amazonaws.com")
+        if properties["Principal"] == "*":
+            assert properties["FunctionName"] == {"Ref": "Function"} and "Condition" not in permission
+            rest = set(properties) - {"FunctionName", "Principal"}
+            everybody.append({name: properties[name] for name in rest})
+    everybody.sort(key=lambda properties: properties["Action"])
+    assert everybody == [
+        {"Action": "lambda:InvokeFunction", "InvokedViaFunctionUrl": True},
+        {"Action": "lambda:InvokeFunctionUrl", "FunctionUrlAuthType": "NONE"},
+    ], "everybody may call the function by its URL, and by nothing else"
 
 
 def check_rest_api(outcome):
@@ -148,6 +160,11 @@ class Template(unittest.TestCase):
         margin = int(re.search(r"const DEADLINE_MARGIN: \w+ = \w+::from_secs\((\d+)\)", limits).group(1))
         self.assertGreater(parameters["Timeout"]["Default"], parameters["StreamSecs"]["Default"] + margin)
 
+    def test_the_least_timeout_lets_every_post_be_answered(self):
+        limits = (ROOT / "shared/src/limits.rs").read_text()
+        longest = int(re.search(r"const CHANNEL_TIMEOUT: \w+ = \w+::from_secs\((\d+)\)", limits).group(1))
+        self.assertGreater(self.source["Parameters"]["Timeout"]["MinValue"], longest)
+
     def test_each_check_refuses_what_breaks_it(self):
         def properties(broken, resource):
             return broken["Resources"][resource]["Properties"]
@@ -198,6 +215,30 @@ class Template(unittest.TestCase):
             change(broken)
             with self.subTest(check.__name__), self.assertRaises((AssertionError, KeyError, ValueError)):
                 check(translate(broken))
+
+    def test_the_check_of_the_stream_refuses_other_permissions(self):
+        def permission(outcome, action):
+            permissions = resources(outcome, "AWS::Lambda::Permission").items()
+            found = [(name, it["Properties"]) for name, it in permissions if it["Properties"]["Action"] == action]
+            return next((name, it) for name, it in found if it["Principal"] == "*")
+
+        def drop(outcome, action):
+            outcome["Resources"].pop(permission(outcome, action)[0])
+
+        # The translator makes them, so they are broken in what it makes.
+        sound = translate(self.source)
+        check_stream(sound)
+        for change in [
+            lambda it: drop(it, "lambda:InvokeFunction"),
+            lambda it: drop(it, "lambda:InvokeFunctionUrl"),
+            lambda it: permission(it, "lambda:InvokeFunction")[1].pop("InvokedViaFunctionUrl"),
+            lambda it: permission(it, "lambda:InvokeFunctionUrl")[1].update(FunctionUrlAuthType="AWS_IAM"),
+            lambda it: permission(it, "lambda:InvokeFunctionUrl")[1].update(FunctionName="another"),
+        ]:
+            broken = copy.deepcopy(sound)
+            change(broken)
+            with self.subTest(), self.assertRaises(AssertionError):
+                check_stream(broken)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 #![allow(clippy::missing_panics_doc, reason = "a host that cannot be started is a failed test")]
 
+mod front;
 mod lambda;
 mod rig;
 
@@ -23,6 +24,7 @@ use serde_json::{Value, json};
 
 use crate::client::Client;
 
+pub use front::Front;
 pub use lambda::{Lambda, Platform, Table, built, kill_process};
 pub use rig::{Rig, Sockets};
 

@@ -3,6 +3,7 @@
 pub mod client;
 pub mod contract;
 pub mod dev;
+pub mod document;
 pub mod host;
 pub mod secrets;
 pub mod stream;

@@ -1,16 +1,16 @@
 //! Rooms whose readers and writers are processes of their own, as they are on AWS.
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic, and so may its helpers")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use ssedge_tests::client::{Client, EventSource, PATIENCE, Stream};
-use ssedge_tests::host::{Folder, Lambda, Platform, Table};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use serde_json::Value;
+use ssedge::sse::Decoded;
+use ssedge_tests::client::{Client, End, EventSource, PATIENCE, Stream};
+use ssedge_tests::host::{Lambda, Platform};
 use tokio::time::{Instant, sleep};
 
 /// For everything, on a machine that does much else.
@@ -30,7 +30,8 @@ async fn every_process_sees_one_order() {
     const EACH: usize = 50;
     /// A writer who comes back must not be starved by those who go on: half of what a channel has to answer.
     const SLOWEST: Duration = Duration::from_secs(5);
-    let lambda = Lambda::start(&[("POST_RATE", "1000"), ("POST_BURST", "10000")]).await;
+    let lambda =
+        Lambda::start(&[("STREAM_SECS", "600"), ("POST_RATE", "1000"), ("POST_BURST", "10000")]).await;
     let mut readers = join_all((0..READERS).map(|_| open(&lambda.client, "/api/chat/busy"))).await;
     let reading: BTreeSet<_> =
         readers.iter().map(|reader| lambda.pid_of(reader.header("x-amzn-RequestId"))).collect();
@@ -126,63 +127,98 @@ async fn rotation_loses_nothing_and_repeats_nothing() {
     }
 }
 
-/// Passes on what is sent to a table, and counts the questions.
-async fn counting(table: u16) -> (u16, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let count = Arc::new(AtomicUsize::new(0));
-    let counter = count.clone();
-    tokio::spawn(async move {
-        while let Ok((function, _)) = listener.accept().await {
-            let table = TcpStream::connect(("127.0.0.1", table)).await.unwrap();
-            let (mut from_function, mut to_function) = function.into_split();
-            let (mut from_table, mut to_table) = table.into_split();
-            let counter = counter.clone();
-            tokio::spawn(async move { tokio::io::copy(&mut from_table, &mut to_function).await });
-            tokio::spawn(async move {
-                let mut buffer = vec![0; 65_536];
-                while let Ok(n @ 1..) = from_function.read(&mut buffer).await {
-                    let questions =
-                        buffer[..n].windows(19).filter(|bytes| bytes == b"POST / HTTP/1.1\r\nho").count();
-                    let questions = questions.max(usize::from(buffer[..n].starts_with(b"POST / ")));
-                    counter.fetch_add(questions, Ordering::Relaxed);
-                    if to_table.write_all(&buffer[..n]).await.is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-    });
-    (port, count)
+/// Ids that were given to so many who spoke at once, each from a process of its own; in order.
+async fn speak_at_once(lambda: &Lambda, room: &str, writers: usize) -> Vec<u64> {
+    let mut ids = join_all((0..writers).map(|_| lambda.client.say(room, "hi"))).await;
+    ids.sort_unstable();
+    let expected: Vec<_> = (ids[0]..).take(writers).collect();
+    assert_eq!(ids, expected, "consecutive ids in {room}");
+    ids
 }
 
-/// On Managed Instances one process serves many streams, and they do not cost as many questions.
+/// The first message of a run is where writers could begin two.
 #[tokio::test]
-async fn the_streams_of_a_process_share_one_poll() {
-    const READERS: usize = 10;
-    let table = Table::start(&Folder::new());
-    let (port, questions) = counting(table.port()).await;
-    let platform = Platform { concurrency: 1, share: 16, ..Platform::default() };
-    let vars = [("POLL_MIN_MS", "100"), ("POLL_MAX_MS", "100")];
-    let endpoint = format!("http://127.0.0.1:{port}");
-    let lambda = Lambda::asking(platform, &vars, table, &endpoint).await;
-    let first = lambda.client.say("shared", "first").await;
-    let mut readers =
-        join_all((0..READERS).map(|_| open(&lambda.client, "/api/chat/shared?history=0"))).await;
-    let pids: BTreeSet<_> =
-        readers.iter().map(|reader| lambda.pid_of(reader.header("x-amzn-RequestId"))).collect();
-    assert_eq!(pids.len(), 1, "one process serves them all");
-
-    let before = questions.load(Ordering::Relaxed);
-    sleep(Duration::from_secs(3)).await;
-    let asked = questions.load(Ordering::Relaxed) - before;
-    assert!(
-        (10..=40).contains(&asked),
-        "{asked} questions of {READERS} streams in 3 s, a tenth of a second apart"
-    );
-    let second = lambda.client.say("shared", "second").await;
-    assert_eq!(second, first + 1);
-    for reader in &mut readers {
-        assert_eq!(reader.plain(1).await[0].last_event_id, second.to_string());
+async fn writers_who_meet_in_an_empty_room_begin_one_run() {
+    const ROOMS: usize = 5;
+    const WRITERS: usize = 8;
+    const EXPIRED: Duration = Duration::from_millis(2_200);
+    let lambda =
+        Lambda::start(&[("HISTORY_SECS", "2"), ("POST_RATE", "1000"), ("POST_BURST", "10000")]).await;
+    let rooms: Vec<_> = (0..ROOMS).map(|n| format!("empty-{n}")).collect();
+    // Processes that are started one after another would not meet.
+    speak_at_once(&lambda, "warm-up", WRITERS).await;
+    let mut runs = BTreeMap::<_, Vec<_>>::new();
+    for pause in [Duration::ZERO, EXPIRED] {
+        sleep(pause).await;
+        for room in &rooms {
+            let ids = speak_at_once(&lambda, room, WRITERS).await;
+            runs.entry(room).or_default().push(ids);
+        }
     }
+    let items = lambda.table.items().await;
+    let number = |item: &Value, name: &str| item[name]["N"].as_str().unwrap().parse::<u64>().unwrap();
+    for (room, runs) in runs {
+        let mut items = items.clone();
+        items.retain(|item| item["channel"]["S"] == format!("chat/{room}"));
+        items.sort_by_key(|item| number(item, "id"));
+        let (entries, seals): (Vec<_>, Vec<_>) = items.iter().partition(|item| item["body"].is_object());
+        let entries: Vec<_> = entries.iter().map(|item| (number(item, "id"), number(item, "run"))).collect();
+        let expected: Vec<_> = runs.iter().flat_map(|ids| ids.iter().map(|id| (*id, ids[0]))).collect();
+        assert_eq!(entries, expected, "an item for each message, in two runs");
+        let seals: Vec<_> = seals.iter().map(|item| (number(item, "id"), number(item, "run"))).collect();
+        let [first, second] = &runs[..] else { panic!("{runs:?}") };
+        let expected = [(1, first[0]), (first[WRITERS - 1] + 1, second[0])];
+        assert_eq!(seals, expected, "a seal before each run");
+    }
+}
+
+/// One process serves both readers, as on Managed Instances, so that the one who stands still could disturb the other.
+#[tokio::test]
+async fn a_reader_that_stands_still_is_ended_and_disturbs_nobody() {
+    const ABREAST: usize = 4;
+    /// Messages of the largest size, 8 KB, that are said at most. What lies between holds about a thousand.
+    const ENOUGH: usize = 4_000;
+    let platform = Platform { concurrency: 1, share: 16, ..Platform::default() };
+    let vars = [
+        ("LOG_LEVEL", "info"),
+        ("STREAM_SECS", "600"),
+        ("HISTORY_MAX", "10000"),
+        ("POST_RATE", "1000"),
+        ("POST_BURST", "10000"),
+    ];
+    let lambda = Lambda::on(platform, &vars).await;
+    let text = "𝄞".repeat(ssedge::limits::TEXT_CHARS);
+    let first = lambda.client.say("lobby", &text).await;
+    let path = format!("/api/chat/lobby?lastEventId={first}");
+    let mut slow = open(&lambda.client, &path).await;
+    let mut other = open(&lambda.client, &path).await;
+    let (mut last, mut lag, mut said) = (first, Duration::ZERO, 0);
+    while !lambda.log().contains("the reader did not take its bytes") {
+        assert!(said < ENOUGH, "a reader that takes nothing is still sent more");
+        let ids = join_all((0..ABREAST).map(|_| lambda.client.say("lobby", &text))).await;
+        last = ids.into_iter().max().unwrap();
+        let stored = Instant::now();
+        assert_eq!(other.plain(ABREAST).await[ABREAST - 1].last_event_id, last.to_string());
+        lag = lag.max(stored.elapsed());
+        said += ABREAST;
+    }
+    println!("ended after {said} messages; the other reader got each at most {lag:?} after it was stored");
+    assert!(lag < Duration::from_secs(2), "{lag:?}");
+
+    let (heard, end) = slow.rest(PATIENCE).await;
+    assert_eq!(end, End::Ended);
+    assert!(slow.raw().ends_with(b"\n\n"), "the end is at the boundary of an event");
+    let mut ids: Vec<u64> = heard
+        .iter()
+        .filter_map(|heard| match &heard.said {
+            Decoded::Message(message) => Some(message.last_event_id.parse().unwrap()),
+            _ => None,
+        })
+        .collect();
+    let cut = *ids.last().unwrap();
+    assert!(cut < last && slow.cursor() == cut.to_string(), "{cut} of {last}, {}", slow.cursor());
+    let mut back = open(&lambda.client, &format!("/api/chat/lobby?lastEventId={cut}")).await;
+    let missed = back.plain(usize::try_from(last - cut).unwrap()).await;
+    ids.extend(missed.iter().map(|message| message.last_event_id.parse::<u64>().unwrap()));
+    assert!(ids.iter().copied().eq(first + 1..=last), "in order, each once: {ids:?}");
 }

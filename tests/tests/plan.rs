@@ -527,9 +527,15 @@ fn a_preflight_is_answered_without_a_token() {
         [(Host::Worker, StatusCode::NO_CONTENT, ""), (Host::Lambda, StatusCode::OK, "\n")]
     {
         let settings = settings_of(host, &[]);
-        for (target, allow) in
-            [("/api/chat/a", "GET, HEAD, POST, OPTIONS"), ("/healthz", "GET, HEAD, OPTIONS")]
-        {
+        let (feed, page) = ("GET, HEAD, POST, OPTIONS", "GET, HEAD, OPTIONS");
+        // Also where the request itself will be told of a bad room.
+        for (target, allow) in [
+            ("/api/chat/a", feed),
+            ("/api/chat/A", feed),
+            ("/api/chat/a/messages/1", page),
+            ("/api/chat/A/messages/1", page),
+            ("/healthz", page),
+        ] {
             let line = format!("OPTIONS {target}?access_token=x");
             let Ok(Plan::Reply(reply)) = plan(&request(&line, &[]), None, &settings, NOW) else {
                 panic!("{line}")

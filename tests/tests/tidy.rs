@@ -1,5 +1,5 @@
 //! The architecture, as tests: one per invariant of ARCHITECTURE.md that is about the shape of the code, most of
-//! them about what is absent; and the documents against the code that they describe.
+//! them about what is absent; and the README and its fellows against the code that they describe.
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic, and so may its helpers")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
+use ssedge::limits;
 use ssedge::route::Route;
 use ssedge::settings::{Host, Settings};
 use ssedge::stock::{DEFAULT_SYMBOLS, Price};
-use ssedge::{limits, openapi};
 
 /// Lines of a file without its tests: what can be read at once.
 const CORE_LINES: usize = 300;
@@ -276,6 +276,27 @@ fn template_yaml_has_the_settings_and_their_defaults() {
     }
 }
 
+/// A second stack would make the function half as large again, which is time at each cold start.
+#[test]
+fn there_is_one_tls_stack_and_one_http() {
+    const OTHERS: [&str; 4] = ["aws-config", "aws-lc", "native-tls", "openssl-sys"];
+    let lock = read("Cargo.lock");
+    let quoted = |line: &str| line.split('"').nth(1).unwrap().to_owned();
+    let lines: Vec<_> = lock.lines().collect();
+    let named = lines.windows(2).filter(|lines| lines[0].starts_with("name = "));
+    let packages: Vec<_> = named.map(|lines| (quoted(lines[0]), quoted(lines[1]))).collect();
+    for (name, version) in &packages {
+        let other = OTHERS.iter().find(|other| name.starts_with(**other));
+        assert_eq!(other, None, "{name} {version}");
+    }
+    for (name, parts) in [("rustls", 3), ("ring", 3), ("hyper", 1), ("http", 1)] {
+        let versions = packages.iter().filter(|(package, _)| package == name);
+        let versions: BTreeSet<_> =
+            versions.map(|(_, version)| version.split('.').take(parts).collect::<Vec<_>>()).collect();
+        assert_eq!(versions.len(), 1, "{name}: {versions:?}");
+    }
+}
+
 #[test]
 fn files_stay_short() {
     for (under, ending, most) in [
@@ -328,108 +349,6 @@ fn the_client_stands_alone() {
     }
 }
 
-// --- The OpenAPI document ---
-
-fn document() -> Value {
-    serde_json::from_str(openapi::DOCUMENT).unwrap()
-}
-
-#[test]
-fn openapi_describes_every_endpoint() {
-    const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
-    let document = document();
-    let mut described = BTreeMap::new();
-    for (path, item) in document["paths"].as_object().unwrap() {
-        for (method, operation) in
-            item.as_object().unwrap().iter().filter(|(key, _)| METHODS.contains(&&***key))
-        {
-            described.insert((method.to_uppercase(), path.as_str()), operation["summary"].as_str().unwrap());
-        }
-    }
-    let routes = Route::ALL.iter().map(|(method, path, text)| ((method.to_string(), *path), *text));
-    assert_eq!(described, routes.collect());
-}
-
-#[test]
-fn openapi_has_the_version_of_the_crate() {
-    assert_eq!(document()["info"]["version"], env!("CARGO_PKG_VERSION"));
-}
-
-#[test]
-fn openapi_refers_to_what_it_has() {
-    fn references<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
-        match value {
-            Value::Object(fields) => {
-                found.extend(fields.get("$ref").and_then(Value::as_str));
-                fields.values().for_each(|value| references(value, found));
-            }
-            Value::Array(items) => items.iter().for_each(|value| references(value, found)),
-            _ => {}
-        }
-    }
-    let document = document();
-    let mut found = BTreeSet::new();
-    references(&document, &mut found);
-    assert!(found.len() > 20, "{found:?}");
-    for reference in found {
-        let pointer = reference.strip_prefix('#').unwrap();
-        assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
-    }
-}
-
-#[test]
-fn openapi_has_the_bounds_of_the_code() {
-    let document = document();
-    let schema = |name: &str| document["components"]["schemas"][name].clone();
-    let parameter = |path: &str, name: &str| {
-        let parameters = document["paths"][path]["get"]["parameters"].as_array().unwrap();
-        parameters.iter().find(|parameter| parameter["name"] == name).unwrap()["schema"].clone()
-    };
-    let check = |what: &str, got: &Value, expected: String| assert_eq!(got.to_string(), expected, "{what}");
-    let range = |what: &str, schema: &Value, low: String, high: String| {
-        check(what, &schema["minimum"], low);
-        check(what, &schema["maximum"], high);
-    };
-    let history = |path: &str, most: u32, default: u32| {
-        let schema = parameter(path, "history");
-        range(path, &schema, "0".into(), most.to_string());
-        check(path, &schema["default"], default.to_string());
-    };
-    history("/api/events", *limits::EVENTS_HISTORY.end(), 0);
-    history("/api/stock", limits::STOCK_TICKS, 0);
-    for path in ["/api/chat", "/api/chat/{room}"] {
-        history(path, *limits::CHAT_HISTORY.end(), limits::CHAT_HISTORY_DEFAULT);
-    }
-    let interval = limits::INTERVAL_MS;
-    range("interval", &schema("Interval"), interval.start().to_string(), interval.end().to_string());
-    for (path, name) in [("/api/events", "tick"), ("/api/stock", "interval")] {
-        check(name, &parameter(path, name)["default"], limits::INTERVAL_DEFAULT_MS.to_string());
-    }
-    check("topics", &parameter("/api/events", "topics")["maxItems"], limits::TOPICS.to_string());
-    check("symbols", &parameter("/api/stock", "symbols")["maxItems"], limits::STOCK_SYMBOLS.to_string());
-    let [least, most] =
-        [1, limits::MAX_PRICE_CENTS].map(|cents| Price::from_cents(cents).unwrap().to_string());
-    range("price", &schema("Price"), least, most);
-    check("user", &schema("User")["maxLength"], limits::USER_CHARS.to_string());
-    check("text", &schema("Text")["maxLength"], limits::TEXT_CHARS.to_string());
-    for (name, pattern) in [
-        ("Room", format!("^[a-z0-9][a-z0-9_-]{{0,{}}}$", limits::ROOM_CHARS - 1)),
-        ("Topic", format!("^[A-Za-z0-9_.-]{{1,{}}}$", limits::TOPIC_CHARS)),
-        ("EventName", format!("^[A-Za-z0-9_.-]{{1,{}}}$", limits::EVENT_NAME_CHARS)),
-        ("Symbol", format!("^[A-Z][A-Z0-9.]{{0,{}}}$", limits::MAX_SYMBOL_LEN - 1)),
-    ] {
-        assert_eq!(schema(name)["pattern"], pattern, "{name}");
-    }
-    for (name, entries) in [("EventsSnapshot", "notifications"), ("ChatSnapshot", "messages")] {
-        check(name, &schema(name)["properties"][entries]["maxItems"], limits::SNAPSHOT_ENTRIES.to_string());
-    }
-    let header = |name: &str| document["components"]["headers"][name]["schema"]["const"].clone();
-    check("preflight", &header("Access-Control-Max-Age"), limits::PREFLIGHT_SECS.to_string());
-    check("503", &header("Retry-After"), limits::UNAVAILABLE_RETRY_SECS.to_string());
-    let bodies = openapi::DOCUMENT.matches(&format!("At most {} bytes.", limits::BODY_BYTES)).count();
-    assert_eq!(bodies, Route::ALL.iter().filter(|(method, ..)| method.as_str() == "POST").count());
-}
-
 // --- The README and its fellows ---
 
 #[test]
@@ -447,6 +366,7 @@ fn the_readme_lists_every_limit() {
     let [events, chat] = [EVENTS_HISTORY, CHAT_HISTORY].map(|range| *range.end());
     let rows = [
         ("body of a POST", format!("{BODY_BYTES} bytes")),
+        ("token, `Idempotency-Key`", format!("{TOKEN_BYTES}, {IDEMPOTENCY_KEY_CHARS} bytes")),
         ("text of a message, user", format!("{TEXT_CHARS}, {USER_CHARS} characters")),
         ("room, topic, event name", format!("{ROOM_CHARS}, {TOPIC_CHARS}, {EVENT_NAME_CHARS} characters")),
         ("symbol", format!("{MAX_SYMBOL_LEN} characters")),
@@ -499,6 +419,25 @@ fn the_readme_lists_every_setting() {
     }
     assert_eq!(row(&table, "STOCK_SYMBOLS")[1], format!("{} made-up ones", DEFAULT_SYMBOLS.len()));
     assert_eq!(row(&table, "STOCK_SYMBOLS")[2], format!("up to {}", limits::STOCK_SYMBOLS));
+}
+
+/// The two commands of `cargo lambda watch`: the table that is started is the one that the function is told of.
+#[test]
+fn the_readme_starts_the_table_that_it_names() {
+    let readme = read("README.md");
+    let between = |from: &str, to: &str| readme.split(from).nth(1).unwrap().split(to).next().unwrap();
+    let table: Value = serde_json::from_str(between("(echo '", "'; cat) | ")).unwrap();
+    let variables: BTreeMap<_, _> = between("--env-var ", "\n")
+        .split(',')
+        .map(|variable| variable.split_once('=').unwrap_or_else(|| panic!("{variable} has no value")))
+        .collect();
+    let settings = Settings::parse(Host::Lambda, |name| variables.get(name).map(|value| (*value).to_owned()));
+    let settings = settings.unwrap_or_else(|bad| panic!("{bad}"));
+    assert_eq!(table["table"], *settings.table_name);
+    assert_eq!(settings.table_endpoint, Some(format!("http://127.0.0.1:{}", table["port"])));
+    for name in ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
+        assert!(variables.contains_key(name), "the SDK signs with {name}");
+    }
 }
 
 fn row<'a>(table: &'a [Vec<String>], name: &str) -> &'a [String] {

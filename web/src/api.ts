@@ -1,39 +1,57 @@
 /** POSTs to ssedge, and its refusals. */
 
-/** Why a POST failed. */
+/** How long an answer may take; a POST that is repeated with its key is stored once. */
+const ANSWER_MS = 30_000;
+
+/** Why a request failed. */
 export class Refusal extends Error {
   /** 0: there was no answer. */
   readonly status: number;
+  /** What kind of problem the server calls it; empty if it does not say. */
+  readonly kind: string;
   /** The field at fault, if the server named one. */
   readonly field: string | undefined;
+  /** After how many seconds another attempt may go better, if the server said so. */
+  readonly retryAfter: number | undefined;
 
-  constructor(status: number, detail: string, field?: string) {
-    super(detail);
+  /** `problem` is the document (RFC 9457) of the answer, as far as there is one. */
+  constructor(status: number, problem: unknown, retryAfter?: number) {
+    const { type, detail, field } = (problem ?? {}) as Record<string, unknown>;
+    super(typeof detail === "string" ? detail : "");
     this.status = status;
-    this.field = field;
+    this.kind = typeof type === "string" ? (type.split(":").at(-1) ?? "") : "";
+    this.field = typeof field === "string" ? field : undefined;
+    this.retryAfter = retryAfter;
+  }
+
+  /** What was posted may be stored all the same. */
+  get isUncertain() {
+    return this.status === 0 || this.status >= 500;
+  }
+
+  /** The server is only too busy: another attempt is worth it, and needs no change. */
+  get isPassing() {
+    return this.status === 429 || this.status === 503;
   }
 }
 
-/** A problem document (RFC 9457), as far as it is shown. */
-interface Problem {
-  detail?: unknown;
-  field?: unknown;
-}
-
-/** Posts a JSON text and gives back the stored entry. Fails with a `Refusal`, whose message is empty if nobody gave a reason. */
-export async function post(url: string, body: string, headers: Record<string, string>): Promise<{ id: string }> {
+/** Posts a JSON text and gives back the stored entry. `key` is the same for every attempt. Fails with a `Refusal`. */
+export async function post(url: string, body: string, key: string): Promise<{ id: string }> {
+  const headers = { "Content-Type": "application/json", "Idempotency-Key": key };
   let response: Response;
+  let answer: unknown;
   try {
-    response = await fetch(url, { method: "POST", headers: { "Content-Type": "application/json", ...headers }, body });
+    response = await fetch(url, { method: "POST", headers, body, signal: AbortSignal.timeout(ANSWER_MS) });
+    // What stands before a server refuses in words of its own.
+    answer = await response.json().catch(() => undefined);
   } catch {
-    throw new Refusal(0, "");
+    throw new Refusal(0, undefined);
   }
-  const answer: unknown = await response.json().catch(() => ({}));
-  if (response.ok) return answer as { id: string };
-  const { detail, field } = (answer ?? {}) as Problem;
-  throw new Refusal(
-    response.status,
-    typeof detail === "string" ? detail : "",
-    typeof field === "string" ? field : undefined,
-  );
+  if (response.ok && answer) return answer as { id: string };
+  const seconds = Number(response.headers.get("Retry-After"));
+  throw new Refusal(response.ok ? 0 : response.status, answer, seconds > 0 ? seconds : undefined);
 }
+
+/** Visible ASCII that no other message has, also where `randomUUID` is not to be had. */
+export const newKey = () =>
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");

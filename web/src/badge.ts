@@ -1,21 +1,30 @@
-/** The state of a subscription, in words and always in view; and its gaps. */
+/** The state of a subscription, in words and always in view; its gaps; and why it was refused. */
+import { Refusal } from "./api.js";
 import { find } from "./dom.js";
 import type { Gap, State } from "./ssedge.js";
-import { inEveryLanguage, texts } from "./strings.js";
+import { inEveryLanguage, texts, whatIsWrong } from "./strings.js";
 
 export class Badge {
   readonly #panel: HTMLElement;
   readonly #output: HTMLElement;
   readonly #note: HTMLElement;
+  readonly #refused: HTMLElement;
   #state: State = { name: "connecting" };
   #gap: string | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Follows the feed anew. */
+  again = () => {};
 
-  /** The badge of a panel, which has an element `.state` and another `.gap`. */
+  /** The badge of a panel, which has elements `.state`, `.gap` and `.refused`. */
   constructor(panel: HTMLElement) {
     this.#panel = panel;
     this.#output = find(panel, ".state");
     this.#note = find(panel, ".gap");
+    this.#refused = find(panel, ".refused");
+    find<HTMLButtonElement>(this.#refused, "button").onclick = () => {
+      this.again();
+      find(panel, "h2").focus();
+    };
     inEveryLanguage(() => this.#render());
   }
 
@@ -32,16 +41,33 @@ export class Badge {
 
   #render() {
     clearTimeout(this.#timer);
-    const { reconnectingIn, states, gaps } = texts();
-    let text = states[this.#state.name];
-    if (this.#state.name === "reconnecting" && this.#state.at !== undefined) {
-      const left = this.#state.at - Date.now();
-      text = reconnectingIn(Math.max(0, Math.ceil(left / 1000)));
-      if (left > 0) this.#timer = setTimeout(() => this.#render(), left % 1000 || 1000);
-    }
+    const { gaps } = texts();
+    const text = this.#text();
     this.#panel.dataset.state = this.#state.name;
     if (this.#output.textContent !== text) this.#output.textContent = text;
     this.#note.hidden = !this.#gap;
     this.#note.textContent = this.#gap ? (this.#gap === "expired" ? gaps.expired : gaps.unknown) : "";
+    this.#renderRefusal();
+  }
+
+  #text(): string {
+    const { reconnectingIn, states, reasons } = texts();
+    if (this.#state.name !== "reconnecting") return states[this.#state.name];
+    const { at, reason } = this.#state;
+    let text: string = states.reconnecting;
+    if (at !== undefined) {
+      const left = at - Date.now();
+      text = reconnectingIn(Math.max(0, Math.ceil(left / 1000)));
+      if (left > 0) this.#timer = setTimeout(() => this.#render(), left % 1000 || 1000);
+    }
+    return reason ? `${reasons[reason]} · ${text}` : text;
+  }
+
+  #renderRefusal() {
+    const state = this.#state;
+    const isRefused = state.name === "closed" && state.reason === "refused";
+    this.#refused.hidden = !isRefused;
+    const words = find(this.#refused, "[role=status]");
+    words.textContent = isRefused ? whatIsWrong(new Refusal(state.status, state)) : "";
   }
 }

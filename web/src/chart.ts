@@ -11,6 +11,8 @@ interface Outage {
 
 /** Between two steps of the scrolling: less than a pixel each. */
 const STEP_MS = 100;
+/** The same where no motion is wanted, while no quote moves the chart. */
+const STILL_STEP_MS = 1_000;
 /** Between the newest quote and the right edge, so that the line's end is seen. */
 const LEAD_SECS = 2;
 const LABEL_PX = 46;
@@ -31,8 +33,11 @@ export class Chart {
     this.#host = host;
     this.#market = market;
     new ResizeObserver(() => this.#plot?.setSize(this.#size())).observe(host);
+    let steps = 0;
     setInterval(() => {
-      if (!this.#still.matches && document.visibilityState === "visible") this.#scroll();
+      steps += 1;
+      const isDue = !this.#still.matches || (this.#isDown && (steps * STEP_MS) % STILL_STEP_MS === 0);
+      if (isDue && document.visibilityState === "visible") this.#scroll();
     }, STEP_MS);
   }
 
@@ -59,11 +64,16 @@ export class Chart {
   /** The connection is lost, or back. */
   connected(isLive: boolean) {
     const last = this.#outages.at(-1);
-    const isDown = last !== undefined && last.to === undefined;
     const from = this.#market.times.at(-1);
-    if (!isLive && !isDown && from !== undefined) this.#outages.push({ from });
-    if (isLive && isDown) last.to = this.#now();
+    if (!isLive && !this.#isDown && from !== undefined) this.#outages.push({ from });
+    if (isLive && last && this.#isDown) last.to = this.#now();
     if (this.#outages.length > 20) this.#outages.shift();
+    this.#scroll();
+  }
+
+  get #isDown() {
+    const last = this.#outages.at(-1);
+    return last !== undefined && last.to === undefined;
   }
 
   #now() {
@@ -132,13 +142,13 @@ export class Chart {
       if (right <= left) continue;
       ctx.fillStyle = to === undefined ? lasting : resumed;
       ctx.fillRect(left, bbox.top, right - left, bbox.height);
-      const label = texts().outage;
+    }
+    if (this.#isDown) {
       ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
-      if (to !== undefined || ctx.measureText(label).width > right - left) continue;
       ctx.fillStyle = colour("--bad");
-      ctx.textAlign = "center";
+      ctx.textAlign = "right";
       ctx.textBaseline = "top";
-      ctx.fillText(label, (left + right) / 2, bbox.top + 6 * devicePixelRatio);
+      ctx.fillText(texts().outage, bbox.left + bbox.width - 4 * devicePixelRatio, bbox.top + 4 * devicePixelRatio);
     }
     ctx.restore();
   }

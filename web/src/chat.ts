@@ -1,20 +1,26 @@
 /** The chat panel: one room, by the page's URL. */
+import type { Refusal } from "./api.js";
 import { Badge } from "./badge.js";
-import { complain, find, Lines, make, memory, stickToEnd } from "./dom.js";
+import { localTime } from "./clock.js";
+import { complain, find, Lines, make, memory } from "./dom.js";
 import { follow } from "./feeds.js";
 import { Outbox, type Message, type Pending } from "./outbox.js";
+import { messageLine, PendingList } from "./pending.js";
 import type { Entry } from "./ssedge.js";
-import { inEveryLanguage, texts } from "./strings.js";
+import { inEveryLanguage, texts, whatIsWrong } from "./strings.js";
+import { holder, onTokenChange } from "./token.js";
 
 const HISTORY = 50;
 /** Messages that are shown; older ones go. */
 const MESSAGES_MAX = 500;
-export const ROOM = /^[a-z0-9][a-z0-9_-]{0,63}$/;
+/** Messages that wait to be read aloud, or were. */
+const SPOKEN_MAX = 5;
+const LOBBY = "lobby";
+const ROOM = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 
 /** Starts the panel. `measured` hears how long a message took from its POST to its arrival. */
 export function startChat(measured: (millis: number) => void) {
   const panel = find(document, "#chat");
-  const waiting = find<HTMLOListElement>(panel, ".pending");
   const scroller = find(panel, ".scroller");
   const messages = new Lines(find(panel, ".messages"), MESSAGES_MAX, scroller);
   const live = find(panel, "[aria-live]");
@@ -24,24 +30,16 @@ export function startChat(measured: (millis: number) => void) {
   const roomField = find<HTMLInputElement>(roomForm, "input");
   const empty = find(panel, ".empty");
   const badge = new Badge(panel);
-  const outbox = new Outbox(showPending, measured);
+  const outbox = new Outbox({ changed: showPending, measured, refused });
+  const pendingList = new PendingList(find(panel, ".pending"), scroller, outbox, () => text.focus());
+  const complaints = new Map<HTMLInputElement | HTMLTextAreaElement, () => string>();
   let room = "";
   let openedAt = 0;
-
-  function line({ user, text }: { user: string; text: string }): HTMLLIElement {
-    const item = make("li");
-    const name = make("bdi", "user", user);
-    const words = make("p", "text", text);
-    // Its own direction, whatever marks it holds, and no effect on its neighbours.
-    words.dir = "auto";
-    item.append(name, words);
-    return item;
-  }
 
   function onEntry({ data }: Entry) {
     const message = JSON.parse(data) as Message;
     outbox.arrived(message);
-    const item = line(message);
+    const item = messageLine(message);
     item.dataset.id = message.id;
     const time = make("time", "", texts().clock(new Date(message.time)));
     time.dateTime = message.time;
@@ -49,58 +47,51 @@ export function startChat(measured: (millis: number) => void) {
     messages.add(item);
     empty.hidden = true;
     // History is there to be read, not to be heard.
-    if (Date.parse(message.time) >= openedAt) live.textContent = texts().said(message.user, message.text);
+    if ((localTime(message.time) ?? 0) >= openedAt) speak(texts().said(message.user, message.text));
+  }
+
+  /** A screen reader hears each, also those that come together. */
+  function speak(words: string) {
+    live.append(make("p", "", words));
+    while (live.childElementCount > SPOKEN_MAX) live.firstElementChild?.remove();
   }
 
   function showPending() {
-    stickToEnd(scroller, () => waiting.replaceChildren(...outbox.in(room).map(pendingLine)));
+    pendingList.show(room);
+    showEmpty();
   }
 
-  function pendingLine(pending: Pending): HTMLLIElement {
-    const item = line(pending);
-    const { sending, retry, discard } = texts();
-    if (!pending.refusal) {
-      item.append(make("small", "", sending));
-      return item;
-    }
-    item.dataset.failed = "";
-    const [again, away] = [make("button", "quiet", retry), make("button", "quiet", discard)];
-    again.type = away.type = "button";
-    again.onclick = () => void outbox.attempt(pending).then(() => refuse(pending));
-    away.onclick = () => {
-      refuse(undefined);
-      outbox.discard(pending);
-    };
-    item.append(make("small", "", reason(pending)), again, away);
-    return item;
+  /** Only who is connected knows that nobody has said anything. */
+  function showEmpty() {
+    empty.hidden = panel.dataset.state !== "live" || messages.last !== undefined || outbox.in(room).length > 0;
   }
 
-  function reason({ refusal }: Pending): string {
-    if (!refusal) return "";
-    return refusal.message || (refusal.status === 0 ? texts().unreachable : texts().refused(refusal.status));
+  /** Says what is wrong at a field, in every language; without words, that nothing is. */
+  function blame(field: HTMLInputElement | HTMLTextAreaElement, words?: () => string) {
+    if (words) complaints.set(field, words);
+    else complaints.delete(field);
+    complain(field, words?.() ?? "");
   }
 
-  /** Says what was wrong at the field that the server named. */
-  function refuse(pending: Pending | undefined) {
-    const atUser = pending?.refusal?.field === "user";
-    complain(user, pending && atUser ? reason(pending) : "");
-    complain(text, pending && !atUser ? reason(pending) : "");
+  /** What a field got wrong is put back, to be mended there; anything else is said at the message. */
+  function refused(pending: Pending, refusal: Refusal) {
+    const field = { user, text }[refusal.field ?? ""];
+    if (!field) return speak(whatIsWrong(refusal));
+    blame(field, () => whatIsWrong(refusal));
+    if (text.value || pending.room !== room) return;
+    text.value = pending.text;
+    outbox.discard(pending);
+    field.focus();
   }
 
-  form.onsubmit = async (event) => {
+  form.onsubmit = (event) => {
     event.preventDefault();
     const words = text.value.trim();
-    memory.set("user", user.value);
+    if (!user.readOnly) memory.set("user", user.value);
     text.value = "";
     text.focus();
-    const pending = await outbox.send(room, user.value.trim(), words);
-    refuse(pending);
-    // What a field got wrong is put back, to be mended there.
-    if (pending.refusal?.field && text.value === "") {
-      text.value = words;
-      outbox.discard(pending);
-      (pending.refusal.field === "user" ? user : text).focus();
-    }
+    for (const field of [user, text]) blame(field);
+    outbox.send(room, user.value.trim(), words);
   };
   text.onkeydown = (event) => {
     // An Enter that chooses a word of an input method is no end of a message.
@@ -108,31 +99,39 @@ export function startChat(measured: (millis: number) => void) {
     event.preventDefault();
     form.requestSubmit();
   };
-  user.value = memory.get("user") ?? `guest-${100 + Math.floor(Math.random() * 900)}`;
+
+  const guest = `guest-${100 + Math.floor(Math.random() * 900)}`;
+  /** Who has a token with a name speaks by that one. */
+  function nameUser() {
+    const name = holder()?.sub;
+    user.readOnly = name !== undefined;
+    user.value = name ?? memory.get("user") ?? guest;
+    blame(user);
+  }
+  nameUser();
+  onTokenChange(nameUser);
 
   roomForm.onsubmit = (event) => {
     event.preventDefault();
     location.hash = `#/chat/${encodeURIComponent(roomField.value.trim())}`;
   };
 
-  inEveryLanguage(() => {
-    showPending();
-    if (roomField.getAttribute("aria-invalid")) complain(roomField, texts().badRoom);
-  });
+  inEveryLanguage(() => complaints.forEach((words, field) => complain(field, words())));
 
-  /** Enters a room, if that is a name of one. */
-  return function enter(name: string) {
+  /** Enters a room, if that is a name of one; else stays, or starts in the lobby. */
+  return function enter(name = LOBBY) {
     roomField.value = name;
     const isRoom = ROOM.test(name);
-    complain(roomField, isRoom ? "" : texts().badRoom);
-    if (!isRoom || name === room) return;
-    room = name;
+    blame(roomField, isRoom ? undefined : () => texts().badRoom);
+    const next = isRoom ? name : room || LOBBY;
+    if (next === room) return;
+    room = next;
     openedAt = Date.now();
     messages.clear();
-    live.textContent = "";
-    empty.hidden = false;
-    refuse(undefined);
+    live.replaceChildren();
+    for (const field of [user, text]) blame(field);
     showPending();
-    follow("chat", `/api/chat/${room}?history=${HISTORY}`, { badge, onEntry });
+    find<HTMLAnchorElement>(document, "nav [data-t=chat]").hash = `#/chat/${room}`;
+    follow("chat", `/api/chat/${room}?history=${HISTORY}`, { badge, onEntry, onState: showEmpty });
   };
 }

@@ -1,7 +1,9 @@
 /** The subscriptions of this page, by feed, so that the wire panel can show and cut them. */
+import type { Badge } from "./badge.js";
+import { localTime } from "./clock.js";
 import type { Entry, Gap, Options, State, Subscription } from "./ssedge.js";
 import { subscribe } from "./ssedge.js";
-import type { Badge } from "./badge.js";
+import { onTokenChange } from "./token.js";
 
 export const FEEDS = ["stock", "chat", "events"] as const;
 export type FeedName = (typeof FEEDS)[number];
@@ -12,6 +14,8 @@ export interface Feed {
   readonly subscription: Subscription;
   /** Entries that the last resume found, older than itself. */
   found: number | undefined;
+  /** Follows it anew, at its cursor. */
+  again(): void;
 }
 
 interface Panel {
@@ -30,17 +34,15 @@ export const allFeeds = () => [...feeds.values()];
 export const onFeedChange = (listener: (name: FeedName) => void) => void listeners.push(listener);
 
 /** Follows a feed in place of the one of that name before it. */
-export function follow(name: FeedName, url: string, panel: Panel, options: Pick<Options, "events"> = {}): Subscription {
+export function follow(name: FeedName, url: string, panel: Panel, options: Pick<Options, "events" | "cursor"> = {}) {
   feeds.get(name)?.subscription.close();
-  panel.badge.gap(undefined);
   let resumedAt = 0;
-  let wasLive = false;
+  let wasLive = options.cursor !== undefined;
   const subscription = subscribe(url, {
     ...options,
     onEntry(entry) {
-      const time = Date.parse(timeOf(entry));
-      const own = feeds.get(name);
-      if (own?.found !== undefined && time < resumedAt) own.found += 1;
+      const { time = "" } = JSON.parse(entry.data) as { time?: string };
+      if (own.found !== undefined && (localTime(time) ?? Infinity) < resumedAt) own.found += 1;
       panel.onEntry(entry);
     },
     onGap(gap) {
@@ -48,8 +50,7 @@ export function follow(name: FeedName, url: string, panel: Panel, options: Pick<
       panel.onGap?.(gap);
     },
     onState(state) {
-      const own = feeds.get(name);
-      if (own?.subscription !== subscription) return;
+      if (feeds.get(name) !== own || (state.name === "closed" && state.reason === "unsubscribed")) return;
       if (state.name === "live" && wasLive) {
         own.found = 0;
         resumedAt = Date.now();
@@ -60,11 +61,16 @@ export function follow(name: FeedName, url: string, panel: Panel, options: Pick<
       for (const listener of listeners) listener(name);
     },
   });
-  feeds.set(name, { url, subscription, found: undefined });
+  const again = () => {
+    const { cursor } = subscription;
+    follow(name, url, panel, { ...options, ...(cursor !== undefined && { cursor }) });
+  };
+  const own: Feed = { url, subscription, found: undefined, again };
+  if (options.cursor === undefined) panel.badge.gap(undefined);
+  panel.badge.again = again;
+  feeds.set(name, own);
   for (const listener of listeners) listener(name);
-  return subscription;
 }
 
-function timeOf({ data }: Entry): string {
-  return (JSON.parse(data) as { time?: string }).time ?? "";
-}
+// Another token may open what was refused, and close what was open.
+onTokenChange(() => allFeeds().forEach(({ again }) => again()));

@@ -11,7 +11,7 @@ export interface Quote {
 }
 
 /** The chart's window. */
-export const WINDOW_SECS = 180;
+export const WINDOW_SECS = 120;
 /** The columns reach a little further back, so that a line enters the window from its edge. */
 const KEPT_SECS = WINDOW_SECS + 10;
 

@@ -1,5 +1,5 @@
 /** Chat messages on their way: each is pending until it comes back by the stream. */
-import { post, Refusal } from "./api.js";
+import { newKey, post, Refusal } from "./api.js";
 
 /** A message as the feed sends it. */
 export interface Message {
@@ -10,69 +10,75 @@ export interface Message {
   readonly time: string;
 }
 
-/** A message that was posted here and has not come back yet. */
+/** A message that was said here and has not come back yet. */
 export interface Pending {
   readonly room: string;
   readonly user: string;
   readonly text: string;
   /** The same for every attempt, so that a server that knows it stores the message once. */
   readonly key: string;
+  /** `stored`: the server has said so. `waiting`: it had no time. `failed`: only its sender can help. */
+  status: "queued" | "posting" | "stored" | "waiting" | "failed";
   /** When the last attempt began, by `performance.now()`. */
   postedAt: number;
   /** The id, once the server has said it. */
   id?: string;
   /** Why the last attempt failed. */
   refusal?: Refusal;
+  /** When a waiting one is tried again, in unix ms. */
+  againAt?: number;
+  timer?: ReturnType<typeof setTimeout>;
 }
 
-/** Visible ASCII that no other message has, also where `randomUUID` is not to be had. */
-const newKey = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+/** What an outbox tells. */
+interface Ends {
+  /** The list is another, or a message of it stands differently. */
+  changed(): void;
+  /** How long a message took from its POST to its arrival. */
+  measured(millis: number): void;
+  /** An attempt was refused: the message waits, or has failed. */
+  refused(pending: Pending, refusal: Refusal): void;
+}
 
+/** Where a server that is too busy does not say for how long. */
+const BUSY_SECS = 5;
+
+/** Messages of one room are posted one after another, so that they keep their order. */
 export class Outbox {
   #pending: Pending[] = [];
   /** Ids that arrived while a POST was on its way, for an answer that is slower than the stream. */
   readonly #arrived = new Map<string, number>();
-  readonly #changed: () => void;
-  readonly #measured: (millis: number) => void;
+  readonly #ends: Ends;
 
-  /** `changed`: the list is another. `measured`: how long a message took from its POST to its arrival. */
-  constructor(changed: () => void, measured: (millis: number) => void) {
-    this.#changed = changed;
-    this.#measured = measured;
+  constructor(ends: Ends) {
+    this.#ends = ends;
   }
 
   in(room: string) {
     return this.#pending.filter((pending) => pending.room === room);
   }
 
-  async send(room: string, user: string, text: string) {
-    const pending: Pending = { room, user, text, key: newKey(), postedAt: 0 };
+  send(room: string, user: string, text: string) {
+    const pending: Pending = { room, user, text, key: newKey(), status: "queued", postedAt: 0 };
     this.#pending.push(pending);
-    await this.attempt(pending);
-    return pending;
+    this.#ends.changed();
+    this.#advance(room);
   }
 
-  /** Posts it, for the first time or again. */
-  async attempt(pending: Pending) {
+  /** Posts one that has failed again. */
+  retry(pending: Pending) {
     delete pending.refusal;
-    pending.postedAt = performance.now();
-    this.#changed();
-    try {
-      const body = JSON.stringify({ user: pending.user, text: pending.text });
-      const { id } = await post(`/api/chat/${pending.room}`, body, { "Idempotency-Key": pending.key });
-      pending.id = id;
-      const arrivedAt = this.#arrived.get(id);
-      if (arrivedAt !== undefined) this.#settle(pending, arrivedAt);
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      pending.refusal = error;
-    }
-    this.#changed();
+    delete pending.againAt;
+    pending.status = "queued";
+    this.#ends.changed();
+    this.#advance(pending.room);
   }
 
   discard(pending: Pending) {
+    clearTimeout(pending.timer);
     this.#pending = this.#pending.filter((other) => other !== pending);
-    this.#changed();
+    this.#ends.changed();
+    this.#advance(pending.room);
   }
 
   /** The stream brought a message, perhaps one of these; its id may be told by the answer only later. */
@@ -80,15 +86,55 @@ export class Outbox {
     if (this.#pending.length === 0) return this.#arrived.clear();
     const now = performance.now();
     this.#arrived.set(id, now);
-    const isSame = (pending: Pending) =>
-      pending.room === room && pending.user === user && pending.text === text && pending.id === undefined;
-    const own = this.#pending.find((pending) => pending.id === id) ?? this.#pending.find(isSame);
+    const same = this.#pending.filter((own) => own.room === room && own.user === user && own.text === text);
+    const own =
+      this.#pending.find((pending) => pending.id === id) ??
+      same.find(({ status }) => status === "posting") ??
+      same.find(({ refusal }) => refusal?.isUncertain);
     if (own) this.#settle(own, now);
+  }
+
+  /** Posts the next one of a room, unless one before it is on its way. */
+  #advance(room: string) {
+    const here = this.in(room);
+    if (here.some(({ status }) => status === "posting" || status === "waiting")) return;
+    const next = here.find(({ status }) => status === "queued");
+    if (next) void this.#post(next);
+  }
+
+  async #post(pending: Pending) {
+    pending.status = "posting";
+    pending.postedAt = performance.now();
+    try {
+      const { room, user, text, key } = pending;
+      const { id } = await post(`/api/chat/${room}`, JSON.stringify({ user, text }), key);
+      pending.id = id;
+      pending.status = "stored";
+      const arrivedAt = this.#arrived.get(id);
+      if (arrivedAt !== undefined) this.#settle(pending, arrivedAt);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      // If the stream has brought it meanwhile, only the answer was lost.
+      if (this.#pending.includes(pending)) this.#refuse(pending, error);
+    }
+    this.#ends.changed();
+    this.#advance(pending.room);
+  }
+
+  #refuse(pending: Pending, refusal: Refusal) {
+    pending.refusal = refusal;
+    pending.status = refusal.isPassing ? "waiting" : "failed";
+    if (refusal.isPassing) {
+      const millis = (refusal.retryAfter ?? BUSY_SECS) * 1_000;
+      pending.againAt = Date.now() + millis;
+      pending.timer = setTimeout(() => this.retry(pending), millis);
+    }
+    this.#ends.refused(pending, refusal);
   }
 
   #settle(pending: Pending, at: number) {
     if (!this.#pending.includes(pending)) return;
-    this.#measured(at - pending.postedAt);
+    this.#ends.measured(at - pending.postedAt);
     this.discard(pending);
   }
 }

@@ -4,9 +4,11 @@ import { find } from "./dom.js";
 import { startEvents } from "./events.js";
 import { startSettings } from "./settings.js";
 import { startStock } from "./stock.js";
+import { startToken } from "./token.js";
 import { startWire } from "./wire.js";
 
 startSettings();
+startToken();
 const wire = startWire();
 startStock();
 const enter = startChat(wire.measured);
@@ -17,8 +19,7 @@ let shown = "";
 /** Enters the room that the URL names, and goes to the panel that it names. */
 function route(isStart: boolean) {
   const [, panel = "", room] = location.hash.split("/");
-  if (panel === "chat" && room) enter(decoded(room));
-  else if (isStart) enter("lobby");
+  if (panel === "chat" || isStart) enter(panel === "chat" && room ? decoded(room) : undefined);
   const section = document.getElementById(panel);
   if (!section) return;
   section.scrollIntoView({ block: "nearest" });
@@ -36,4 +37,11 @@ function decoded(text: string): string {
 }
 
 addEventListener("hashchange", () => route(false));
+// A link leads to its panel, also when the URL is there already.
+document.addEventListener("click", ({ target }) => {
+  const link = target instanceof Element ? target.closest<HTMLAnchorElement>("a[href^='#/']") : null;
+  if (!link) return;
+  shown = "";
+  if (link.hash === location.hash) route(false);
+});
 route(true);

@@ -1,23 +1,31 @@
 /** The raw lines of a stream, by `fetch`: `EventSource` keeps comments and `retry` to itself. */
+import { isFinal } from "./ssedge-connection.js";
 
 export interface RawEnds {
   /** A line as it came, without its end. */
   line(text: string): void;
   /** A request is made, with this cursor. */
   request(url: string, cursor: string | undefined): void;
-  /** The stream is over; the next request follows after so many ms. */
-  ended(delay: number): void;
+  /** The answer is no stream. */
+  refused(status: number, body: string): void;
+  /** The stream is over; the next request follows after so many ms, if any does. */
+  ended(delay: number | undefined): void;
 }
 
 /** Where the server asked for nothing else. */
 const RETRY_MS = 2_000;
+/** The longest pause; each failure in a row doubles it up to there. */
+const RETRY_MAX_MS = 30_000;
 
 /** Reads a stream again and again, resuming by `Last-Event-ID` as the specification has it, until it is stopped. */
 export class RawReader {
   readonly #url: string;
   readonly #ends: RawEnds;
   #cursor: string | undefined;
+  /** The id of the block that is being read: it is the cursor once the block has ended. */
+  #id: string | undefined;
   #retry = RETRY_MS;
+  #failures = 0;
   #abort = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -51,14 +59,35 @@ export class RawReader {
     const { signal } = this.#abort;
     const headers: Record<string, string> = { Accept: "text/event-stream" };
     if (this.#cursor !== undefined) headers["Last-Event-ID"] = this.#cursor;
+    this.#id = this.#cursor;
     this.#ends.request(this.#url, this.#cursor);
+    let delay: number | undefined;
     try {
-      const { body } = await fetch(this.#url, { headers, signal, cache: "no-store" });
-      if (body) await this.#lines(body, signal);
+      const response = await fetch(this.#url, { headers, signal, cache: "no-store" });
+      if (response.ok && response.body) {
+        await this.#lines(response.body, signal);
+        delay = this.#retry;
+      } else delay = await this.#refusal(response);
     } catch {
-      // Cut: as good as ended.
+      delay = this.#backoff();
     }
-    if (!signal.aborted) this.reconnect(this.#retry);
+    if (signal.aborted) return;
+    if (delay !== undefined) return this.reconnect(delay);
+    this.stop();
+    this.#ends.ended(undefined);
+  }
+
+  /** Shows why there is no stream, and tells when to ask again, if at all. */
+  async #refusal(response: Response): Promise<number | undefined> {
+    this.#ends.refused(response.status, await response.text());
+    if (isFinal(response.status)) return undefined;
+    const seconds = Number(response.headers.get("Retry-After"));
+    return seconds > 0 ? seconds * 1_000 : this.#backoff();
+  }
+
+  #backoff() {
+    this.#failures += 1;
+    return Math.min(RETRY_MAX_MS, this.#retry * 2 ** (this.#failures - 1)) * (0.5 + 0.5 * Math.random());
   }
 
   async #lines(body: ReadableStream<Uint8Array>, signal: AbortSignal) {
@@ -67,16 +96,24 @@ export class RawReader {
     let rest = "";
     for (;;) {
       const { value, done } = await reader.read();
-      if (done || signal.aborted) return;
+      if (signal.aborted) return;
       // A CR at the end may be the first half of a CRLF.
-      const lines = (rest + utf8.decode(value, { stream: true })).split(/\r\n|\n|\r(?!$)/);
+      const lines = (rest + utf8.decode(value, { stream: !done })).split(done ? /\r\n|\n|\r/ : /\r\n|\n|\r(?!$)/);
       rest = lines.pop() ?? "";
       for (const line of lines) this.#take(line);
+      if (!done) continue;
+      // Shown, but of no effect: a block that was cut is none.
+      if (rest) this.#ends.line(rest);
+      return;
     }
   }
 
   #take(line: string) {
-    if (line.startsWith("id:")) this.#cursor = line.slice(3).trimStart();
+    this.#failures = 0;
+    // The cursor is where the last whole block has left it.
+    if (line === "") this.#cursor = this.#id;
+    const id = /^id(?:: ?(.*))?$/.exec(line);
+    if (id && !id[1]?.includes("\0")) this.#id = id[1] ?? "";
     const retry = /^retry: ?(\d+)$/.exec(line)?.[1];
     if (retry) this.#retry = Number(retry);
     this.#ends.line(line);

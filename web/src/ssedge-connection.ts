@@ -5,14 +5,30 @@
  * the server asked for, with `Last-Event-ID`. When that fails too, or when the browser has given up, which it does on
  * every status but 200, the next attempt is made here, after a pause that grows and is random, so that a fleet of
  * readers does not come back in one wave.
+ *
+ * `EventSource` does not tell on what status it gave up, so the same URL is asked once more, for JSON: what the server
+ * refuses for good ends the subscription with the server's reason, and what it is only too busy for waits as long as
+ * the server says.
  */
 import type { Item } from "./ssedge-tabs.js";
 import type { Options, State } from "./ssedge.js";
 
 /** First and longest pause before another attempt; each is random below a bound that doubles. */
 const BACKOFF_MS = [1_000, 30_000] as const;
-/** Event types of the protocol itself. */
+/** Before another attempt where the server has no room: what it asks for itself, in a `retry` that pages cannot read. */
+const FULL_MS = [10_000, 30_000] as const;
+/** A connection that expires sooner than this is not opened again at once. */
+const BRIEF_MS = 1_000;
+/** How long the answer to the question for a reason may take. */
+const ASK_MS = 10_000;
+/** Event types of the protocol itself. The first event of every stream is one of the first two. */
 const PROTOCOL = ["cursor", "gap", "expired"] as const;
+
+/** Client errors that another moment may mend. */
+const PASSING = [408, 425, 429];
+
+/** Whether the same request will be refused again. */
+export const isFinal = (status: number) => status >= 400 && status < 500 && !PASSING.includes(status);
 
 /** What a connection asks and tells. */
 export interface Ends {
@@ -21,11 +37,14 @@ export interface Ends {
   state(state: State): void;
 }
 
+type Why = (State & { name: "reconnecting" })["reason"];
+
 export class Connection {
   readonly #feed: URL;
   readonly #options: Options;
   readonly #ends: Ends;
   #source: EventSource | undefined;
+  #asking: AbortController | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #failures = 0;
   #wasLive = false;
@@ -45,31 +64,47 @@ export class Connection {
     this.#ends.state({ name: this.#wasLive || this.#failures > 0 ? "reconnecting" : "connecting" });
     const source = new EventSource(url, { withCredentials: this.#options.withCredentials ?? false });
     this.#source = source;
-    let isOpen = false;
-    source.onopen = () => {
-      isOpen = this.#wasLive = true;
-      this.#failures = 0;
-      this.#ends.state({ name: "live" });
+    let phase: "opening" | "open" | "live" = "opening";
+    let liveSince = 0;
+    // Names of events are the publishers' to choose: `open` and `error` may be messages, too.
+    source.onopen = (event) => {
+      if (!(event instanceof MessageEvent)) phase = "open";
     };
-    source.onerror = () => {
+    source.onerror = (event) => {
+      if (event instanceof MessageEvent) return;
+      const was = phase;
+      phase = "opening";
+      if (source.readyState === EventSource.CLOSED) void this.#ask(url);
       // The browser comes back once by itself, after the `retry` that the server asked for.
-      const leave = isOpen && source.readyState === EventSource.CONNECTING;
-      isOpen = false;
-      if (leave) this.#ends.state({ name: "reconnecting" });
+      else if (was === "live") this.#ends.state({ name: "reconnecting" });
+      // A stream without any event is how a server that has no room answers a browser.
+      else if (was === "open") this.reconnect(between(FULL_MS), "full");
       else this.reconnect(this.#backoff());
     };
-    const listen = ({ type, data, lastEventId }: MessageEvent<string>) =>
-      this.#source === source && this.#ends.item({ id: lastEventId, event: type, data });
-    for (const name of ["message", ...PROTOCOL, ...(this.#options.events ?? [])]) {
+    const listen = (event: Event) => {
+      if (this.#source !== source || !(event instanceof MessageEvent)) return;
+      const { type, data, lastEventId } = event as MessageEvent<string>;
+      if (phase !== "live") {
+        phase = "live";
+        liveSince = Date.now();
+        this.#wasLive = true;
+        this.#failures = 0;
+        this.#ends.state({ name: "live" });
+      }
+      // With a cookie that was renewed it goes on at the cursor; without, the server says why not.
+      if (type === "expired") this.reconnect(Date.now() - liveSince < BRIEF_MS ? this.#backoff() : 0);
+      else this.#ends.item({ id: lastEventId, event: type, data });
+    };
+    for (const name of new Set(["message", ...PROTOCOL, ...(this.#options.events ?? [])])) {
       source.addEventListener(name, listen);
     }
   }
 
   /** Drops the connection, and opens another after `delay` ms. */
-  reconnect(delay: number) {
+  reconnect(delay: number, reason?: Why) {
     this.close();
     this.#timer = setTimeout(() => this.open(), delay);
-    this.#ends.state({ name: "reconnecting", at: Date.now() + delay });
+    this.#ends.state({ name: "reconnecting", at: Date.now() + delay, ...(reason && { reason }) });
   }
 
   /** Ends a pause: the network is back. */
@@ -82,12 +117,45 @@ export class Connection {
     this.#timer = undefined;
     this.#source?.close();
     this.#source = undefined;
+    this.#asking?.abort();
+    this.#asking = undefined;
+  }
+
+  /** Asks why the browser was refused, and does as the answer says. */
+  async #ask(url: URL) {
+    this.close();
+    this.#ends.state({ name: "reconnecting" });
+    const asking = (this.#asking = new AbortController());
+    const timeout = setTimeout(() => asking.abort(), ASK_MS);
+    const credentials = this.#options.withCredentials ? "include" : "same-origin";
+    const request = { headers: { Accept: "application/json" }, credentials, cache: "no-store", signal: asking.signal } as const;
+    const answer = await fetch(url, request).catch(() => undefined);
+    const status = answer?.status ?? 0;
+    const problem: unknown = isFinal(status) ? await answer?.json().catch(() => undefined) : await answer?.body?.cancel();
+    clearTimeout(timeout);
+    // Closed meanwhile.
+    if (this.#asking !== asking) return;
+    this.#asking = undefined;
+    if (isFinal(status)) {
+      const { type, detail } = (problem ?? {}) as { type?: unknown; detail?: unknown };
+      this.#ends.state({ name: "closed", reason: "refused", status, type: text(type), detail: text(detail) });
+      return;
+    }
+    const seconds = Number(answer?.headers.get("Retry-After") ?? 0);
+    const pause = seconds > 0 ? seconds * 1_000 * (1 + Math.random() / 4) : undefined;
+    if (status === 429) this.reconnect(pause ?? between(FULL_MS), "full");
+    else if (status === 503) this.reconnect(pause ?? this.#backoff(), "unavailable");
+    else this.reconnect(this.#backoff());
   }
 
   #backoff() {
     const [first, longest] = BACKOFF_MS;
     const bound = Math.min(longest, first * 2 ** this.#failures);
     this.#failures += 1;
-    return bound * (0.2 + 0.8 * Math.random());
+    return between([bound / 5, bound]);
   }
 }
+
+const between = ([least, most]: readonly [number, number]) => least + (most - least) * Math.random();
+
+const text = (value: unknown) => (typeof value === "string" ? value : "");

@@ -106,10 +106,10 @@ export class Tabs {
     this.#take(item);
   }
 
-  /** The connection of this tab is in another state. */
+  /** The connection of this tab is in another state. That it is refused each tab finds out by itself, as next leader. */
   changed(state: State) {
     this.#state = state;
-    if (this.#role === "leader") this.#say({ type: "state", reign: this.#reign, state });
+    if (this.#role === "leader" && state.name !== "closed") this.#say({ type: "state", reign: this.#reign, state });
     this.#tab.state(state);
   }
 

@@ -23,12 +23,13 @@
  *       │                       ▲ │
  *       └───────────────────────┘ └─ `at` is known when this module waits, not when the browser does
  *  any ──▶ paused ──▶ connecting                         the page is in the background, and comes back
- *  any ──▶ closed                                        for good: unsubscribed, or the token expired
+ *  any ──▶ closed                                        for good: unsubscribed, or refused by the server
  * ```
  *
  * A connection that broke is first left to the browser, which knows the `retry` that the server asked for. If that
  * fails, or the browser gives up (it does on every status but 200), this module tries again with growing, random
- * pauses.
+ * pauses; unless the server refuses the request as such (a bad token, no such feed), which it says once, with the
+ * reason. When the token of an open stream expires, the feed goes on at its cursor if the cookie has been renewed.
  */
 import { Connection } from "./ssedge-connection.js";
 import { Tabs, type Item } from "./ssedge-tabs.js";
@@ -54,9 +55,24 @@ export interface Gap {
 
 export type State =
   | { readonly name: "connecting" | "live" | "paused" }
-  /** `at`: when the next attempt starts, in unix ms, where this module and not the browser decides that. */
-  | { readonly name: "reconnecting"; readonly at?: number }
-  | { readonly name: "closed"; readonly reason: "unsubscribed" | "expired" };
+  /**
+   * `at`: when the next attempt starts, in unix ms, where this module and not the browser decides that. `reason`: the
+   * server has no room for another reader, or cannot serve now.
+   */
+  | { readonly name: "reconnecting"; readonly at?: number; readonly reason?: "full" | "unavailable" }
+  | Closed;
+
+/** It does not come back by itself; a new subscription can go on at the cursor. */
+export type Closed =
+  | { readonly name: "closed"; readonly reason: "unsubscribed" }
+  /** `type` and `detail` are those of the problem document (RFC 9457) that came with the status, else empty. */
+  | {
+      readonly name: "closed";
+      readonly reason: "refused";
+      readonly status: number;
+      readonly type: string;
+      readonly detail: string;
+    };
 
 /** Whose connection the entries come by: one that all tabs share, another tab's, or one for this subscription alone. */
 export type Role = "leader" | "follower" | "alone";
@@ -143,7 +159,7 @@ class Reader implements Subscription {
   }
 
   close() {
-    this.#end("unsubscribed");
+    this.#end({ name: "closed", reason: "unsubscribed" });
   }
 
   /** The background: no connection for a page that nobody sees, and none in the way of the back/forward cache. */
@@ -186,17 +202,19 @@ class Reader implements Subscription {
     this.#show({ name: "paused" });
   }
 
-  #end(reason: "unsubscribed" | "expired") {
+  #end(state: Closed) {
     if (this.state.name === "closed") return;
     clearTimeout(this.#hidden);
     this.#listeners.abort();
     this.#stop();
-    this.#show({ name: "closed", reason });
+    this.state = state;
+    this.#options.onState?.(state);
   }
 
   #show(state: State) {
+    if (state.name === "closed") return this.#end(state);
     // What was on its way from another tab when this one paused.
-    if (state.name !== "paused" && state.name !== "closed" && !this.#running) return;
+    if (state.name !== "paused" && !this.#running) return;
     if (state.name === "live" && this.state.name !== "live") this.reconnects += 1;
     this.state = state;
     this.#options.onState?.(state);
@@ -212,7 +230,6 @@ class Reader implements Subscription {
     if (item.event === "gap") {
       const { reason, requested } = JSON.parse(item.data) as { reason: string; requested: string };
       this.#options.onGap?.({ reason, requested, resumesAfter: item.id });
-    } else if (item.event === "expired") this.#end("expired");
-    else if (item.event !== "cursor") this.#options.onEntry(item);
+    } else if (item.event !== "cursor") this.#options.onEntry(item);
   }
 }

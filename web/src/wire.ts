@@ -2,12 +2,15 @@
 import { find, Lines, make } from "./dom.js";
 import { allFeeds, feed, onFeedChange, type FeedName } from "./feeds.js";
 import { RawReader } from "./raw.js";
+import type { Subscription } from "./ssedge.js";
 import { inEveryLanguage, texts } from "./strings.js";
 
 const LINES_MAX = 400;
 const CUT_MS = 5_000;
 /** One tab at a time reads the wire: with the three feeds that is four of the six connections of a browser. */
 const LOCK = "ssedge wire";
+/** A lock that no other tab holds is there in less than this. */
+const LOCK_MS = 300;
 
 export function startWire() {
   const panel = find(document, "#wire");
@@ -17,10 +20,12 @@ export function startWire() {
   const elsewhere = find(panel, ".elsewhere");
   const stat = (name: string) => find(panel, `[data-stat=${name}]`);
   let raw: RawReader | undefined;
+  /** What was followed when `raw` began: a feed that is followed anew is read anew. */
+  let reads: Subscription | undefined;
   let holdsBack: HTMLElement[] | undefined;
   let release: (() => void) | undefined;
-  let asks = false;
-  const delays: number[] = [];
+  let asked = new AbortController();
+  let delay: number | undefined;
 
   const chosen = () => choice.value as FeedName;
 
@@ -42,6 +47,7 @@ export function startWire() {
     raw?.stop();
     raw = undefined;
     const followed = feed(chosen());
+    reads = followed?.subscription;
     if (!release || !followed) return;
     lines.clear();
     if (holdsBack) holdsBack = [];
@@ -54,8 +60,13 @@ export function startWire() {
         showStats();
       },
       line: (text) => add(text, text.startsWith(":") ? "comment" : "field"),
+      refused: (status, body) => {
+        add(`HTTP ${status}`, "end");
+        for (const line of body.split("\n")) add(line, "body");
+      },
       ended: (delay) => {
-        add(`${texts().wireEnded} · ${texts().reconnectingIn(Math.round(delay / 100) / 10)}`, "end");
+        const { wireEnded, reconnectingIn } = texts();
+        add(delay === undefined ? wireEnded : `${wireEnded} · ${reconnectingIn(Math.round(delay / 100) / 10)}`, "end");
         showStats();
       },
     });
@@ -70,11 +81,10 @@ export function startWire() {
     set("cursor", subscription.cursor ?? "–");
     set("reconnects", String(Math.max(0, subscription.reconnects)));
     set("found", found === undefined ? "–" : words.foundCount(found));
-    const streams = allFeeds().filter(({ subscription: { role, state } }) => role !== "follower" && state.name !== "paused");
+    const streams = allFeeds().filter(({ subscription }) => isConnected(subscription));
     set("connections", words.connectionCount(streams.length + (raw?.isOpen ? 1 : 0)));
     set("role", words.roles[subscription.role]);
-    const last = delays.at(-1);
-    set("delay", last === undefined ? words.delayHint : `${Math.round(last)} ms`);
+    set("delay", delay === undefined ? words.delayHint : `${Math.round(delay)} ms`);
   }
 
   function set(name: string, text: string) {
@@ -82,36 +92,36 @@ export function startWire() {
     if (element.textContent !== text) element.textContent = text;
   }
 
-  /** Reads as long as this tab is seen and has the lock; `steal` takes it from another tab. */
+  /** Reads as soon as this tab has the lock, and as long as it is seen; `steal` takes the lock from another tab. */
   function acquire(steal: boolean) {
-    if (release || asks || document.visibilityState === "hidden") return;
-    asks = true;
+    if (release || document.visibilityState === "hidden") return;
     const begin = () =>
       new Promise<void>((resolve) => {
-        asks = false;
         release = resolve;
         elsewhere.hidden = true;
         read();
       });
     if (!("locks" in navigator)) return void begin();
-    const options: LockOptions = steal ? { steal } : { ifAvailable: true };
+    asked.abort();
+    const { signal } = (asked = new AbortController());
+    setTimeout(() => (elsewhere.hidden = release !== undefined || signal.aborted), LOCK_MS);
     navigator.locks
-      .request(LOCK, options, (lock) => {
-        if (lock) return begin();
-        asks = false;
-        elsewhere.hidden = false;
-        return undefined;
-      })
-      // Another tab took it.
-      .catch(() => leave(true));
+      .request(LOCK, steal ? { steal } : { signal }, () => (signal.aborted ? undefined : begin()))
+      .catch(() => {
+        if (signal.aborted) return;
+        // Another tab took it. This one goes on when that one leaves.
+        leave();
+        acquire(false);
+      });
   }
 
-  function leave(isTaken: boolean) {
+  function leave() {
+    asked.abort();
     release?.();
     release = undefined;
     raw?.stop();
     raw = undefined;
-    elsewhere.hidden = !isTaken;
+    elsewhere.hidden = true;
     showStats();
   }
 
@@ -129,18 +139,12 @@ export function startWire() {
   };
   const showHold = () => (hold.textContent = holdsBack ? texts().resume : texts().hold);
   choice.onchange = read;
-  document.addEventListener("visibilitychange", () =>
-    document.visibilityState === "hidden" ? leave(false) : acquire(false),
-  );
-  addEventListener("pagehide", () => leave(false));
-  addEventListener("pageshow", () => acquire(false));
-  // A feed that was chosen anew has another URL.
-  let url: string | undefined;
+  const look = () => (document.visibilityState === "hidden" ? leave() : acquire(false));
+  document.addEventListener("visibilitychange", look);
+  addEventListener("pagehide", leave);
+  addEventListener("pageshow", look);
   onFeedChange((name) => {
-    if (name === chosen() && feed(name)?.url !== url) {
-      url = feed(name)?.url;
-      read();
-    }
+    if (name === chosen() && feed(name)?.subscription !== reads) read();
     showStats();
   });
   inEveryLanguage(() => {
@@ -148,13 +152,18 @@ export function startWire() {
     showStats();
   });
   setInterval(showStats, 500);
-  acquire(false);
+  look();
 
   return {
     /** A message took so long from its POST to its arrival. */
     measured(millis: number) {
-      delays.push(millis);
+      delay = millis;
       showStats();
     },
   };
 }
+
+/** Whether this tab spends a connection on it: another tab may have it, and in a pause there is none. */
+const isConnected = ({ role, state }: Subscription) =>
+  role !== "follower" &&
+  (state.name === "live" || state.name === "connecting" || (state.name === "reconnecting" && state.at === undefined));

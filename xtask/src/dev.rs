@@ -1,7 +1,7 @@
 //! `cargo xtask dev`: a host on this machine. The Worker is in real workerd; the function is in processes of an
 //! emulated Lambda, with a local DynamoDB.
 
-mod server;
+pub mod server;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -118,7 +118,11 @@ pub fn dev(repo: &Repo, dev: &Dev) -> Result<()> {
     server.serve(&greeting(port, dev.host))
 }
 
-fn free_port(port: u16) -> Result<u16> {
+/// The port, or any that is free for 0.
+///
+/// # Errors
+/// When something listens on it.
+pub fn free_port(port: u16) -> Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).with_context(|| {
         format!("port {port} of 127.0.0.1 cannot be used: end what listens there, or give another by --port")
     })?;

@@ -7,6 +7,7 @@ mod dev;
 mod dev_vars;
 mod process;
 mod repo;
+mod schemathesis;
 mod setup;
 mod test;
 mod token;

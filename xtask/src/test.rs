@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::process::run;
 use crate::repo::Repo;
-use crate::{browser, bundle, setup};
+use crate::{Host, browser, bundle, schemathesis, setup};
 
 /// The test targets of `ssedge-tests` with these prefixes need a running host.
 const HOST_PREFIXES: [&str; 2] = ["worker_", "lambda_"];
@@ -65,6 +65,9 @@ pub fn test(repo: &Repo, fast: bool) -> Result<()> {
     step("wrangler deploy --dry-run", || run(repo.command("wrangler")?.args(["deploy", "--dry-run"])))?;
     cargo_step("test -p ssedge-emulator -p ssedge-lambda")?;
     cargo_step(&format!("test -p ssedge-tests{}", flags(&hosted)))?;
+    for (name, host) in [("worker", Host::Worker), ("lambda", Host::Lambda)] {
+        step(&format!("the {name} against its OpenAPI document"), || schemathesis::test(repo, host))?;
+    }
     for host in ["worker", "lambda"] {
         step(&format!("the page of the {host} in a browser"), || browser::test(repo, host))?;
     }

@@ -25,8 +25,9 @@ pub enum Event {
 #[serde(rename_all = "camelCase")]
 pub struct UrlEvent {
     raw_path: String,
+    /// The empty text where there is none; `cargo lambda watch` says `null`.
     #[serde(default)]
-    raw_query_string: String,
+    raw_query_string: Option<String>,
     #[serde(default)]
     cookies: Vec<String>,
     #[serde(default)]
@@ -103,9 +104,9 @@ impl Event {
     pub fn request(self) -> Result<(Parts, Bytes), Problem> {
         match self {
             Self::Url(event) => {
-                let target = match &*event.raw_query_string {
-                    "" => event.raw_path,
-                    query => format!("{}?{query}", event.raw_path),
+                let target = match event.raw_query_string.as_deref() {
+                    None | Some("") => event.raw_path,
+                    Some(query) => format!("{}?{query}", event.raw_path),
                 };
                 let cookies = (!event.cookies.is_empty()).then(|| event.cookies.join("; "));
                 let headers =
@@ -189,6 +190,16 @@ mod tests {
     }
 
     #[test]
+    fn a_query_that_is_null_is_none() {
+        check(
+            r#"{"rawPath":"/","rawQueryString":null,"requestContext":{"http":{"method":"GET"}}}"#,
+            "GET /",
+            &[],
+            "",
+        );
+    }
+
+    #[test]
     fn a_body_is_decoded_where_it_was_encoded() {
         let event = |body: &str| {
             format!(r#"{{"rawPath":"/api/chat","requestContext":{{"http":{{"method":"POST"}}}},{body}}}"#)
@@ -208,6 +219,22 @@ mod tests {
             &[("accept", "text/event-stream")],
             "",
         );
+    }
+
+    /// What `sam local invoke` is given, and nothing beside it.
+    #[test]
+    fn the_events_for_trying_it_are_requests() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/lambda");
+        let events = [
+            ("chat-post.json", "POST /api/chat", r#"{"user":"ada","text":"hi"}"#),
+            ("chat-stream.json", "GET /api/chat?history=2", ""),
+            ("healthz.json", "GET /healthz", ""),
+        ];
+        for (file, request_line, body) in events {
+            let event = std::fs::read_to_string(format!("{folder}/{file}")).unwrap();
+            check(&event, request_line, &[], body);
+        }
+        assert_eq!(std::fs::read_dir(folder).unwrap().count(), events.len());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 use crate::failure::Failure;
 use crate::host;
 use crate::item::{Item, Note};
-use crate::store::Store;
+use crate::store::{Store, pauses};
 use crate::table::{Order, Put, Unless};
 
 /// What the log says of a key.
@@ -70,6 +70,7 @@ impl Store {
         let note = |full_at: Micros| Note { name: name.clone(), value: full_at, ..Note::default() };
         // Most buckets are full, and then no question is needed.
         let (mut full_at, mut unless) = (0, Unless::Above(micros(now)));
+        let mut pauses = pauses();
         loop {
             let then = match rate.take(full_at, now) {
                 Ok(then) => then,
@@ -79,6 +80,8 @@ impl Store {
             if self.table.put_note(&note(then), unless, expires).await? == Put::Stored {
                 return Ok(None);
             }
+            // As with entries: a question before the pause would be answered with what is old after it.
+            sleep(host::jitter(pauses.next().unwrap_or_default())).await;
             full_at = self.table.note(&name).await?.map_or(0, |note| note.value);
             unless = if full_at == 0 { Unless::Above(micros(now)) } else { Unless::Not(full_at) };
         }

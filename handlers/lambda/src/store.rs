@@ -15,6 +15,13 @@ use crate::item::Item;
 use crate::senders::Known;
 use crate::table::{Order, Put, Table};
 
+/// The longest pauses of who was overtaken, one after the other.
+pub(crate) fn pauses() -> impl Iterator<Item = u64> {
+    iter::successors(Some(*APPEND_RETRY_MS.start()), |ceiling| {
+        Some((ceiling * 2).min(*APPEND_RETRY_MS.end()))
+    })
+}
+
 /// It keeps nothing in memory, because many processes write to the same channel.
 pub struct Store {
     pub(crate) table: Table,
@@ -76,9 +83,7 @@ impl Store {
         now: UnixMillis,
     ) -> Result<Receipt, Failure> {
         let writer = host::draw();
-        let mut pauses = iter::successors(Some(*APPEND_RETRY_MS.start()), |ceiling| {
-            Some((ceiling * 2).min(*APPEND_RETRY_MS.end()))
-        });
+        let mut pauses = pauses();
         loop {
             let mut item = self.place(newest.as_ref(), now, writer);
             if !item.is_seal() {

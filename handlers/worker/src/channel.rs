@@ -74,7 +74,7 @@ impl DurableObject for Channel {
     /// Frees the space of a channel that has fallen silent.
     async fn alarm(&self) -> Result<Response> {
         let (kept, now) = (self.kept()?, host::now());
-        kept.posts.expire(now)?;
+        kept.posts.forget(now)?;
         if let Some(at) = kept.log.expire(now)? {
             self.state.storage().set_alarm(at.0.cast_signed()).await?;
         }

@@ -1,7 +1,8 @@
 //! What senders did lately: how fast they post, and by which keys.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::time::Duration;
 
 use serde::Deserialize;
 use ssedge::access::{Micros, Rate, Sender};
@@ -12,23 +13,23 @@ use worker::{Result, SqlStorage};
 
 use crate::log::{id, integer};
 
-/// Made by the first post with a key. A newer row has a greater number.
+/// Made by the first post with a key.
 const KEYS: &str = "
     CREATE TABLE IF NOT EXISTS keys (
-        number INTEGER PRIMARY KEY, mark TEXT NOT NULL UNIQUE, time INTEGER NOT NULL, draft TEXT NOT NULL,
-        id INTEGER NOT NULL, body TEXT NOT NULL);";
+        mark TEXT PRIMARY KEY, time INTEGER NOT NULL, draft TEXT NOT NULL, id INTEGER NOT NULL, body TEXT NOT NULL)
+    WITHOUT ROWID;";
 /// Made by the first sender whose bucket may fill more slowly than an object forgets.
 const FILLING: &str = "
     CREATE TABLE IF NOT EXISTS buckets (sender TEXT PRIMARY KEY, full_at INTEGER NOT NULL) WITHOUT ROWID;";
-/// Two for each one that comes, so that the table does not grow.
-const FORGET_KEYS: &str = "
-    DELETE FROM keys WHERE time <= ?1 AND number IN (SELECT number FROM keys ORDER BY number LIMIT 2)";
+/// How often old keys are forgotten: looking for them reads all.
+const FORGET_EVERY: Duration = Duration::from_secs(60);
 
 pub struct Posts {
     sql: SqlStorage,
     rate: Rate,
     /// When the bucket of each sender is full again. One that fills before the object can be evicted is nowhere else.
     buckets: RefCell<HashMap<Sender, Micros>>,
+    forgot_at: Cell<UnixMillis>,
 }
 
 #[derive(Deserialize)]
@@ -45,7 +46,7 @@ struct BucketRow {
 
 impl Posts {
     pub fn new(sql: SqlStorage, rate: Rate) -> Self {
-        Self { sql, rate, buckets: RefCell::default() }
+        Self { sql, rate, buckets: RefCell::default(), forgot_at: Cell::new(UnixMillis(0)) }
     }
 
     /// What becomes of a post that is not to be stored.
@@ -71,7 +72,9 @@ impl Posts {
     /// Remembers what was stored by a key.
     pub fn stored(&self, post: &Post, stored: &Stored, now: UnixMillis) -> Result<()> {
         let Some((mark, draft)) = post.mark() else { return Ok(()) };
-        self.sql.exec(FORGET_KEYS, vec![integer((now - IDEMPOTENCY_WINDOW).0)])?;
+        if now.since(self.forgot_at.get()) >= FORGET_EVERY {
+            self.forget(now)?;
+        }
         let row = vec![
             mark.as_str().into(),
             integer(now.0),
@@ -79,12 +82,13 @@ impl Posts {
             integer(stored.id.get()),
             stored.body.as_str().into(),
         ];
-        let query = "INSERT OR REPLACE INTO keys (mark, time, draft, id, body) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let query = "INSERT OR REPLACE INTO keys VALUES (?1, ?2, ?3, ?4, ?5)";
         self.sql.exec(query, row).map(drop)
     }
 
-    /// Frees what nobody can ask for any more.
-    pub fn expire(&self, now: UnixMillis) -> Result<()> {
+    /// Frees the keys that nobody can use again.
+    pub fn forget(&self, now: UnixMillis) -> Result<()> {
+        self.forgot_at.set(now);
         self.sql.exec(KEYS, None)?;
         self.sql
             .exec("DELETE FROM keys WHERE time <= ?1", vec![integer((now - IDEMPOTENCY_WINDOW).0)])

@@ -69,6 +69,7 @@ pub fn plan(
         let allow = match &route {
             Ok(route) => route.allow(),
             // A page is told of a bad room by the request itself: a refused preflight would hide the reason.
+            Err(Problem::Invalid { .. }) if request.uri.path().contains("/messages/") => route::PAGE,
             Err(Problem::Invalid { .. }) => route::FEED,
             Err(problem) => return Err(problem.clone()),
         };

@@ -148,3 +148,21 @@ pub enum CloseReason {
     #[error("the reader left")]
     ReaderGone,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Host;
+
+    #[test]
+    fn a_deadline_before_september_2001_is_none() {
+        let settings = Settings::parse(Host::Worker, |_| None).unwrap();
+        // What a local runtime says that counts from its own start, or in seconds; and the first that is one.
+        for (deadline, is_known) in
+            [(600_000, false), (999_999_999_999, false), (1_000_000_000_000, true), (1_795_341_600_000, true)]
+        {
+            let terms = Terms::new(&settings).until(UnixMillis(deadline));
+            assert_eq!(terms.deadline, is_known.then_some(UnixMillis(deadline)), "{deadline}");
+        }
+    }
+}

@@ -48,6 +48,12 @@ impl EventSource {
         self.connects
     }
 
+    /// The value of a header of the stream that is open; the empty text where there is none.
+    #[must_use]
+    pub fn header(&self, name: &str) -> &str {
+        self.stream.as_ref().map_or("", |stream| stream.header(name))
+    }
+
     /// Cuts the connection from this side; the next call of [`EventSource::next`] opens another at once.
     pub fn cut(&mut self) {
         self.stream = None;

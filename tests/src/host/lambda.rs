@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
@@ -113,7 +114,7 @@ impl Drop for Table {
 pub struct Lambda {
     // Before the table, of which its processes ask until they end.
     host: Host,
-    pub table: Table,
+    pub table: Arc<Table>,
 }
 
 impl Deref for Lambda {
@@ -132,13 +133,14 @@ impl Lambda {
 
     /// On this platform.
     pub async fn on(platform: Platform, vars: &[(&str, &str)]) -> Self {
-        let table = Table::start(&Folder::new());
-        let endpoint = format!("http://127.0.0.1:{}", table.port);
-        Self::asking(platform, vars, table, &endpoint).await
+        let table = Arc::new(Table::start(&Folder::new()));
+        let port = table.port;
+        Self::asking(platform, vars, table, port).await
     }
 
-    /// With a table that is asked by this way.
-    pub async fn asking(platform: Platform, vars: &[(&str, &str)], table: Table, endpoint: &str) -> Self {
+    /// With this table, which it asks at this port: the table's own, or that of a front.
+    pub async fn asking(platform: Platform, vars: &[(&str, &str)], table: Arc<Table>, port: u16) -> Self {
+        let endpoint = format!("http://127.0.0.1:{port}");
         let mut environment = json!({ "TABLE_NAME": TABLE, "AWS_ENDPOINT_URL_DYNAMODB": endpoint });
         for (name, value) in vars {
             environment[*name] = (*value).into();

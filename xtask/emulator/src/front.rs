@@ -52,7 +52,7 @@ async fn connection(pool: Rc<Pool>, stream: TcpStream, peer: SocketAddr, port: u
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
-/// Adds to the answer what Lambda adds: the ids. (Undocumented; observed.)
+/// Adds to the answer what Lambda adds: the ids. (Undocumented; from memory, and not checked.)
 async fn answer(
     pool: Rc<Pool>,
     request: Request<Incoming>,
@@ -108,19 +108,22 @@ async fn read(body: Incoming) -> Option<Bytes> {
     Some(body.to_bytes())
 }
 
-/// (The status is [documented](https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html); the body is not.)
+/// (The status is [documented](https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html); the body is from memory,
+/// and not checked.)
 fn too_large() -> Response<ReplyBody> {
     let text = r#"{"Message":"Request must be smaller than 6291456 bytes for the InvokeFunction operation"}"#;
     error(StatusCode::PAYLOAD_TOO_LARGE, Some("RequestTooLargeException"), text)
 }
 
-/// (The status is [documented](https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html); the body is not.)
+/// (The status is [documented](https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html); the body is from memory,
+/// and not checked.)
 fn too_many_requests() -> Response<ReplyBody> {
     let text = r#"{"Message":"Rate Exceeded."}"#;
     error(StatusCode::TOO_MANY_REQUESTS, Some("TooManyRequestsException"), text)
 }
 
-/// The function failed before its head. (Undocumented; observed.)
+/// The function failed before its head. (Undocumented; status and text as somebody
+/// [reported](https://github.com/awsdocs/aws-lambda-developer-guide/issues/430) them.)
 fn bad_gateway() -> Response<ReplyBody> {
     error(StatusCode::BAD_GATEWAY, None, "Internal Server Error")
 }

@@ -84,6 +84,17 @@ impl Server {
     /// # Errors
     /// What ended, and how.
     pub fn serve(mut self, greeting: &str) -> Result<()> {
+        self.wait_until_healthy()?;
+        println!("{greeting}");
+        loop {
+            thread::sleep(LOOK_EVERY);
+            self.check()?;
+        }
+    }
+
+    /// # Errors
+    /// What ended, and how, or what it answers instead.
+    pub fn wait_until_healthy(&mut self) -> Result<()> {
         let deadline = Instant::now() + START_TIMEOUT;
         let mut last = String::new();
         while !last.starts_with("HTTP/1.1 200") {
@@ -97,11 +108,13 @@ impl Server {
             self.check()?;
             last = self.health().unwrap_or_else(|error| error.to_string());
         }
-        println!("{greeting}");
-        loop {
-            thread::sleep(LOOK_EVERY);
-            self.check()?;
-        }
+        Ok(())
+    }
+
+    /// Where it answers.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
     }
 
     fn check(&mut self) -> Result<()> {

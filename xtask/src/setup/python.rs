@@ -1,4 +1,4 @@
-//! The tools of the AWS host, which come as Python packages.
+//! The tools that come as Python packages: those of the AWS host, and schemathesis.
 
 use std::fs;
 use std::ops::Range;
@@ -11,8 +11,8 @@ use super::output;
 use crate::process::run;
 use crate::repo::{Repo, fingerprint};
 
-/// What `sam` wants, and the first that its linter does not take.
-const PYTHON: Range<(u32, u32)> = (3, 10)..(3, 15);
+/// What schemathesis wants, and the first that the linter of `sam` does not take.
+const PYTHON: Range<(u32, u32)> = (3, 11)..(3, 15);
 /// Names the packages, their versions and their reasons.
 const REQUIREMENTS: &str = "xtask/requirements.txt";
 /// A virtual environment, so that nothing of the machine's own Python changes.
@@ -34,7 +34,7 @@ pub fn packages(repo: &Repo) -> Result<()> {
     }
     check_python()?;
     eprintln!(
-        "installing Python packages (2 minutes, 800 MB, once): sam, cargo-lambda and its linker, for AWS"
+        "installing Python packages (2 minutes, 800 MB, once): sam, cargo-lambda and its linker, for AWS, and schemathesis"
     );
     let _ = fs::remove_file(&stamp);
     make(&environment)?;

@@ -1,0 +1,180 @@
+// The token of the page: who speaks, what is refused, and what happens when it ends.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { inState, openStreams, showsExactly, signIn, suite } from "./suite.mjs";
+import { now, token } from "./token.mjs";
+
+const the = suite();
+
+const field = (page, name) => page.getByRole("textbox", { name, exact: true });
+
+async function enterToken(page, text) {
+  await page.getByRole("button", { name: /^Token/ }).click();
+  await page.locator("#token-field").fill(text);
+  await page.keyboard.press("Enter");
+}
+
+async function say(page, text) {
+  await field(page, "Message").fill(text);
+  await page.getByRole("button", { name: "Send" }).click();
+}
+
+/** A page of somebody who has this token. */
+async function openWith(text, hash = "") {
+  const visitor = await the.visitor();
+  await signIn(visitor, text, the.host.base);
+  const page = await visitor.newPage();
+  await page.goto(`/${hash}`);
+  return page;
+}
+
+test("who has a token speaks by its name, until it is forgotten", async () => {
+  const page = await the.open("#/chat/token");
+  await inState(page, "chat", "live");
+  await field(page, "Your name").fill("Grace");
+  await say(page, "by my own name");
+  await enterToken(page, token({ sub: "ada" }));
+  await page.getByRole("button", { name: "Token: ada" }).waitFor();
+  await inState(page, "chat", "live");
+  assert.equal(await field(page, "Your name").inputValue(), "ada");
+  assert.equal(await field(page, "Your name").isEditable(), false);
+  await say(page, "by the token's");
+  await page.locator("#chat .messages li", { hasText: "by the token's" }).waitFor();
+  assert.deepEqual(await page.locator("#chat .messages bdi").allTextContents(), ["Grace", "ada"]);
+
+  await page.getByRole("button", { name: "Token: ada" }).click();
+  await page.getByText(/^The token of ada, until /).waitFor();
+  await page.getByRole("button", { name: "Forget it" }).click();
+  await page.getByRole("button", { name: "Token", exact: true }).waitFor();
+  assert.equal(await field(page, "Your name").inputValue(), "Grace");
+  assert.deepEqual(await page.context().cookies(), []);
+});
+
+test("the token is kept in a cookie of this site alone, and is in no URL", async () => {
+  const page = await the.open();
+  const urls = [];
+  page.on("request", (request) => urls.push(request.url()));
+  const text = token({ sub: "ada" });
+  await enterToken(page, text);
+  await page.getByRole("button", { name: "Token: ada" }).waitFor();
+  for (const panel of ["stock", "chat", "events"]) await inState(page, panel, "live");
+  const [{ name, value, path, sameSite, expires }] = await page.context().cookies();
+  assert.deepEqual([name, value, path, sameSite, expires], ["ssedge_token", text, "/", "Strict", -1]);
+  assert.ok(urls.length >= 3, "the streams are asked for anew");
+  assert.deepEqual(urls.filter((url) => url.includes(text.split(".")[1])), []);
+  await page.reload();
+  await page.getByRole("button", { name: "Token: ada" }).waitFor();
+});
+
+test("what is no token is refused at its field, and changes nothing", async () => {
+  const page = await the.open("", { viewport: { width: 360, height: 740 } });
+  await inState(page, "chat", "live");
+  await enterToken(page, "no; token");
+  await page.getByText("There is none: you may do what anybody may.").waitFor();
+  await page.locator("#token-note", { hasText: "three parts" }).waitFor();
+  await page.locator("#token-field").fill(`${"a".repeat(5_000)}.b.c`);
+  await page.keyboard.press("Enter");
+  await page.locator("#token-note", { hasText: "did not keep it" }).waitFor();
+  assert.deepEqual(await page.context().cookies(), []);
+  await inState(page, "chat", "live");
+});
+
+test("a token that is refused says why, and the feeds go on at their cursors once it is gone", async () => {
+  the.letLoadsFail();
+  const room = "refused";
+  const ids = [await the.host.say("one", { room })];
+  const page = await the.open(`#/chat/${room}`);
+  await showsExactly(page, ids);
+  await page.selectOption("#wire select", "chat");
+  await enterToken(page, token({ sub: "ada", exp: now() - 3_600 }));
+  for (const panel of ["stock", "chat", "events"]) {
+    await inState(page, panel, "closed");
+    await page.locator(`#${panel} .refused`, { hasText: "the token is refused: it has expired" }).waitFor();
+  }
+  await page.getByRole("button", { name: "Token: expired" }).waitFor();
+  await page.locator("#wire .line", { hasText: "HTTP 401" }).waitFor();
+  await page.locator("#wire .line", { hasText: '"status":401' }).waitFor();
+  assert.deepEqual(await openStreams(page), []);
+  assert.equal(await page.textContent("[data-stat=connections]"), "0 of 6");
+
+  ids.push(await the.host.say("two", { room }));
+  await page.getByRole("button", { name: "Token: expired" }).click();
+  await page.getByRole("button", { name: "Forget it" }).click();
+  await showsExactly(page, ids);
+  for (const panel of ["stock", "chat", "events"]) await inState(page, panel, "live");
+  assert.equal(await page.locator(".gap:visible, .refused:visible").count(), 0);
+});
+
+test("the reason is told in Chinese, too", async () => {
+  the.letLoadsFail();
+  const page = await the.open("#/chat/chinese", { locale: "zh-CN" });
+  await page.getByRole("button", { name: "令牌" }).click();
+  await page.locator("#token-field").fill(token({ subscribe: ["stock"] }));
+  await page.keyboard.press("Enter");
+  await page.locator("#chat .refused", { hasText: "没有权限" }).waitFor();
+  await inState(page, "stock", "live");
+  await page.getByRole("button", { name: "English" }).click();
+  await page.locator("#chat .refused", { hasText: "no grant to subscribe chat/chinese" }).waitFor();
+});
+
+test("a name that is not the token's is refused at the field of the name", async () => {
+  the.letLoadsFail();
+  const page = await the.open("#/chat/impostor");
+  await inState(page, "chat", "live");
+  await field(page, "Your name").fill("mallory");
+  // As a site does that logs people in while its page is open.
+  await signIn(page.context(), token({ sub: "ada" }), the.host.base);
+  await say(page, "who am I?");
+  await page.waitForSelector("input[name=user][aria-invalid]");
+  assert.notEqual(await page.textContent("#user-note"), "");
+  assert.equal(await field(page, "Message").inputValue(), "who am I?");
+  assert.equal(await page.locator("#chat .pending li").count(), 0);
+});
+
+test("all tabs have the token that one was given", async () => {
+  const room = "tabs";
+  const first = await the.open(`#/chat/${room}`);
+  const second = await first.context().newPage();
+  await second.goto(`/#/chat/${room}`);
+  for (const page of [first, second]) await inState(page, "chat", "live");
+  await enterToken(first, token({ sub: "ada" }));
+  await second.getByRole("button", { name: "Token: ada" }).waitFor();
+  for (const page of [first, second]) await inState(page, "chat", "live");
+  const ids = [await the.host.say("for both", { room })];
+  for (const page of [first, second]) await showsExactly(page, ids);
+  await say(second, "by the name that the first has set");
+  await first.locator("#chat .messages li", { hasText: "by the name" }).locator("bdi", { hasText: "ada" }).waitFor();
+
+  the.letLoadsFail();
+  await enterToken(second, token({ exp: now() - 3_600 }));
+  for (const page of [first, second]) await page.locator("#chat .refused", { hasText: "it has expired" }).waitFor();
+});
+
+test("a token that ends closes its streams with the reason, and a new one goes on without a gap", async () => {
+  the.letLoadsFail();
+  const room = "ends";
+  const ids = [await the.host.say("one", { room })];
+  // Within the leeway of 30 s.
+  const page = await openWith(token({ sub: "ada", exp: now() - 26 }), `#/chat/${room}`);
+  await showsExactly(page, ids);
+  await page.locator("#chat .refused", { hasText: "it has expired" }).waitFor();
+  ids.push(await the.host.say("two", { room }));
+  // As a site does that renews what it has given.
+  await signIn(page.context(), token({ sub: "ada" }), the.host.base);
+  await page.locator("#chat .refused").getByRole("button", { name: "Reconnect" }).click();
+  await showsExactly(page, ids);
+  await inState(page, "chat", "live");
+  assert.equal(await page.locator("#chat .gap:visible, #chat .refused:visible").count(), 0);
+});
+
+test("a cookie that is renewed in time goes on without a word", async () => {
+  const room = "renewed";
+  const ids = [await the.host.say("one", { room })];
+  const page = await openWith(token({ sub: "ada", exp: now() - 26 }), `#/chat/${room}`);
+  await showsExactly(page, ids);
+  await signIn(page.context(), token({ sub: "ada" }), the.host.base);
+  await page.waitForFunction(() => document.querySelector("[data-stat=reconnects]").textContent === "1");
+  ids.push(await the.host.say("two", { room }));
+  await showsExactly(page, ids);
+  assert.equal(await page.locator(".gap:visible, .refused:visible").count(), 0);
+});

@@ -1,0 +1,375 @@
+//! The OpenAPI document against the answers of the core: each answer that it describes is brought about, and is as it
+//! says.
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic, and so may its helpers")]
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, header};
+use jwt_compact::alg::{Hs256, Hs256Key};
+use jwt_compact::{AlgorithmExt, Claims};
+use serde_json::{Value, json};
+use ssedge::access::{Action, InvalidToken};
+use ssedge::channel::{Gap, GapReason, Post, Receipt, Requested, Stored};
+use ssedge::problem::Problem;
+use ssedge::route::{Plan, Snapshot, finish, head_of_stream, plan};
+use ssedge::settings::{Host, Settings};
+use ssedge_tests::document::{Document, below, openapi, operations};
+use ssedge_tests::stream::{NOW, id};
+
+const SECRET: &str = "the secret of this test, and no other";
+const JSON: (&str, &str) = ("content-type", "application/json");
+/// Everything that is tried on every operation: mostly the status that it gets somewhere.
+const CAUSES: [&str; 16] = [
+    "200",
+    "201",
+    "204",
+    "400",
+    "401",
+    "403",
+    "404",
+    "406",
+    "409",
+    "413",
+    "415",
+    "422",
+    "429",
+    "500",
+    "503",
+    "200 on Lambda",
+];
+/// The answers that a host gives without asking the core.
+const PAGE: [(&str, &str); 2] = [("GET", "/"), ("HEAD", "/")];
+
+/// A request, the deployment that it comes to, and what happens there.
+struct Asked {
+    method: String,
+    target: String,
+    headers: Vec<(&'static str, String)>,
+    body: Vec<u8>,
+    vars: Vec<(&'static str, &'static str)>,
+    host: Host,
+    fate: Fate,
+}
+
+/// What becomes of what the core asks a host for.
+#[derive(Clone, Copy, PartialEq)]
+enum Fate {
+    /// It is there, or is stored.
+    Done,
+    /// It is not there.
+    Absent,
+    /// It was stored before.
+    Replayed,
+    /// Its key was used for something else.
+    KeyReused,
+    /// It came too soon.
+    TooFast,
+    /// The storage is away.
+    Away,
+}
+
+impl Asked {
+    /// A request that succeeds: with a token that may do everything, and the body that the document shows.
+    fn new(method: &str, path: &str, example: &Value) -> Self {
+        let claims = json!({ "exp": NOW.0 / 1_000 + 60, "subscribe": ["*"], "publish": ["*"] });
+        let token = Hs256.token(
+            &jwt_compact::Header::empty(),
+            &Claims::new(claims),
+            &Hs256Key::new(SECRET.as_bytes()),
+        );
+        Self {
+            method: method.to_owned(),
+            target: path.replace("{room}", "lobby").replace("{id}", "42"),
+            headers: vec![
+                ("authorization", format!("Bearer {}", token.unwrap())),
+                (JSON.0, JSON.1.to_owned()),
+            ],
+            body: example.to_string().into_bytes(),
+            vars: vec![("AUTH_SECRET", SECRET), ("STOCK_SOURCE", "published")],
+            host: Host::Worker,
+            fate: Fate::Done,
+        }
+    }
+
+    /// The same, but such that it gets this status, if a request of its kind can.
+    fn provoking(mut self, status: &str) -> Self {
+        let is_post = self.method == "POST";
+        match status {
+            "200" => self.fate = Fate::Replayed,
+            "200 on Lambda" => (self.host, self.fate) = (Host::Lambda, Fate::Replayed),
+            "201" | "204" => {}
+            "400" if is_post => self.body = b"[]".into(),
+            "400" if self.target.contains("/messages/") => {
+                self.target = self.target.replace("lobby", "LOBBY")
+            }
+            "400" => self.target.push_str("?history=x&tick=x"),
+            "401" => self.headers[0].1 = "Bearer x".into(),
+            "403" => {
+                self.headers.remove(0);
+                self.vars.push(("ANONYMOUS", "publish chat/den"));
+            }
+            "404" if self.method == "OPTIONS" => self.target = self.target.replace("42", "x"),
+            "404" => self.fate = Fate::Absent,
+            "406" => self.headers.push(("accept", "text/html".into())),
+            "409" => self.vars[1].1 = "simulated",
+            "413" => self.body = vec![b' '; 20_000],
+            "415" => self.headers.truncate(1),
+            "422" => self.fate = Fate::KeyReused,
+            "429" => self.fate = Fate::TooFast,
+            "500" => self.vars.push(("HEARTBEAT_SECS", "0")),
+            "503" => self.fate = Fate::Away,
+            _ => panic!("nothing is known to bring {status} about"),
+        }
+        self
+    }
+
+    fn settings(&self) -> Result<Settings, Problem> {
+        Ok(Settings::parse(self.host, |name| {
+            let mut vars = self.vars.iter().chain(&[("TABLE_NAME", "ssedge")]);
+            vars.find(|(var, _)| *var == name).map(|(_, value)| (*value).to_owned())
+        })?)
+    }
+
+    /// What a host answers.
+    fn answer(&self) -> Response<Bytes> {
+        let mut request = Request::builder().method(self.method.as_str()).uri(&self.target);
+        for (name, value) in &self.headers {
+            request = request.header(*name, value);
+        }
+        let request = request.body(()).unwrap().into_parts().0;
+        let settings = match self.settings() {
+            Ok(settings) => settings,
+            Err(problem) => return problem.response(),
+        };
+        let done = plan(&request, None, &settings, NOW).and_then(|plan| self.carry_out(plan, &settings));
+        let mut response = done.unwrap_or_else(|problem| problem.response());
+        finish(&mut response, &request.method, &request.headers, &settings);
+        response
+    }
+
+    fn carry_out(&self, plan: Plan, settings: &Settings) -> Result<Response<Bytes>, Problem> {
+        match plan {
+            Plan::Reply(response) => Ok(response),
+            Plan::Page => panic!("the core has no page"),
+            _ if self.fate == Fate::Away => Err(Problem::Unavailable { cause: "it is away".into() }),
+            Plan::Stream(..) => Ok(head_of_stream(Some(id(41)))),
+            Plan::Read(read) => {
+                // The newest of each key is all there is.
+                let more = !read.subscribe.newest;
+                let gap = more.then(|| Gap { reason: GapReason::Expired, requested: Requested::new("7") });
+                read.response(Snapshot { bodies: Vec::new(), cursor: id(42), more, gap })
+            }
+            Plan::Message(..) => {
+                let body = r#"{"id":"42","room":"lobby","user":"ada","text":"hi","time":"2026-11-22T10:00:00.000Z"}"#;
+                Plan::message((self.fate != Fate::Absent).then(|| body.to_owned()))
+            }
+            Plan::Append(append) => {
+                let Post { draft, .. } = append.post(&self.body, settings)?;
+                let entry = draft.into_entry(id(42), NOW, None);
+                let stored = Stored { id: entry.id, body: entry.body };
+                append.response(
+                    match self.fate {
+                        Fate::Replayed => Receipt::Replayed(stored),
+                        Fate::KeyReused => Receipt::KeyReused,
+                        Fate::TooFast => Receipt::TooFast(Duration::from_millis(1)),
+                        Fate::Done | Fate::Absent | Fate::Away => Receipt::Stored(stored),
+                    },
+                    settings,
+                )
+            }
+        }
+    }
+}
+
+/// Sees that the answer is the one that the pointer leads to: its headers, all of them and no others, and its body.
+#[track_caller]
+fn check(document: &mut Document, what: &str, pointer: &str, answer: &Response<Bytes>) {
+    let (described, place) = document.at(pointer);
+    let (described, place) = (described.clone(), place.split_once('#').unwrap().1.to_owned());
+    let headers = described["headers"].as_object().unwrap();
+    for (name, value) in answer.headers().iter().filter(|(name, _)| *name != header::CONTENT_TYPE) {
+        let text = value.to_str().unwrap();
+        let name = headers.keys().find(|described| described.eq_ignore_ascii_case(name.as_str()));
+        let name = name.unwrap_or_else(|| panic!("{what}: {text:?} is in a header that is not described"));
+        let (header, header_place) = document.at(&below(&format!("{place}/headers"), name));
+        let schema = below(header_place.split_once('#').unwrap().1, "schema");
+        let is_number = header["schema"]["type"] == "integer";
+        let value = if is_number { text.parse::<u64>().unwrap().into() } else { text.into() };
+        document.check(&format!("{what}: {name}"), &schema, &value);
+    }
+    for name in headers.keys() {
+        let is_required = document.at(&below(&format!("{place}/headers"), name)).0["required"] == true;
+        assert!(!is_required || answer.headers().contains_key(name), "{what} has no {name}");
+    }
+    let Some(content) = described["content"].as_object() else { return };
+    // Lambda gives what has none a type of its own.
+    let default = "application/octet-stream";
+    let media_type =
+        answer.headers().get(header::CONTENT_TYPE).map_or(default, |value| value.to_str().unwrap());
+    let media_type = media_type.split(';').next().unwrap();
+    assert!(content.contains_key(media_type), "{what} is {media_type}, of {:?}", content.keys());
+    if content[media_type].get("schema").is_some() && answer.body().len() > 1 {
+        let body = serde_json::from_slice(answer.body()).unwrap_or_else(|e| panic!("{what}: {e}"));
+        document.check(what, &below(&below(&format!("{place}/content"), media_type), "schema"), &body);
+    }
+}
+
+/// The body that the document shows for a POST.
+fn shown(operation: &Value) -> &Value {
+    &operation["requestBody"]["content"]["application/json"]["example"]
+}
+
+#[test]
+fn every_answer_is_described_and_every_description_is_of_an_answer() {
+    let (openapi, mut document) = (openapi(), Document::closed_openapi());
+    for (method, path, operation) in operations(&openapi) {
+        let responses = below(&below(&below("/paths", path), &method.to_lowercase()), "responses");
+        let described: BTreeSet<_> = operation["responses"].as_object().unwrap().keys().cloned().collect();
+        let mut given = BTreeSet::new();
+        for cause in CAUSES {
+            if PAGE.contains(&(&*method, path)) && cause != "500" {
+                given.insert("200".to_owned());
+                continue;
+            }
+            let answer = Asked::new(&method, path, shown(operation)).provoking(cause).answer();
+            let what = format!("{method} {path}, provoking {cause}");
+            assert!(described.contains(answer.status().as_str()), "{what}: {answer:?} is not described");
+            check(&mut document, &what, &below(&responses, answer.status().as_str()), &answer);
+            given.insert(answer.status().as_str().to_owned());
+        }
+        assert_eq!(given, described, "{method} {path}");
+    }
+}
+
+#[test]
+fn a_feed_answers_a_snapshot_as_described() {
+    let (openapi, mut document) = (openapi(), Document::closed_openapi());
+    for (method, path, operation) in operations(&openapi).filter(|(_, path, _)| path.starts_with("/api/")) {
+        if method != "GET" || path.contains("/messages/") {
+            continue;
+        }
+        for source in ["published", "simulated"] {
+            let mut asked = Asked::new(&method, path, shown(operation));
+            asked.headers.push(("accept", "application/json".into()));
+            asked.vars[1].1 = source;
+            let pointer = below(&format!("{}/get/responses", below("/paths", path)), "200");
+            check(&mut document, &format!("a snapshot of {path}"), &pointer, &asked.answer());
+        }
+    }
+}
+
+#[test]
+fn a_method_that_a_path_does_not_have_is_answered_as_described() {
+    let mut document = Document::closed_openapi();
+    for path in ["/api/chat/lobby", "/healthz"] {
+        let answer = Asked::new("DELETE", path, &Value::Null).answer();
+        assert_eq!(answer.status(), 405, "{path}");
+        check(&mut document, path, "/components/responses/MethodNotAllowed", &answer);
+    }
+}
+
+#[test]
+fn pages_are_told_of_origins_as_described() {
+    let mut document = Document::closed_openapi();
+    for origin in ["https://a.example", "https://b.example"] {
+        let mut asked = Asked::new("GET", "/healthz", &Value::Null);
+        asked.headers.push(("origin", origin.into()));
+        asked.vars.push(("ALLOWED_ORIGINS", "https://a.example"));
+        check(&mut document, origin, "/paths/~1healthz/get/responses/200", &asked.answer());
+    }
+}
+
+/// Who has no token is refused where one is needed, and a bad one wherever any is looked at.
+#[test]
+fn tokens_are_asked_for_where_the_document_says_so() {
+    let openapi = openapi();
+    for (method, path, operation) in operations(&openapi).filter(|(.., path, _)| *path != "/") {
+        let security = operation["security"].as_array().unwrap();
+        let status = |authorization: Option<&str>| {
+            let mut asked = Asked::new(&method, path, shown(operation));
+            match authorization {
+                Some(token) => asked.headers[0].1 = token.into(),
+                None => drop(asked.headers.remove(0)),
+            }
+            asked.answer().status().as_u16()
+        };
+        assert_eq!(status(Some("Bearer x")) == 401, !security.is_empty(), "{method} {path} with a bad token");
+        let is_needed = !security.is_empty() && !security.contains(&json!({}));
+        assert_eq!(status(None) == 403, is_needed, "{method} {path} without a token");
+    }
+}
+
+/// One problem of each kind, as the document shows it where it shows one of that kind.
+fn problems() -> Vec<Problem> {
+    let setting = Settings::parse(Host::Worker, |name| (name == "HEARTBEAT_SECS").then(|| "0".to_owned()));
+    let problems = vec![
+        Problem::Invalid { field: "history", rule: "must be a whole number from 0 to 200".into() },
+        Problem::Malformed("the body must be a JSON object".into()),
+        Problem::Unauthorized(InvalidToken::Expired),
+        Problem::Forbidden { action: Action::Publish, channel: "events".into() },
+        Problem::Origin,
+        Problem::User("must be the sub of the token, or left out".into()),
+        Problem::NotFound("no such message, or it is no longer kept"),
+        Problem::MethodNotAllowed { allow: "GET, HEAD, OPTIONS" },
+        Problem::NotAcceptable("text/event-stream and application/json"),
+        Problem::Simulated,
+        Problem::TooLarge,
+        Problem::UnsupportedMediaType,
+        Problem::KeyReused,
+        Problem::TooFast { rate: 5, burst: 20, retry_after: 1 },
+        Problem::Setting(setting.unwrap_err()),
+        Problem::Internal { cause: "a bug".into() },
+        Problem::Unavailable { cause: "it is away".into() },
+    ];
+    // A new kind belongs into the list above, and into the document.
+    match &problems[0] {
+        Problem::Invalid { .. }
+        | Problem::Malformed(_)
+        | Problem::Unauthorized(_)
+        | Problem::Forbidden { .. }
+        | Problem::Origin
+        | Problem::User(_)
+        | Problem::NotFound(_)
+        | Problem::MethodNotAllowed { .. }
+        | Problem::NotAcceptable(_)
+        | Problem::Simulated
+        | Problem::TooLarge
+        | Problem::UnsupportedMediaType
+        | Problem::KeyReused
+        | Problem::TooFast { .. }
+        | Problem::Setting(_)
+        | Problem::Internal { .. }
+        | Problem::Unavailable { .. } => problems,
+    }
+}
+
+#[test]
+fn the_kinds_of_problems_are_those_of_the_code() {
+    const PROBLEM: &str = "application/problem+json";
+    let (openapi, mut document) = (openapi(), Document::closed_openapi());
+    let mut kinds = Vec::new();
+    let mut shown = 0;
+    for problem in problems() {
+        let answer = problem.response();
+        let body: Value = serde_json::from_slice(answer.body()).unwrap();
+        let status = json!({ "const": answer.status().as_u16() });
+        let described = openapi["components"]["responses"].as_object().unwrap().iter();
+        let mut described =
+            described.filter(|(_, it)| it["content"][PROBLEM]["schema"]["properties"]["status"] == status);
+        let (name, described) =
+            described.next().unwrap_or_else(|| panic!("{status} is not described: {body}"));
+        let media_type = below(&below("/components/responses", name), "content");
+        document.check(name, &below(&below(&media_type, PROBLEM), "schema"), &body);
+        let example = &described["content"][PROBLEM]["example"];
+        if example["type"] == body["type"] {
+            assert_eq!(*example, body, "the example of {name}, and what is told");
+            shown += 1;
+        }
+        kinds.push(body["type"].clone());
+    }
+    assert_eq!(openapi["components"]["schemas"]["Problem"]["properties"]["type"]["enum"], Value::from(kinds));
+    let described = openapi["components"]["responses"].as_object().unwrap().values();
+    assert_eq!(described.filter(|it| it["content"].get(PROBLEM).is_some()).count(), shown);
+}

@@ -1,0 +1,240 @@
+//! The documents against the streams: each block that a session sends is described, in both of them, and nothing is
+//! described that never comes.
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic, and so may its helpers")]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+use ssedge::channel::{
+    Batch, ChannelName, Draft, Entry, Filter, GapReason, Position, Requested, Start, Subscribe,
+};
+use ssedge::chat::{ChatDraft, Room};
+use ssedge::events::NotificationDraft;
+use ssedge::limits::{BACKLOG_BYTES, FILTER_CURSOR};
+use ssedge::session::{Input, Opening, Pulse, Terms};
+use ssedge::sse::{Decoded, Decoder};
+use ssedge::stock::{QuoteDraft, Symbol};
+use ssedge_tests::document::{Document, below, openapi, operations};
+use ssedge_tests::stream::{NOW, SECOND, Stream, TERMS, gap, id};
+
+/// A feed: the name of its channel in the AsyncAPI document, that of its events in the other one, and what it sends.
+struct Feed {
+    channel: &'static str,
+    events: &'static str,
+    openings: Vec<Opening>,
+    entries: Vec<Entry>,
+}
+
+fn symbols() -> Vec<Symbol> {
+    ["ACME", "GLBX"].map(|name| Symbol::new(name).unwrap()).into()
+}
+
+fn opening(channel: ChannelName, pulse: Pulse) -> Opening {
+    let conflates = channel == ChannelName::Stock;
+    let subscribe = Subscribe { position: Position::History(0), filter: Filter::ALL, newest: false };
+    Opening { channel: Some((channel, subscribe)), pulse, conflates }
+}
+
+fn market(position: Position) -> Opening {
+    let pulse = Pulse::Market { symbols: symbols(), interval: SECOND, position };
+    Opening { channel: None, pulse, conflates: true }
+}
+
+/// Entries from 42 on.
+fn entries(drafts: impl IntoIterator<Item = Draft>) -> Vec<Entry> {
+    drafts.into_iter().zip(42..).map(|(draft, n)| draft.into_entry(id(n), NOW, None)).collect()
+}
+
+fn feeds() -> [Feed; 3] {
+    let message = |body: &str| ChatDraft::parse(Room::default(), body.as_bytes(), None).unwrap();
+    let notification = |body: &str| NotificationDraft::parse(body.as_bytes()).unwrap();
+    let quote = |body: &str| QuoteDraft::parse(&symbols(), body.as_bytes()).unwrap();
+    [
+        Feed {
+            channel: "chat",
+            events: "ChatEvent",
+            openings: vec![opening(ChannelName::Chat(Room::default()), Pulse::None)],
+            entries: entries(
+                [r#"{"user":"ada","text":"hi"}"#, r#"{"user":" ada ","text":"a\nb"}"#]
+                    .map(message)
+                    .map(Draft::Chat),
+            ),
+        },
+        Feed {
+            channel: "events",
+            events: "EventsEvent",
+            openings: vec![
+                opening(ChannelName::Events, Pulse::Clock(SECOND)),
+                opening(ChannelName::Events, Pulse::None),
+            ],
+            entries: entries(
+                [
+                    r#"{"topic":"orders","data":{"order":1},"event":"order-created"}"#,
+                    r#"{"topic":"orders","data":null,"event":"message"}"#,
+                    r#"{"topic":"orders","data":[1.10,"x"]}"#,
+                ]
+                .map(notification)
+                .map(Draft::Notification),
+            ),
+        },
+        Feed {
+            channel: "stock",
+            events: "QuotesEvent",
+            openings: vec![
+                opening(ChannelName::Stock, Pulse::None),
+                market(Position::History(5)),
+                market(Position::After(Requested::new("x"))),
+            ],
+            entries: entries(
+                [r#"{"symbol":"ACME","price":189.34}"#, r#"{"symbol":"ACME","price":189.3}"#]
+                    .map(quote)
+                    .map(Draft::Quote),
+            ),
+        },
+    ]
+}
+
+/// What streams of the feed say, each from its beginning to its end.
+fn said(feed: &Feed) -> Vec<String> {
+    let batch = |filter| Batch::encode(id(41), &feed.entries, filter);
+    let none = Filter::keys(["none".into()]);
+    let expiring = Terms { expires: Some(NOW + 2 * FILTER_CURSOR), ..TERMS };
+    let rotating = Terms { life: Some(2 * FILTER_CURSOR), ..TERMS };
+    let mut said = Vec::new();
+    for opening in &feed.openings {
+        let mut run = |terms, act: &dyn Fn(&mut Stream)| {
+            let mut stream = Stream::open(opening.clone(), terms, 7);
+            act(&mut stream);
+            stream.run(3 * FILTER_CURSOR);
+            said.push(stream.said());
+        };
+        run(expiring, &|stream| stream.page(Start::at(id(41)), batch(&Filter::ALL), false));
+        run(rotating, &|stream| stream.page(gap(GapReason::Expired, "7", 41), batch(&none), false));
+        let newest = Batch::newest(id(41), &feed.entries, &Filter::ALL).filter(|_| opening.conflates);
+        run(rotating, &|stream| stream.page(Start::at(id(41)), newest.clone(), false));
+        run(rotating, &|stream| stream.input(Input::Lost));
+        run(rotating, &|stream| {
+            // A reader that takes nothing for some time.
+            stream.page(Start::at(id(41)), None, false);
+            stream.input(Input::Backlog(2 * BACKLOG_BYTES));
+            stream.run(5 * SECOND);
+            stream.input(Input::Backlog(0));
+        });
+    }
+    said
+}
+
+/// A block as the AsyncAPI document sees it: its `data`, and its other fields.
+fn parts(block: &str) -> (Value, Value) {
+    let mut headers = Map::new();
+    let mut payload = Value::Null;
+    for (field, value) in block.lines().filter_map(|line| line.split_once(": ")) {
+        match field {
+            "data" => payload = serde_json::from_str(value).unwrap(),
+            "retry" => drop(headers.insert(field.to_owned(), value.parse::<u64>().unwrap().into())),
+            _ => drop(headers.insert(field.to_owned(), value.into())),
+        }
+    }
+    (headers.into(), payload)
+}
+
+#[test]
+fn every_block_of_a_stream_is_described_and_every_description_comes() {
+    let (mut asyncapi, mut openapi) = (Document::closed_asyncapi(), Document::closed_openapi());
+    for feed in feeds() {
+        let messages = below(&below("/channels", feed.channel), "messages");
+        let names: Vec<_> = asyncapi.at(&messages).0.as_object().unwrap().keys().cloned().collect();
+        let mut came = BTreeSet::new();
+        for said in said(&feed) {
+            for block in said.split_terminator("\n\n") {
+                let (headers, payload) = parts(block);
+                let is = |name: &&String| {
+                    let message = below(&messages, name);
+                    let place = asyncapi.at(&message).1;
+                    let place = place.split_once('#').unwrap().1.to_owned();
+                    asyncapi.validate(&below(&place, "headers"), &headers).is_ok()
+                        && asyncapi.validate(&below(&place, "payload"), &payload).is_ok()
+                };
+                let kinds: Vec<_> = names.iter().filter(is).cloned().collect();
+                // A heartbeat is the one that has nothing, so nothing else may look like it.
+                assert_eq!(kinds.len(), 1, "{}: {block:?} is {kinds:?}", feed.channel);
+                assert_eq!(kinds[0] == "heartbeat", block == ":", "{block:?}");
+                came.extend(kinds);
+            }
+            let mut decoder = Decoder::new();
+            let check = |decoded| {
+                if let Decoded::Message(event) = decoded {
+                    openapi.check_event(feed.events, &event);
+                }
+            };
+            decoder.feed(said.as_bytes(), check).unwrap();
+        }
+        assert_eq!(
+            came,
+            names.into_iter().collect(),
+            "what comes on {}, and what is described",
+            feed.channel
+        );
+    }
+}
+
+#[test]
+fn the_streams_that_are_shown_are_as_described() {
+    let mut document = Document::closed_openapi();
+    for (response, events) in [("Events", "EventsEvent"), ("Quotes", "QuotesEvent"), ("Chat", "ChatEvent")] {
+        let content =
+            document.at(&below("/components/responses", response)).0["content"]["text/event-stream"].clone();
+        assert_eq!(content["itemSchema"]["$ref"], format!("#/components/schemas/{events}"));
+        let shown = content["examples"]["stream"]["serializedValue"].as_str().unwrap();
+        let mut events_shown = 0;
+        let check = |decoded| {
+            if let Decoded::Message(event) = decoded {
+                document.check_event(events, &event);
+                events_shown += 1;
+            }
+        };
+        Decoder::new().feed(shown.as_bytes(), check).unwrap();
+        assert!(events_shown > 1, "{shown}");
+    }
+}
+
+#[test]
+fn asyncapi_has_the_streams_of_the_other_document() {
+    let (openapi, asyncapi) = (openapi(), Document::closed_asyncapi());
+    let (info, _) = asyncapi.at("/info");
+    assert_eq!(info["version"], env!("CARGO_PKG_VERSION"));
+    let (document, _) = asyncapi.at("");
+    let mut streams = BTreeMap::new();
+    for (name, operation) in document["operations"].as_object().unwrap() {
+        let channel = operation["channel"]["$ref"].as_str().unwrap().trim_start_matches('#');
+        let query = operation["bindings"]["http"]["query"]["properties"].as_object().unwrap().keys().cloned();
+        let address = asyncapi.at(channel).0["address"].as_str().unwrap().to_owned();
+        streams.insert(name.clone(), (address, query.collect::<BTreeSet<_>>()));
+    }
+    let followed = operations(&openapi).filter(|(.., operation)| {
+        // The lobby is a room.
+        operation["operationId"].as_str().is_some_and(|id| id.starts_with("follow") && id != "followLobby")
+    });
+    let followed = followed.map(|(_, path, operation)| {
+        let parameters = operation["parameters"].as_array().unwrap().iter();
+        let parameters = parameters.map(|it| openapi.pointer(&it["$ref"].as_str().unwrap()[1..]).unwrap());
+        let query =
+            parameters.filter(|it| it["in"] == "query").map(|it| it["name"].as_str().unwrap().to_owned());
+        (operation["operationId"].as_str().unwrap().to_owned(), (path.to_owned(), query.collect()))
+    });
+    assert_eq!(streams, followed.collect());
+}
+
+#[test]
+fn asyncapi_shows_what_it_describes() {
+    let mut asyncapi = Document::closed_asyncapi();
+    let messages = asyncapi.at("/components/messages").0.clone();
+    for (name, message) in messages.as_object().unwrap() {
+        for example in message["examples"].as_array().unwrap() {
+            let place = below("/components/messages", name);
+            let headers = example.get("headers").cloned().unwrap_or_else(|| Map::new().into());
+            asyncapi.check(name, &below(&place, "headers"), &headers);
+            asyncapi.check(name, &below(&place, "payload"), &example["payload"]);
+        }
+    }
+}
