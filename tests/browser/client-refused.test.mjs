@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { answers, follow, has, openClient, problem, reader, state, states, stream, texts, told } from "./client.mjs";
 import { startHost } from "./hosts.mjs";
 import { signIn, suite } from "./suite.mjs";
-import { now, token } from "./token.mjs";
+import { endingToken, token } from "./token.mjs";
 
 const the = suite();
 
@@ -100,9 +100,8 @@ test("a message may have the name of an event that EventSource has itself", asyn
 
 test("when the token expires and nobody renews it, the feed is closed with the reason", async () => {
   the.letLoadsFail();
-  const visitor = await the.visitor();
-  await signIn(visitor, token({ exp: now() - 27 }), the.host.base);
-  const page = await openClient(visitor);
+  const page = await openClient(await the.visitor());
+  await signIn(page.context(), endingToken(), the.host.base);
   await follow(page, "/api/chat/client-expired");
   await state(page, "live");
   const { status, detail } = await state(page, "closed");
@@ -113,8 +112,8 @@ test("when the token expires and nobody renews it, the feed is closed with the r
 test("when the token expires and the cookie was renewed, the feed goes on and misses nothing", async () => {
   const room = "client-renewed";
   const visitor = await the.visitor();
-  await signIn(visitor, token({ exp: now() - 27 }), the.host.base);
   const tabs = [await openClient(visitor), await openClient(visitor)];
+  await signIn(visitor, endingToken(), the.host.base);
   for (const page of tabs) await follow(page, `/api/chat/${room}`);
   for (const page of tabs) await state(page, "live");
   await the.host.say("before", { room });

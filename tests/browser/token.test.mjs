@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inState, openStreams, showsExactly, signIn, suite } from "./suite.mjs";
-import { now, token } from "./token.mjs";
+import { endingToken, now, token } from "./token.mjs";
 
 const the = suite();
 
@@ -17,15 +17,6 @@ async function enterToken(page, text) {
 async function say(page, text) {
   await field(page, "Message").fill(text);
   await page.getByRole("button", { name: "Send" }).click();
-}
-
-/** A page of somebody who has this token. */
-async function openWith(text, hash = "") {
-  const visitor = await the.visitor();
-  await signIn(visitor, text, the.host.base);
-  const page = await visitor.newPage();
-  await page.goto(`/${hash}`);
-  return page;
 }
 
 test("who has a token speaks by its name, until it is forgotten", async () => {
@@ -154,8 +145,9 @@ test("a token that ends closes its streams with the reason, and a new one goes o
   the.letLoadsFail();
   const room = "ends";
   const ids = [await the.host.say("one", { room })];
-  // Within the leeway of 30 s.
-  const page = await openWith(token({ sub: "ada", exp: now() - 26 }), `#/chat/${room}`);
+  const page = await the.open(`#/chat/${room}`);
+  await enterToken(page, endingToken({ sub: "ada" }));
+  await inState(page, "chat", "live");
   await showsExactly(page, ids);
   await page.locator("#chat .refused", { hasText: "it has expired" }).waitFor();
   ids.push(await the.host.say("two", { room }));
@@ -170,8 +162,11 @@ test("a token that ends closes its streams with the reason, and a new one goes o
 test("a cookie that is renewed in time goes on without a word", async () => {
   const room = "renewed";
   const ids = [await the.host.say("one", { room })];
-  const page = await openWith(token({ sub: "ada", exp: now() - 26 }), `#/chat/${room}`);
+  const page = await the.open(`#/chat/${room}`);
   await showsExactly(page, ids);
+  await page.selectOption("#wire select", "chat");
+  await enterToken(page, endingToken({ sub: "ada" }));
+  await inState(page, "chat", "live");
   await signIn(page.context(), token({ sub: "ada" }), the.host.base);
   await page.waitForFunction(() => document.querySelector("[data-stat=reconnects]").textContent === "1");
   ids.push(await the.host.say("two", { room }));
