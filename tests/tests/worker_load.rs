@@ -59,7 +59,7 @@ async fn a_thousand_readers_get_every_message_in_order() {
     const READERS: usize = 1_000;
     const MESSAGES: u64 = 200;
     allow_files(READERS);
-    let host = Host::worker(&[]).await;
+    let host = Host::worker(&[("POST_RATE", "1000"), ("POST_BURST", "10000")]).await;
     let started = Instant::now();
     let readers = open(&host.client, READERS).await;
     println!("{READERS} readers connected in {:?}", started.elapsed());
@@ -99,7 +99,7 @@ async fn the_cost_of_a_delivery() {
     const READERS: usize = 500;
     const MESSAGES: u64 = 300;
     allow_files(READERS);
-    let host = Host::worker(&[]).await;
+    let host = Host::worker(&[("POST_RATE", "1000"), ("POST_BURST", "10000")]).await;
     let text = "x".repeat(20);
     for per_second in [20, 1_000] {
         let listening = listen(open(&host.client, READERS).await, MESSAGES);
