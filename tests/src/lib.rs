@@ -4,6 +4,7 @@ pub mod client;
 pub mod contract;
 pub mod dev;
 pub mod document;
+pub mod fuzz;
 pub mod host;
 pub mod secrets;
 pub mod stream;

@@ -9,6 +9,7 @@ mod process;
 mod repo;
 mod schemathesis;
 mod setup;
+mod supply;
 mod test;
 mod token;
 mod weight;

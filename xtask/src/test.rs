@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::process::run;
 use crate::repo::Repo;
-use crate::{Host, browser, bundle, schemathesis, setup};
+use crate::{Host, browser, bundle, schemathesis, setup, supply};
 
 /// The test targets of `ssedge-tests` with these prefixes need a running host.
 const HOST_PREFIXES: [&str; 2] = ["worker_", "lambda_"];
@@ -32,6 +32,8 @@ pub fn test(repo: &Repo, fast: bool) -> Result<()> {
         cargo_step("clippy -p ssedge -p ssedge-tests --all-targets -- -D warnings")?;
     } else {
         step("setup", || setup::all(repo))?;
+        step("cargo deny", || supply::crates(repo))?;
+        step("npm audit", || supply::npm_packages(repo))?;
         step("the page", || bundle::page(repo))?;
         cargo_step("clippy --workspace --exclude ssedge-worker --all-targets -- -D warnings")?;
         cargo_step("clippy -p ssedge-worker --target wasm32-unknown-unknown -- -D warnings")?;

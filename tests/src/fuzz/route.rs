@@ -1,0 +1,192 @@
+//! Requests: any method, path, query, headers and body.
+
+mod deployment;
+
+use bytes::Bytes;
+use http::header::{self, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::{Method, Request, Response, Uri};
+use reqwest::Url;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use ssedge::channel::{ChannelName, Draft, EntryId};
+use ssedge::chat::User;
+use ssedge::limits::BODY_BYTES;
+use ssedge::problem::{self, Problem};
+use ssedge::route::{Append, Plan, Route, finish, plan};
+use ssedge::settings::{Host, Origins, Settings};
+use ssedge::sse::{Decoded, Decoder};
+
+use crate::stream::{NOW, Stream, TERMS};
+use deployment::{DEPLOYMENTS, Deployment, HOLDER, LISTED, TOKEN};
+
+/// The input is a request as HTTP/1.1 writes one, with LF for line ends; the word `{token}` in it is a good token.
+/// Whatever it asks for, it gets no more than it may, and a refusal is a document with a status.
+pub fn route(input: &[u8]) {
+    let (head, body) = match input.windows(2).position(|two| two == b"\n\n") {
+        Some(at) => (&input[..at], &input[at + 2..]),
+        None => (input, &[][..]),
+    };
+    let Ok(head) = str::from_utf8(head) else { return };
+    let Some(request) = request(&head.replace("{token}", &TOKEN)) else { return };
+    resolved(request.uri.path());
+    for deployment in &*DEPLOYMENTS {
+        let answer = match plan(&request, Some("192.0.2.7"), &deployment.settings, NOW) {
+            Ok(plan) => {
+                assert!(
+                    deployment.grants(&plan, &request, head.contains("{token}")),
+                    "{} {} comes to {plan:?}",
+                    request.method,
+                    request.uri
+                );
+                planned(plan, &request, body, deployment)
+            }
+            Err(problem) => Some(refusal(&problem)),
+        };
+        if let Some(answer) = answer {
+            finished(answer, &request, &deployment.settings);
+        }
+    }
+}
+
+/// The head of a request: a line of method and target, and lines of headers.
+pub(super) fn request(head: &str) -> Option<Parts> {
+    let mut lines = head.lines();
+    let (method, target) = lines.next()?.split_once(' ')?;
+    let target = target.strip_suffix(" HTTP/1.1").unwrap_or(target);
+    let mut request = Request::new(());
+    *request.method_mut() = Method::from_bytes(method.as_bytes()).ok()?;
+    *request.uri_mut() = target.parse::<Uri>().ok()?;
+    for (name, value) in lines.filter_map(|line| line.split_once(':')) {
+        let name = HeaderName::from_bytes(name.as_bytes());
+        // As bytes, since a value may have others than ASCII.
+        let value = HeaderValue::from_bytes(value.trim().as_bytes());
+        if let (Ok(name), Ok(value)) = (name, value) {
+            request.headers_mut().append(name, value);
+        }
+    }
+    Some(request.into_parts().0)
+}
+
+/// One host gets a path as it was sent, and the other as a URL library left it: both find the same behind it.
+fn resolved(path: &str) {
+    let route = Route::parse(path);
+    if let Ok(Route::Feed(channel)) = &route {
+        in_its_pattern(channel);
+    }
+    // Not as `http:`, which would take a backslash for a slash.
+    if path.starts_with('/')
+        && let Ok(url) = Url::parse(&format!("ssedge://host{path}"))
+    {
+        assert_eq!(Route::parse(url.path()), route, "{path} and {url}");
+    }
+}
+
+/// A channel is one of three kinds, and its name keeps to the pattern of that kind.
+fn in_its_pattern(channel: &ChannelName) {
+    let name = channel.to_string();
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let is_room = |room: &str| {
+        (1..=64).contains(&room.len())
+            && room.starts_with(plain)
+            && room.chars().all(|c| plain(c) || c == '_' || c == '-')
+    };
+    let kept = matches!(&*name, "events" | "stock") || name.strip_prefix("chat/").is_some_and(is_room);
+    assert!(kept, "{name:?} is no channel");
+    assert_eq!(name.parse().as_ref(), Ok(channel));
+}
+
+/// Does what is to be done; the answer, where there is one already.
+fn planned(plan: Plan, request: &Parts, body: &[u8], deployment: &Deployment) -> Option<Response<Bytes>> {
+    match plan {
+        Plan::Reply(answer) => {
+            assert!(answer.status().is_success(), "{} {}: {}", request.method, request.uri, answer.status());
+            Some(answer)
+        }
+        Plan::Stream(opening, reader) => {
+            Stream::open(*opening, TERMS.expiring(reader.expires), 7);
+            None
+        }
+        Plan::Append(append) => {
+            assert!(!append.caller.by_cookie() || is_own(request, &deployment.settings), "{request:?}");
+            posted(&append, body, &deployment.settings).err().map(|problem| refusal(&problem))
+        }
+        Plan::Page | Plan::Read(_) | Plan::Message(..) => None,
+    }
+}
+
+/// Whether the request comes from a page that may act by the cookies of whoever looks at it.
+fn is_own(request: &Parts, settings: &Settings) -> bool {
+    let header = |name| request.headers.get(name).and_then(|value| value.to_str().ok());
+    let Some(origin) = header(header::ORIGIN) else { return false };
+    let host = header(header::HOST).or(request.uri.authority().map(|authority| authority.as_str()));
+    let lists = matches!(&settings.allowed_origins, Origins::Listed(listed) if listed == &[LISTED]);
+    (lists && origin == LISTED) || host.is_some_and(|host| origin.ends_with(&format!("://{host}")))
+}
+
+/// A body that is taken becomes one event, which says what is stored and nothing else, in nobody else's name.
+fn posted(append: &Append, body: &[u8], settings: &Settings) -> Result<(), Problem> {
+    let draft = append.post(body, settings)?.draft;
+    assert!(body.len() <= BODY_BYTES);
+    match &draft {
+        Draft::Chat(message) => {
+            let holder = User::new(HOLDER).expect("it is a name");
+            assert!(append.caller.sub().is_none() || message.user == holder, "{message:?}");
+        }
+        Draft::Notification(notification) => assert_eq!(notification.topic.as_str(), "orders"),
+        Draft::Quote(quote) => assert!(settings.stock_symbols.contains(&quote.symbol), "{quote:?}"),
+    }
+    let entry = draft.into_entry(EntryId::BEGINNING.next(), NOW, None);
+    let mut block = Vec::new();
+    entry.encode(&mut block);
+    let mut heard = Vec::new();
+    Decoder::new().feed(&block, |said| heard.push(said)).expect("no body is so long");
+    match &heard[..] {
+        [Decoded::Message(message)] => {
+            assert_eq!((&message.data, &*message.last_event_id), (&entry.body, "1"));
+            assert_eq!(message.event, entry.event.as_ref().map_or("message", |name| name.as_str()));
+        }
+        other => panic!("{} is heard as {other:?}", block.escape_ascii()),
+    }
+    assert!(!entry.body.contains(['\r', '\n']), "{:?} is one line", entry.body);
+    serde_json::from_str::<&RawValue>(&entry.body).expect("what is stored is JSON");
+    Ok(())
+}
+
+fn refusal(problem: &Problem) -> Response<Bytes> {
+    let (status, document) = document(problem);
+    assert!((400..500).contains(&status), "a request is at fault, and nothing else: {document}");
+    let response = problem.response();
+    let has = |name| response.headers().contains_key(name);
+    assert_eq!(has(header::WWW_AUTHENTICATE), status == 401, "{document}");
+    assert_eq!(has(header::ALLOW), status == 405, "{document}");
+    response
+}
+
+/// The status of a problem, and its document, which has all its members.
+pub(super) fn document(problem: &Problem) -> (u16, Value) {
+    let response = problem.response();
+    assert_eq!(response.headers()[header::CONTENT_TYPE], problem::CONTENT_TYPE);
+    let document: Value = serde_json::from_slice(response.body()).expect("a problem is JSON");
+    assert_eq!(document["status"], response.status().as_u16(), "{document}");
+    for member in ["type", "title", "detail"] {
+        assert!(document[member].as_str().is_some_and(|text| !text.is_empty()), "{member} of {document}");
+    }
+    (response.status().as_u16(), document)
+}
+
+/// Whatever was asked for, no page may read the answer that was not let.
+fn finished(mut answer: Response<Bytes>, request: &Parts, settings: &Settings) {
+    finish(&mut answer, &request.method, &request.headers, settings);
+    let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
+    assert_eq!(header(header::X_CONTENT_TYPE_OPTIONS), Some("nosniff"));
+    assert!(header(header::CACHE_CONTROL).is_some());
+    let with_credentials = header(header::ACCESS_CONTROL_ALLOW_CREDENTIALS).is_some();
+    match header(header::ACCESS_CONTROL_ALLOW_ORIGIN) {
+        None | Some("*") => assert!(!with_credentials),
+        Some(origin) => assert_eq!((origin, settings.host), (LISTED, Host::Worker)),
+    }
+    if header(header::CONTENT_TYPE) == Some("application/json") && request.method != Method::HEAD {
+        serde_json::from_slice::<&RawValue>(answer.body()).expect("it says that it is JSON");
+    }
+}

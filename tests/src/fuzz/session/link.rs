@@ -1,0 +1,85 @@
+//! One connection: a session, and all that its host knows of it.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+use ssedge::channel::{Batch, Filter, Position, Subscribe};
+use ssedge::limits::{BACKLOG_BYTES, DEADLINE_MARGIN};
+use ssedge::session::{CloseReason, Input, Session, Terms};
+use ssedge::time::UnixMillis;
+
+use super::ear::Ear;
+use super::scenario::Stream;
+
+pub struct Link {
+    pub session: Session<Bytes>,
+    pub terms: Terms,
+    pub opened: UnixMillis,
+    /// The latest that the stream has seen of its clock.
+    pub latest: UnixMillis,
+    pub wake_at: UnixMillis,
+    pub closed: Option<CloseReason>,
+    /// What the channel was last asked and has not answered.
+    pub asked: Option<Subscribe>,
+    /// What a subscriber wants, and how many entries it has had.
+    pub subscriber: Option<(Filter, usize)>,
+    pub news: Option<Batch<Bytes>>,
+    pub network: VecDeque<Bytes>,
+    /// The backlog that the session was last told.
+    pub reported: usize,
+    pub awaits: bool,
+    pub ear: Ear,
+}
+
+impl Link {
+    pub fn new(stream: &Stream, position: Position, now: UnixMillis) -> Self {
+        let terms = Terms {
+            heartbeat: stream.heartbeat,
+            retry: Duration::from_secs(2),
+            life: stream.life,
+            deadline: stream.deadline.map(|span| now + span),
+            expires: stream.token.map(|span| now + span),
+        };
+        Self {
+            session: Session::open(stream.feed.opening(position), terms, stream.seed, now),
+            terms,
+            opened: now,
+            latest: now,
+            wake_at: now,
+            closed: None,
+            asked: None,
+            subscriber: None,
+            news: None,
+            network: VecDeque::new(),
+            reported: 0,
+            awaits: false,
+            ear: Ear::default(),
+        }
+    }
+
+    pub fn backlog(&self) -> usize {
+        self.network.iter().map(Bytes::len).sum()
+    }
+
+    /// Every end has its cause, and the planned ones their last word.
+    pub fn ended(&self, reason: CloseReason, clock: UnixMillis, cause: Option<&Input<Bytes>>) {
+        let Terms { life, deadline, expires, .. } = self.terms;
+        let due = |at: Option<UnixMillis>| at.is_some_and(|at| at <= clock);
+        let life = life.map(|life| self.opened + life);
+        let says = |word: &[u8]| self.ear.said.starts_with(word);
+        let holds = match reason {
+            CloseReason::Rotated => {
+                (due(life) || due(deadline.map(|at| at - DEADLINE_MARGIN))) && says(b"retry: ")
+            }
+            CloseReason::Expired => due(expires) && says(b"event: expired\n"),
+            CloseReason::TooSlow => self.backlog() > BACKLOG_BYTES,
+            CloseReason::Unavailable => {
+                cause == Some(&Input::Lost) && self.ear.started.is_none() && says(b"retry: ")
+            }
+            CloseReason::Full => cause == Some(&Input::Full) && says(b"retry: "),
+            CloseReason::ReaderGone => cause == Some(&Input::ReaderGone),
+        };
+        assert!(holds, "{reason:?} without its cause, after {}", self.ear.said.escape_ascii());
+    }
+}
