@@ -41,10 +41,10 @@ const DEPLOYMENTS: [Deployment; 2] = [
     Deployment {
         name: "published",
         settings: &[("STOCK_SOURCE", "published"), ("POST_RATE", "1000000"), ("POST_BURST", "1000000")],
-        examples: 80,
+        examples: 70,
     },
     // The market is simulated, and a sender has to wait.
-    Deployment { name: "simulated", settings: &[("POST_RATE", "1"), ("POST_BURST", "2")], examples: 30 },
+    Deployment { name: "simulated", settings: &[("POST_RATE", "1"), ("POST_BURST", "2")], examples: 20 },
 ];
 
 /// Which answers came, each as `GET /healthz 200`.

@@ -56,7 +56,7 @@ impl Route {
         (Method::POST, "/api/chat/{room}", "say something in a room"),
         (Method::GET, "/api/chat/{room}/messages/{id}", "one message"),
         (Method::GET, "/healthz", "is the host up"),
-        (Method::GET, "/openapi.json", "this API as OpenAPI 3.1"),
+        (Method::GET, "/openapi.json", "this API as OpenAPI 3.2"),
         (Method::GET, "/", "the page"),
     ];
 
