@@ -1,10 +1,15 @@
 //! A connection of which a test writes every byte.
 
+use std::time::Duration;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::PATIENCE;
+
+/// In which bytes that are there are read.
+const MOMENT: Duration = Duration::from_millis(1);
 
 /// Bytes of HTTP/1.1, one request at most. Dropping it closes it.
 #[derive(Debug)]
@@ -39,11 +44,8 @@ impl Connection {
     }
 
     /// Whether an answer has begun by now.
-    pub fn is_answered(&mut self) -> bool {
-        let mut bytes = [0; 1_024];
-        if let Ok(n) = self.stream.try_read(&mut bytes) {
-            self.heard.extend_from_slice(&bytes[..n]);
-        }
+    pub async fn is_answered(&mut self) -> bool {
+        let _ = timeout(MOMENT, self.stream.read_buf(&mut self.heard)).await;
         !self.heard.is_empty()
     }
 

@@ -93,11 +93,11 @@ pub(super) async fn exchange(c: &Context, request: &[u8]) -> (Option<u16>, Strin
 /// Sends the piece again and again until there is an answer, at most so many bytes: its status.
 pub(super) async fn pour(connection: &mut Connection, piece: &[u8], most: usize) -> Option<u16> {
     for _ in (0..most).step_by(piece.len()) {
-        if connection.is_answered() || !connection.send(piece).await {
+        if connection.is_answered().await || !connection.send(piece).await {
             break;
         }
     }
-    assert!(connection.is_answered(), "{most} bytes are taken without an answer");
+    assert!(connection.is_answered().await, "{most} bytes are taken without an answer");
     connection.status().await
 }
 

@@ -631,7 +631,7 @@ async fn slow_bodies(c: Context) {
     }
     for at in 0..10 {
         for connection in &mut in_body {
-            assert!(connection.send(&body[at..=at]).await && !connection.is_answered());
+            assert!(connection.send(&body[at..=at]).await && !connection.is_answered().await);
         }
         for connection in &mut in_head {
             connection.send(&head[at..=at]).await;
