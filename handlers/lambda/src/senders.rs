@@ -1,5 +1,6 @@
 //! What is known of senders: how fast they are, and which keys they used. All processes share it, as notes in the table.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ssedge::access::{Digest, Micros, Rate, Sender, micros};
@@ -28,62 +29,59 @@ pub enum Known {
 
 impl Store {
     /// Takes a token from the sender's bucket for this channel. If there is none: how long it takes until there is.
-    pub async fn take(
-        &self,
-        channel: &ChannelName,
-        sender: &Sender,
-        now: UnixMillis,
-    ) -> Result<Option<Duration>, Failure> {
-        self.take_from(format!("bucket {channel} {}", sender.as_str()), self.rate, now).await
+    pub async fn take(&self, channel: &ChannelName, sender: &Sender) -> Result<Option<Duration>, Failure> {
+        let name = format!("bucket {channel} {}", sender.as_str());
+        self.take_from(name, self.rate, &AtomicBool::default()).await
     }
 
     /// Whether there is room for one more stream of this reader. On AWS nobody tells that a reader left, so what is
-    /// counted is how many were opened in the time that one lives. A table that does not answer refuses nobody.
+    /// counted is how many were opened in the time that one lives. A table that does not answer refuses nobody; but who
+    /// is overtaken until the time is over is one of very many.
     pub async fn admits(&self, channel: Option<&ChannelName>, reader: &Reader, settings: &Settings) -> bool {
         let life = settings.stream_life.unwrap_or(Duration::from_secs(INVOCATION_SECS));
         let of_sender = settings.streams_per_sender.map(|most| (most, reader.sender.as_str().to_owned()));
         let of_channel = settings.streams_per_channel.zip(channel.map(ToString::to_string));
         for (most, whose) in of_sender.into_iter().chain(of_channel) {
-            let taking = self.take_from(format!("streams {whose}"), Rate::per_span(most, life), host::now());
-            match timeout(ADMISSION_TIMEOUT, taking).await {
+            let overtaken = AtomicBool::default();
+            let taking = self.take_from(format!("streams {whose}"), Rate::per_span(most, life), &overtaken);
+            let uncounted = match timeout(ADMISSION_TIMEOUT, taking).await {
+                Ok(Ok(None)) => continue,
                 Ok(Ok(Some(_))) => return false,
-                Ok(Ok(None)) => {}
-                Ok(Err(failure)) => {
-                    host::log(
-                        settings.log_level,
-                        LogLevel::Warn,
-                        &format!("a stream was not counted: {failure}"),
-                    );
-                }
-                Err(_) => host::log(settings.log_level, LogLevel::Warn, "a stream was not counted in time"),
-            }
+                Err(_) if overtaken.load(Ordering::Relaxed) => return false,
+                Ok(Err(failure)) => failure.to_string(),
+                Err(_) => "the table did not answer in time".to_owned(),
+            };
+            host::log(settings.log_level, LogLevel::Warn, &format!("a stream was not counted: {uncounted}"));
         }
         true
     }
 
+    /// Takes a token from the bucket of this name. Whether another one was ever first is left in `overtaken`.
     async fn take_from(
         &self,
         name: String,
         rate: Rate,
-        now: UnixMillis,
+        overtaken: &AtomicBool,
     ) -> Result<Option<Duration>, Failure> {
         let note = |full_at: Micros| Note { name: name.clone(), value: full_at, ..Note::default() };
         // Most buckets are full, and then no question is needed.
-        let (mut full_at, mut unless) = (0, Unless::Above(micros(now)));
-        let mut pauses = pauses();
+        let (mut full_at, mut pauses) = (None, pauses());
         loop {
-            let then = match rate.take(full_at, now) {
+            // In each round: what others took meanwhile is measured by their clocks.
+            let now = host::now();
+            let then = match rate.take(full_at.unwrap_or(0), now) {
                 Ok(then) => then,
                 Err(wait) => return Ok(Some(wait)),
             };
+            let unless = full_at.map_or(Unless::Above(micros(now)), Unless::Not);
             let expires = UnixMillis(then.div_ceil(1_000));
             if self.table.put_note(&note(then), unless, expires).await? == Put::Stored {
                 return Ok(None);
             }
+            overtaken.store(true, Ordering::Relaxed);
             // As with entries: a question before the pause would be answered with what is old after it.
             sleep(host::jitter(pauses.next().unwrap_or_default())).await;
-            full_at = self.table.note(&name).await?.map_or(0, |note| note.value);
-            unless = if full_at == 0 { Unless::Above(micros(now)) } else { Unless::Not(full_at) };
+            full_at = self.table.note(&name).await?.map(|note| note.value);
         }
     }
 

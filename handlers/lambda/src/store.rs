@@ -54,8 +54,7 @@ impl Store {
     ) -> Result<Receipt, Failure> {
         let Some((mark, draft)) = post.mark() else {
             // Neither needs the other's answer.
-            let (newest, wait) =
-                tokio::try_join!(self.newest(channel), self.take(channel, &post.sender, now))?;
+            let (newest, wait) = tokio::try_join!(self.newest(channel), self.take(channel, &post.sender))?;
             return match wait {
                 None => self.write(channel, &post.draft, None, newest, now).await,
                 Some(wait) => Ok(Receipt::TooFast(wait)),
@@ -66,7 +65,7 @@ impl Store {
             Known::Stored(item) => return Ok(item.replay(&draft)),
             Known::Nothing(newest) => newest,
         };
-        match self.take(channel, &post.sender, now).await? {
+        match self.take(channel, &post.sender).await? {
             None => self.write(channel, &post.draft, Some((mark, draft)), newest, now).await,
             Some(wait) => Ok(Receipt::TooFast(wait)),
         }
