@@ -17,7 +17,7 @@ from samcli.yamlhelper import yaml_parse
 from samtranslator.translator.transform import transform
 
 ROOT = Path(__file__).resolve().parents[2]
-ACTIONS = ["dynamodb:Query", "dynamodb:PutItem"]
+ACTIONS = ["dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem"]
 LOG_ACTIONS = ["logs:CreateLogStream", "logs:PutLogEvents"]
 
 

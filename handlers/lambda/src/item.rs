@@ -15,7 +15,7 @@ use ssedge::time::UnixMillis;
 /// The names of attributes. `id` and `channel` are the table's key, `expires` its TTL, in template.yaml.
 pub const CHANNEL: &str = "channel";
 pub const ID: &str = "id";
-const EXPIRES: &str = "expires";
+pub const EXPIRES: &str = "expires";
 pub const TIME: &str = "time";
 pub const KEY: &str = "key";
 const EVENT: &str = "event";
@@ -62,15 +62,15 @@ pub struct Note {
 /// Every note is the only item of its name.
 const NOTE_ID: u64 = 1;
 
-fn text(text: &str) -> AttributeValue {
+pub fn text(text: &str) -> AttributeValue {
     AttributeValue::S(text.to_owned())
 }
 
-fn number(n: u64) -> AttributeValue {
+pub fn number(n: u64) -> AttributeValue {
     AttributeValue::N(n.to_string())
 }
 
-fn named<const N: usize>(attributes: [(&str, AttributeValue); N]) -> Attributes {
+pub fn named<const N: usize>(attributes: [(&str, AttributeValue); N]) -> Attributes {
     attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
@@ -83,7 +83,7 @@ fn read_text(attributes: &Attributes, name: &str) -> Option<String> {
 }
 
 /// TTL counts in seconds.
-fn expiry(expires: UnixMillis) -> AttributeValue {
+pub fn expiry(expires: UnixMillis) -> AttributeValue {
     number(expires.0.div_ceil(1_000))
 }
 
@@ -98,6 +98,11 @@ impl Note {
             (WRITER, number(self.writer)),
             (EXPIRES, expiry(expires)),
         ])
+    }
+
+    /// Which item it is.
+    pub fn key(name: &str) -> Attributes {
+        named([(CHANNEL, text(name)), (ID, number(NOTE_ID))])
     }
 
     /// Reads what [`Self::attributes`] wrote; `None` where it did not.

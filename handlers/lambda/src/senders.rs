@@ -1,9 +1,8 @@
 //! What is known of senders: how fast they are, and which keys they used. All processes share it, as notes in the table.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ssedge::access::{Digest, Micros, Rate, Sender, micros};
+use ssedge::access::{Digest, Rate, Sender, micros};
 use ssedge::channel::{ChannelName, EntryId};
 use ssedge::limits::{
     ADMISSION_TIMEOUT, APPEND_RETRY_MS, IDEMPOTENCY_PATIENCE, IDEMPOTENCY_WINDOW, INVOCATION_SECS,
@@ -16,8 +15,8 @@ use tokio::time::{sleep, timeout};
 use crate::failure::Failure;
 use crate::host;
 use crate::item::{Item, Note};
-use crate::store::{Store, pauses};
-use crate::table::{Order, Put, Unless};
+use crate::store::Store;
+use crate::table::{Order, Put};
 
 /// What the log says of a key.
 pub enum Known {
@@ -31,23 +30,20 @@ impl Store {
     /// Takes a token from the sender's bucket for this channel. If there is none: how long it takes until there is.
     pub async fn take(&self, channel: &ChannelName, sender: &Sender) -> Result<Option<Duration>, Failure> {
         let name = format!("bucket {channel} {}", sender.as_str());
-        self.take_from(name, self.rate, &AtomicBool::default()).await
+        self.take_from(name, self.rate).await
     }
 
     /// Whether there is room for one more stream of this reader. On AWS nobody tells that a reader left, so what is
-    /// counted is how many were opened in the time that one lives. A table that does not answer refuses nobody; but who
-    /// is overtaken until the time is over is one of very many.
+    /// counted is how many were opened in the time that one lives. A table that does not answer refuses nobody.
     pub async fn admits(&self, channel: Option<&ChannelName>, reader: &Reader, settings: &Settings) -> bool {
         let life = settings.stream_life.unwrap_or(Duration::from_secs(INVOCATION_SECS));
         let of_sender = settings.streams_per_sender.map(|most| (most, reader.sender.as_str().to_owned()));
         let of_channel = settings.streams_per_channel.zip(channel.map(ToString::to_string));
         for (most, whose) in of_sender.into_iter().chain(of_channel) {
-            let overtaken = AtomicBool::default();
-            let taking = self.take_from(format!("streams {whose}"), Rate::per_span(most, life), &overtaken);
+            let taking = self.take_from(format!("streams {whose}"), Rate::per_span(most, life));
             let uncounted = match timeout(ADMISSION_TIMEOUT, taking).await {
                 Ok(Ok(None)) => continue,
                 Ok(Ok(Some(_))) => return false,
-                Err(_) if overtaken.load(Ordering::Relaxed) => return false,
                 Ok(Err(failure)) => failure.to_string(),
                 Err(_) => "the table did not answer in time".to_owned(),
             };
@@ -56,32 +52,28 @@ impl Store {
         true
     }
 
-    /// Takes a token from the bucket of this name. Whether another one was ever first is left in `overtaken`.
-    async fn take_from(
-        &self,
-        name: String,
-        rate: Rate,
-        overtaken: &AtomicBool,
-    ) -> Result<Option<Duration>, Failure> {
-        let note = |full_at: Micros| Note { name: name.clone(), value: full_at, ..Note::default() };
-        // Most buckets are full, and then no question is needed.
-        let (mut full_at, mut pauses) = (None, pauses());
+    /// Takes a token by one write, or two, whatever others take at the same moment.
+    async fn take_from(&self, name: String, rate: Rate) -> Result<Option<Duration>, Failure> {
         loop {
             // In each round: what others took meanwhile is measured by their clocks.
             let now = host::now();
-            let then = match rate.take(full_at.unwrap_or(0), now) {
-                Ok(then) => then,
-                Err(wait) => return Ok(Some(wait)),
-            };
-            let unless = full_at.map_or(Unless::Above(micros(now)), Unless::Not);
-            let expires = UnixMillis(then.div_ceil(1_000));
-            if self.table.put_note(&note(then), unless, expires).await? == Put::Stored {
+            // Most buckets are full.
+            let first = Note { name: name.clone(), value: micros(now) + rate.interval(), ..Note::default() };
+            let expires = UnixMillis(rate.latest(now).div_ceil(1_000));
+            let mut put = self.table.put_note(&first, micros(now), expires).await?;
+            if put == Put::Taken {
+                let has_token = micros(now)..=rate.latest(now);
+                put = self.table.raise_note(&name, rate.interval(), has_token, expires).await?;
+            }
+            if put == Put::Stored {
                 return Ok(None);
             }
-            overtaken.store(true, Ordering::Relaxed);
-            // As with entries: a question before the pause would be answered with what is old after it.
-            sleep(host::jitter(pauses.next().unwrap_or_default())).await;
-            full_at = self.table.note(&name).await?.map(|note| note.value);
+            // Empty, unless it has filled since.
+            let full_at = self.table.note(&name).await?.map_or(0, |note| note.value);
+            let wait = rate.wait(full_at, host::now());
+            if !wait.is_zero() {
+                return Ok(Some(wait));
+            }
         }
     }
 
@@ -99,7 +91,7 @@ impl Store {
         let from = newest.as_ref().map_or(EntryId::BEGINNING, |newest| newest.id);
         let name = format!("key {channel} {}", mark.as_str());
         let claim = Note { name, value: now.0, from, writer };
-        let unless = Unless::Above((now - IDEMPOTENCY_WINDOW).0);
+        let unless = (now - IDEMPOTENCY_WINDOW).0;
         if self.table.put_note(&claim, unless, now + IDEMPOTENCY_WINDOW).await? == Put::Stored {
             return Ok(Known::Nothing(newest));
         }

@@ -1,5 +1,6 @@
 //! The DynamoDB table, as far as channels need it: items in order, and a put that never overwrites.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -8,7 +9,7 @@ use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Config, SharedCredentialsProvider};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use ssedge::channel::{ChannelName, EntryId};
@@ -18,7 +19,7 @@ use ssedge::time::UnixMillis;
 
 use crate::failure::Failure;
 use crate::host;
-use crate::item::{CHANNEL, ID, Item, KEY, Note, TIME, VALUE};
+use crate::item::{CHANNEL, EXPIRES, ID, Item, KEY, Note, TIME, VALUE, expiry, named, number, text};
 
 /// A question takes some milliseconds. One that takes longer than this was lost, and is asked again.
 const ATTEMPT: Duration = Duration::from_millis(1_000);
@@ -34,15 +35,6 @@ pub enum Put {
     Stored,
     /// There is an item of this id. It may be the very same, if an answer was lost.
     Taken,
-}
-
-/// When a note is not to be overwritten. One that is not there never is.
-#[derive(Clone, Copy, Debug)]
-pub enum Unless {
-    /// Its value is above this.
-    Above(u64),
-    /// Its value is not this.
-    Not(u64),
 }
 
 /// Which items are asked for.
@@ -94,15 +86,12 @@ impl Table {
             .await
     }
 
-    /// Stores the note, unless there is one that forbids it.
-    pub async fn put_note(&self, note: &Note, unless: Unless, expires: UnixMillis) -> Result<Put, Failure> {
-        let (condition, value) = match unless {
-            Unless::Above(value) => ("attribute_not_exists(#value) OR #value <= :value", value),
-            Unless::Not(value) => ("#value = :value", value),
-        };
+    /// Stores the note, unless there is one whose value is above this.
+    pub async fn put_note(&self, note: &Note, unless: u64, expires: UnixMillis) -> Result<Put, Failure> {
+        let condition = "attribute_not_exists(#value) OR #value <= :value";
         let put = self.client.put_item().set_item(Some(note.attributes(expires + TABLE_GRACE)));
         let put = put.condition_expression(condition).expression_attribute_names("#value", VALUE);
-        self.send(put.expression_attribute_values(":value", AttributeValue::N(value.to_string()))).await
+        self.send(put.expression_attribute_values(":value", number(unless))).await
     }
 
     async fn send(&self, put: PutItemFluentBuilder) -> Result<Put, Failure> {
@@ -117,12 +106,43 @@ impl Table {
         }
     }
 
+    /// Adds to the value of the note, if that is within `range`.
+    pub async fn raise_note(
+        &self,
+        name: &str,
+        by: u64,
+        range: RangeInclusive<u64>,
+        expires: UnixMillis,
+    ) -> Result<Put, Failure> {
+        let values = [
+            (":by", number(by)),
+            (":low", number(*range.start())),
+            (":high", number(*range.end())),
+            (":expires", expiry(expires + TABLE_GRACE)),
+        ];
+        let update = self.client.update_item().table_name(&self.name).set_key(Some(Note::key(name)));
+        let update = update.update_expression("SET #expires = :expires ADD #value :by");
+        let update = update.condition_expression("#value BETWEEN :low AND :high");
+        let update = update.expression_attribute_names("#value", VALUE);
+        let update = update.expression_attribute_names("#expires", EXPIRES);
+        match update.set_expression_attribute_values(Some(named(values))).send().await {
+            Ok(_) => Ok(Put::Stored),
+            Err(e)
+                if e.as_service_error()
+                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(Put::Taken)
+            }
+            Err(e) => Err(Failure::asking("update", &e)),
+        }
+    }
+
     /// The note of this name, as it is at this moment.
     pub async fn note(&self, name: &str) -> Result<Option<Note>, Failure> {
         let query = self.client.query().table_name(&self.name).consistent_read(true).limit(1);
         let query = query.key_condition_expression("#channel = :channel");
         let query = query.expression_attribute_names("#channel", CHANNEL);
-        let query = query.expression_attribute_values(":channel", AttributeValue::S(name.to_owned()));
+        let query = query.expression_attribute_values(":channel", text(name));
         let found = query.send().await.map_err(|e| Failure::asking("query", &e))?;
         found.items().first().map(|note| Note::read(note).ok_or_else(Failure::malformed)).transpose()
     }
@@ -136,8 +156,7 @@ impl Table {
         limit: u32,
         from: Option<EntryId>,
     ) -> Result<Found, Failure> {
-        let number = |n: u64| AttributeValue::N(n.to_string());
-        let channel = AttributeValue::S(channel.to_string());
+        let channel = text(&channel.to_string());
         let (ascending, after) = match order {
             Order::After(id) | Order::Kept(id, _) => (true, id),
             Order::Newest => (false, EntryId::BEGINNING),
@@ -168,7 +187,7 @@ impl Table {
         }
         if let Some(key) = key {
             query = query.expression_attribute_names("#key", KEY);
-            query = query.expression_attribute_values(":key", AttributeValue::S(key.to_owned()));
+            query = query.expression_attribute_values(":key", text(key));
         }
         if let Some(from) = from {
             query = query.exclusive_start_key(CHANNEL, channel).exclusive_start_key(ID, number(from.get()));
