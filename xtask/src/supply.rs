@@ -31,8 +31,9 @@ pub fn crates(repo: &Repo) -> Result<()> {
         let mut deny = repo.command("cargo-deny")?;
         deny.args(["--locked", "--config", "deny.toml", "--manifest-path", manifest]);
         deny.args(["check", "--hide-inclusion-graph"]).args(lints).args(checks);
-        run(deny.args(advisories.then_some("advisories")))
-            .with_context(|| format!("the crates of {manifest}"))
+        run(deny.args(advisories.then_some("advisories"))).with_context(|| {
+            format!("the crates of {manifest}; where its lock file is behind, `cargo update --workspace --manifest-path {manifest}` mends it")
+        })
     };
     deny("Cargo.toml", &STRICT, &["bans", "licenses", "sources"])?;
     // Beside libFuzzer it is a part of the other, so not every licence comes up.
