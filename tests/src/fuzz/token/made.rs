@@ -13,7 +13,7 @@ use crate::token::{FOREIGN, PREVIOUS, SECRET, part, signed, unsigned};
 const FAR: u64 = 64_000_000_000;
 
 /// What a list may hold that covers a channel, or nearly.
-const PATTERNS: [&str; 12] = [
+const PATTERNS: [&str; 14] = [
     "*",
     "chat/*",
     "chat",
@@ -26,6 +26,8 @@ const PATTERNS: [&str; 12] = [
     "events/orders",
     "/*",
     "Chat/*",
+    "chat/lob/*",
+    "stoc/*",
 ];
 
 #[derive(Arbitrary, Debug)]
