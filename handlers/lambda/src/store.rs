@@ -16,7 +16,7 @@ use crate::senders::Known;
 use crate::table::{Order, Put, Table};
 
 /// The longest pauses of who was overtaken, one after the other.
-pub(crate) fn pauses() -> impl Iterator<Item = u64> {
+fn pauses() -> impl Iterator<Item = u64> {
     iter::successors(Some(*APPEND_RETRY_MS.start()), |ceiling| {
         Some((ceiling * 2).min(*APPEND_RETRY_MS.end()))
     })
