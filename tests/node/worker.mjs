@@ -69,7 +69,10 @@ for await (const line of lines) {
   const { do: command, webSockets, ...rest } = JSON.parse(line);
   try {
     if (command === "evict") {
-      await miniflare.unsafeEvictDurableObject(name, "Channel", { name: rest.channel, webSockets });
+      await miniflare.unsafeEvictDurableObject(name, "Channel", { name: rest.channel, webSockets }).catch((error) => {
+        // It is gone already: an eviction just before this one, or ten idle seconds.
+        if (!/not currently running/.test(error)) throw error;
+      });
       say({ ok: null });
     } else {
       const query = new URLSearchParams(rest);

@@ -72,7 +72,7 @@ enum Fault {
 
 #[tokio::test]
 async fn a_restart_of_the_channel_goes_unnoticed() {
-    let mut rig = Rig::start(&[]).await;
+    let mut rig = Rig::start(&[("POST_RATE", "1000"), ("POST_BURST", "10000")]).await;
     let mut reader = lobby(&rig.client).await;
     let mut expected = rig.client.say("lobby", "first").await;
     hears(&mut reader, expected).await;

@@ -66,7 +66,8 @@ pub fn test(repo: &Repo, fast: bool) -> Result<()> {
     step("build the function for this machine", || bundle::local(repo))?;
     step("wrangler deploy --dry-run", || run(repo.command("wrangler")?.args(["deploy", "--dry-run"])))?;
     cargo_step("test -p ssedge-emulator -p ssedge-lambda")?;
-    cargo_step(&format!("test -p ssedge-tests{}", flags(&hosted)))?;
+    // Minutes long, so one run names all that fail.
+    cargo_step(&format!("test -p ssedge-tests --no-fail-fast{}", flags(&hosted)))?;
     for (name, host) in [("worker", Host::Worker), ("lambda", Host::Lambda)] {
         step(&format!("the {name} against its OpenAPI document"), || schemathesis::test(repo, host))?;
     }
