@@ -90,6 +90,38 @@ fn a_slow_reader_is_ended_between_two_events() {
 }
 
 #[test]
+fn a_reader_that_takes_not_even_gaps_is_ended() {
+    let mut stream = Stream::live(chat(), TERMS, 5);
+    let mut backlog = BACKLOG_BYTES - 1;
+    for n in [6, 7] {
+        stream.input(Input::Backlog(backlog));
+        stream.input(Input::Lost);
+        stream.run(HEARTBEAT);
+        assert_eq!(stream.closed, None);
+        stream.page(gap(GapReason::Expired, "5", n), None, false);
+        backlog += stream.said().len();
+    }
+    assert_eq!(stream.closed, Some(CloseReason::TooSlow));
+    assert!(backlog < BACKLOG_BYTES + 200, "one gap is over the bound, not {backlog} bytes");
+}
+
+#[test]
+fn a_slow_reader_of_quotes_hears_of_a_gap_when_it_has_drained() {
+    let mut stream = Stream::live(quotes(), TERMS, 5);
+    stream.input(Input::Lost);
+    stream.run(SECOND);
+    stream.asked(5, false);
+    stream.input(Input::Backlog(BACKLOG_BYTES + 1));
+    stream.page(gap(GapReason::Expired, "5", 8), Some(batch(8, 9..=9)), false);
+    stream.check("");
+    stream.input(Input::Backlog(0));
+    stream.asked(5, true);
+    stream.page(gap(GapReason::Expired, "5", 8), Some(batch(8, 9..=9)), false);
+    let data = r#"{"reason":"expired","requested":"5","resumes_after":"8"}"#;
+    stream.check(&format!("event: gap\nid: 8\ndata: {data}\n\n{}", block(9)));
+}
+
+#[test]
 fn what_a_filter_holds_back_is_no_burden_for_a_slow_reader() {
     let mut stream = Stream::live(chat(), TERMS, 5);
     stream.input(Input::Backlog(2 * BACKLOG_BYTES));

@@ -172,6 +172,7 @@ impl<F: Frame> Session<F> {
         let after = page.start.after;
         match (self.cursor, &page.start.gap) {
             (None, _) => self.begin(&page.start, now),
+            (Some(_), Some(_)) if self.backlog > BACKLOG_BYTES => return self.too_slow(now),
             (Some(_), Some(gap)) => {
                 self.send_own(blocks::gap(gap, after), now);
                 self.told = after;
