@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use ssedge_tests::fuzz::TARGETS;
 
-/// What a checkout can bear. `cargo fuzz cmin` makes a corpus small.
+/// What a checkout can bear. Of what a fuzzer finds, a corpus keeps what caught a fault: `cargo fuzz cmin` keeps one
+/// input for each branch, and would keep no long story of a stream.
 const MOST_FILES: usize = 400;
 const MOST_BYTES: usize = 300 * 1024;
 

@@ -61,7 +61,7 @@ impl<'a> Query<'a> {
         }
     }
 
-    /// A comma-separated list of 1 to `max` items, without repeats; `None` where the parameter is absent.
+    /// A comma-separated list of 1 to `max` items, each kept once; `None` where the parameter is absent.
     ///
     /// # Errors
     /// [`Problem::Invalid`] for a bad item or too many.
@@ -73,14 +73,14 @@ impl<'a> Query<'a> {
     ) -> Result<Option<Vec<T>>, Problem> {
         let Some(text) = self.get(name) else { return Ok(None) };
         let mut items = Vec::new();
-        for part in text.split(',') {
+        for (nth, part) in text.split(',').enumerate() {
+            if nth == max {
+                return Err(Problem::Invalid { field: name, rule: format!("must be at most {max} items") });
+            }
             let item =
                 item(part).map_err(|e| Problem::Invalid { field: name, rule: format!("each item {e}") })?;
             if !items.contains(&item) {
                 items.push(item);
-            }
-            if items.len() > max {
-                return Err(Problem::Invalid { field: name, rule: format!("must be at most {max} items") });
             }
         }
         Ok(Some(items))
