@@ -9,6 +9,12 @@ use std::time::Duration;
 
 /// Bytes of a request body: twice the longest chat message in UTF-8, and small enough to hold for every sender.
 pub const BODY_BYTES: usize = 16 * 1024;
+/// Bytes that are still taken of a request that is refused, and thrown away: a client that is cut off while it sends
+/// may never see the answer ([RFC 9112, section 9.6](https://www.rfc-editor.org/rfc/rfc9112#section-9.6)). Enough for
+/// whoever posts a document by mistake.
+pub const REFUSED_BODY_BYTES: usize = 1024 * 1024;
+/// How long that may take: a client that waits for the answer before it sends is not to wait for long.
+pub const REFUSED_BODY_PATIENCE: Duration = Duration::from_secs(1);
 /// Characters of a path, query or header value that a problem repeats to its sender.
 pub const ECHO_CHARS: usize = 64;
 /// Seconds a browser may remember a preflight: the longest that Chromium honours.

@@ -29,7 +29,8 @@ impl Repo {
     }
 
     /// A command that runs at the root and finds the npm tools first, Node 24 among them, then those of Python.
-    /// Nothing that it starts reports on its use.
+    /// Nothing that it starts reports on its use. What cargo tells of the package that it runs is kept from it: build
+    /// scripts read that, so each of `cargo run` and `cargo test` would build the function anew.
     pub fn command(&self, program: impl Into<OsString>) -> Result<Command> {
         let mut path = vec![self.path("node_modules/.bin"), self.path(".tools/python/bin")];
         path.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
@@ -39,6 +40,14 @@ impl Repo {
             .env("PATH", env::join_paths(path).context("the path of this checkout cannot be put on PATH")?)
             .env("WRANGLER_SEND_METRICS", "false")
             .env("SAM_CLI_TELEMETRY", "0");
+        for (name, _) in env::vars_os() {
+            if name
+                .to_str()
+                .is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
+            {
+                command.env_remove(name);
+            }
+        }
         Ok(command)
     }
 

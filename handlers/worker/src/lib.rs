@@ -68,7 +68,13 @@ impl Exchange {
                 return self.stream(*opening, reader).await;
             }
             Ok(plan) => self.reply(plan).await,
-            Err(problem) => Err(problem),
+            Err(problem) => {
+                // It fails where there is no body.
+                if let Ok(body) = self.request.stream() {
+                    reply::discard(body).await;
+                }
+                Err(problem)
+            }
         };
         let reply = reply.unwrap_or_else(|problem| {
             reply::log(&problem, self.settings.log_level);

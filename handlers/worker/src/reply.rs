@@ -1,14 +1,17 @@
 //! Between the types of the platform and those of the core.
 
+use std::pin::pin;
+
 use bytes::Bytes;
 use futures_util::StreamExt;
+use futures_util::future::select;
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, StatusCode};
-use ssedge::limits::BODY_BYTES;
+use ssedge::limits::{BODY_BYTES, REFUSED_BODY_BYTES, REFUSED_BODY_PATIENCE};
 use ssedge::problem::Problem;
 use ssedge::settings::LogLevel;
 use web_sys::ReadableStream;
-use worker::{Headers, Response, ResponseBuilder, Result};
+use worker::{ByteStream, Delay, Headers, Response, ResponseBuilder, Result};
 
 use crate::host;
 
@@ -26,7 +29,7 @@ pub fn parts(request: &worker::Request) -> std::result::Result<Parts, Problem> {
     Ok(parts)
 }
 
-/// The body, or one byte more than is allowed of it.
+/// The body, or more than is allowed of it.
 pub async fn body(request: &mut worker::Request) -> Result<Vec<u8>> {
     let mut body = Vec::new();
     if request.inner().body().is_none() {
@@ -36,10 +39,25 @@ pub async fn body(request: &mut worker::Request) -> Result<Vec<u8>> {
     while body.len() <= BODY_BYTES {
         match stream.next().await {
             Some(chunk) => body.extend_from_slice(&chunk?),
-            None => break,
+            None => return Ok(body),
         }
     }
+    discard(stream).await;
     Ok(body)
+}
+
+/// Takes what the client of a refused request still sends, so that it comes to read the answer.
+pub async fn discard(mut body: ByteStream) {
+    let all = async {
+        let mut taken = 0;
+        while let Some(Ok(chunk)) = body.next().await {
+            taken += chunk.len();
+            if taken > REFUSED_BODY_BYTES {
+                return;
+            }
+        }
+    };
+    select(pin!(all), Delay::from(REFUSED_BODY_PATIENCE)).await;
 }
 
 fn builder(status: StatusCode, headers: &HeaderMap) -> ResponseBuilder {
