@@ -90,15 +90,15 @@ pub(super) async fn exchange(c: &Context, request: &[u8]) -> (Option<u16>, Strin
     (status, connection.rest().await)
 }
 
-/// Sends the piece again and again until there is an answer, at most so many bytes: its status.
+/// Sends the piece again and again until there is an answer or an end, at most so many bytes: the status, `None` where the
+/// host hung up, before which it may have answered (RFC 9112, section 9.6).
 pub(super) async fn pour(connection: &mut Connection, piece: &[u8], most: usize) -> Option<u16> {
     for _ in (0..most).step_by(piece.len()) {
         if connection.is_answered().await || !connection.send(piece).await {
-            break;
+            return connection.status().await;
         }
     }
-    assert!(connection.is_answered().await, "{most} bytes are taken without an answer");
-    connection.status().await
+    panic!("{most} bytes are taken without an answer");
 }
 
 /// The host does what it is for, and soon.

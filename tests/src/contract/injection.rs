@@ -37,7 +37,7 @@ pub(super) const CASES: &[Case] = cases! {
     "§ 6", "a room is only what its name says, however it is written" => paths;
     "§ 6", "a link with a token replaces nobody's own" => links;
     "§ 6", "a page of another site cannot post with the user's cookie" => cross_site;
-    "§ 5", "a body without an end is 413, and so is one that only says so" => endless_bodies;
+    "§ 5", "a body without an end is 413 or cut off, and so is one that only says so" => endless_bodies;
     "§ 5", "slow bodies and slow heads hold nobody up" => slow_bodies;
     "§ 5", "compressed bodies are not unpacked" => compressed;
     "§ 5", "bodies that two readers could read differently are refused" => ambiguous;
@@ -603,7 +603,8 @@ async fn endless_bodies(c: Context) {
     let chunk = [b"4000\r\n", &[b' '; 0x4000][..], b"\r\n"].concat();
     let mut connection = c.client.connect().await;
     connection.send(&post_head(&path, "Transfer-Encoding: chunked\r\n")).await;
-    assert_eq!(pour(&mut connection, &chunk, MOST).await, Some(413));
+    let status = pour(&mut connection, &chunk, MOST).await;
+    assert!(matches!(status, Some(413) | None), "{status:?}");
     is_well(&c).await;
     for length in
         ["16385", "4294967297", "9223372036854775807", "18446744073709551616", "-1", "1e3", "0x10", "1, 2"]
