@@ -115,7 +115,7 @@ impl Client {
         let at = self.at.expect("a reader without a cursor has no gap");
         assert_eq!(data["reason"], "expired", "every cursor here is one that was given");
         assert_eq!(data["resumes_after"], json!(resumes_after));
-        assert!(log.forgot || log.misses(at, now), "a gap from {at}, of which nothing is missing");
+        assert!(log.forgot || log.has_missed(at, now), "a gap from {at}, of which nothing is missing");
         self.gaps.push(resumes_after);
         self.quotes.clear();
         self.at = Some(resumes_after);

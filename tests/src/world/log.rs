@@ -118,6 +118,13 @@ impl Log {
         after.iter().take_while(move |entry| entry.id <= upto).filter(|entry| filter.admits(entry))
     }
 
+    /// Whether something that there ever was after the cursor is no longer kept: what [`Log::misses`] said before, too,
+    /// which from the beginning forgets a run when the next one begins.
+    #[must_use]
+    pub fn has_missed(&self, cursor: EntryId, now: UnixMillis) -> bool {
+        self.misses(cursor, now) || cursor == EntryId::BEGINNING && self.oldest(now) > 0
+    }
+
     /// Whether something after the cursor is no longer kept.
     #[must_use]
     pub fn misses(&self, cursor: EntryId, now: UnixMillis) -> bool {

@@ -121,6 +121,11 @@ impl Host {
     fn answer(&mut self) {
         let Some(subscribe) = self.link.asked.take() else { return };
         let page = self.log.page(&subscribe, self.now);
+        if let (true, Some(_), Position::After(after)) = (self.honest, &page.start.gap, &subscribe.position) {
+            let cursor = after.id().expect("every cursor here is one that was given");
+            let misses = self.log.forgot || self.log.misses(cursor, self.now);
+            assert!(misses, "a gap from {cursor}, of which nothing is missing");
+        }
         if !page.more {
             self.link.subscriber = Some((subscribe.filter, self.log.len()));
         }
