@@ -7,35 +7,7 @@ async fn check(group: Group) {
     contract::check(&Host::worker(group.vars).await, &group).await;
 }
 
-#[tokio::test]
-async fn holds_with_default_settings() {
-    check(contract::DEFAULT).await;
-}
-
-#[tokio::test]
-async fn holds_where_streams_rotate() {
-    check(contract::ROTATING).await;
-}
-
-#[tokio::test]
-async fn holds_where_little_is_kept() {
-    check(contract::FEW).await;
-}
-
-#[tokio::test]
-async fn holds_where_nothing_is_kept_for_long() {
-    check(contract::BRIEF).await;
-}
-
-#[tokio::test]
-async fn holds_with_strict_settings() {
-    check(contract::STRICT).await;
-}
-
-#[tokio::test]
-async fn holds_where_nobody_may_do_anything() {
-    check(contract::LOCKED).await;
-}
+ssedge_tests::keeps_the_contract!(check);
 
 #[tokio::test]
 async fn holds_with_a_bad_setting() {

@@ -3,6 +3,58 @@
 use super::*;
 use crate::token::{PREVIOUS, SECRET};
 
+/// The tests of a host, the same for all: one for each group, of which `$check` asks a host with its settings.
+/// ([`BAD`] is not among them: not every host starts with it.)
+#[macro_export]
+macro_rules! keeps_the_contract {
+    ($check:path) => {
+        #[tokio::test]
+        async fn holds_with_default_settings() {
+            $check($crate::contract::DEFAULT).await;
+        }
+
+        #[tokio::test]
+        async fn holds_where_streams_rotate() {
+            $check($crate::contract::ROTATING).await;
+        }
+
+        #[tokio::test]
+        async fn holds_where_little_is_kept() {
+            $check($crate::contract::FEW).await;
+        }
+
+        #[tokio::test]
+        async fn holds_where_nothing_is_kept_for_long() {
+            $check($crate::contract::BRIEF).await;
+        }
+
+        #[tokio::test]
+        async fn holds_with_strict_settings() {
+            $check($crate::contract::STRICT).await;
+        }
+
+        #[tokio::test]
+        async fn holds_where_nobody_may_do_anything() {
+            $check($crate::contract::LOCKED).await;
+        }
+
+        #[tokio::test]
+        async fn holds_with_tokens() {
+            $check($crate::contract::TOKENS).await;
+        }
+
+        #[tokio::test]
+        async fn holds_where_posts_are_few() {
+            $check($crate::contract::RATES).await;
+        }
+
+        #[tokio::test]
+        async fn holds_where_streams_are_few() {
+            $check($crate::contract::CROWD).await;
+        }
+    };
+}
+
 /// The settings of a deployment that chooses nothing. (Its senders are the tests, all from one address.)
 pub const DEFAULT: Group = Group {
     vars: &[("POST_RATE", "1000"), ("POST_BURST", "10000")],
