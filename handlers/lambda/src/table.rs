@@ -1,5 +1,6 @@
 //! The DynamoDB table, as far as channels need it: items in order, and a put that never overwrites.
 
+use std::error::Error;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Config, SharedCredentialsProvider};
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -95,15 +97,8 @@ impl Table {
     }
 
     async fn send(&self, put: PutItemFluentBuilder) -> Result<Put, Failure> {
-        match put.table_name(&self.name).send().await {
-            Ok(_) => Ok(Put::Stored),
-            Err(e)
-                if e.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(Put::Taken)
-            }
-            Err(e) => Err(Failure::asking("put", &e)),
-        }
+        let sent = put.table_name(&self.name).send().await;
+        outcome("put", sent, PutItemError::is_conditional_check_failed_exception)
     }
 
     /// Adds to the value of the note, if that is within `range`.
@@ -125,16 +120,8 @@ impl Table {
         let update = update.condition_expression("#value BETWEEN :low AND :high");
         let update = update.expression_attribute_names("#value", VALUE);
         let update = update.expression_attribute_names("#expires", EXPIRES);
-        match update.set_expression_attribute_values(Some(named(values))).send().await {
-            Ok(_) => Ok(Put::Stored),
-            Err(e)
-                if e.as_service_error()
-                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(Put::Taken)
-            }
-            Err(e) => Err(Failure::asking("update", &e)),
-        }
+        let sent = update.set_expression_attribute_values(Some(named(values))).send().await;
+        outcome("update", sent, UpdateItemError::is_conditional_check_failed_exception)
     }
 
     /// The note of this name, as it is at this moment.
@@ -200,5 +187,18 @@ impl Table {
             EntryId::new(id).ok()
         });
         Ok(Found { items, next: next.map(|id| id.ok_or_else(malformed)).transpose()? })
+    }
+}
+
+/// What came of a write with a condition, of which `is_taken` says that it did not hold.
+fn outcome<T, E: Error + 'static>(
+    what: &str,
+    sent: Result<T, SdkError<E>>,
+    is_taken: impl FnOnce(&E) -> bool,
+) -> Result<Put, Failure> {
+    match sent {
+        Ok(_) => Ok(Put::Stored),
+        Err(e) if e.as_service_error().is_some_and(is_taken) => Ok(Put::Taken),
+        Err(e) => Err(Failure::asking(what, &e)),
     }
 }
