@@ -6,7 +6,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use ssedge_tests::client::{Client, PATIENCE, Stream};
-use ssedge_tests::host::{Lambda, Platform};
+use ssedge_tests::host::{Lambda, POST_BURST, POST_RATE, Platform};
 use tokio::time::sleep;
 
 /// Streams, starts and messages that are measured; the p99 of so many is the third worst.
@@ -89,7 +89,7 @@ async fn first_bytes(platform: Platform) {
 async fn deliveries(platform: Platform) {
     // One stream all along.
     let platform = Platform { timeout: 300, ..platform };
-    let settings = [("STREAM_SECS", "290"), ("POST_RATE", "1000"), ("POST_BURST", "10000")];
+    let settings = [("STREAM_SECS", "290"), POST_RATE, POST_BURST];
     let lambda = Lambda::on(platform, &settings).await;
     let mut reader = open(&lambda.client, "/api/chat/lively?history=0").await;
     let mut times = Vec::new();

@@ -28,6 +28,11 @@ pub use front::Front;
 pub use lambda::{Lambda, Platform, Table, built, kill_process};
 pub use rig::{Rig, Sockets};
 
+/// What a host is told whose senders, which are the tests, post as fast as they can: more a second than it could take.
+pub const POST_RATE: (&str, &str) = ("POST_RATE", "1000");
+/// And as many at once as any test says.
+pub const POST_BURST: (&str, &str) = ("POST_BURST", "10000");
+
 /// How long a host may take to start while other tests run.
 const START: Duration = Duration::from_secs(60);
 /// How long it may take to end before it is killed.

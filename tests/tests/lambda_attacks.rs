@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
 use ssedge_tests::client::{Answer, PATIENCE};
-use ssedge_tests::host::Lambda;
+use ssedge_tests::host::{Lambda, POST_BURST, POST_RATE};
 use tokio::time::Instant;
 
 /// Fewer would not show much.
@@ -26,7 +26,7 @@ async fn processes(lambda: &Lambda, answers: &[Answer]) -> BTreeSet<u64> {
 #[tokio::test]
 async fn a_key_is_one_message_whatever_process_takes_it() {
     const TIMES: usize = 20;
-    let lambda = Lambda::start(&[("POST_RATE", "1000"), ("POST_BURST", "10000")]).await;
+    let lambda = Lambda::start(&[POST_RATE, POST_BURST]).await;
     let client = &lambda.client;
     // In the first round the processes start, and are late by that; in the others they are there.
     for round in 0..6 {

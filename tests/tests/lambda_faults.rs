@@ -9,11 +9,10 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use ssedge::sse::Decoded;
 use ssedge_tests::client::{Answer, Client, End, EventSource, Message, PATIENCE, Stream};
-use ssedge_tests::host::{Folder, Front, Lambda, Platform, Table, kill_process};
+use ssedge_tests::host::{Folder, Front, Lambda, POST_BURST, POST_RATE, Platform, Table, kill_process};
 use tokio::time::{Instant, sleep};
 
-const LIVELY: &[(&str, &str)] =
-    &[("HEARTBEAT_SECS", "1"), ("RETRY_MS", "100"), ("POST_RATE", "1000"), ("POST_BURST", "10000")];
+const LIVELY: &[(&str, &str)] = &[("HEARTBEAT_SECS", "1"), ("RETRY_MS", "100"), POST_RATE, POST_BURST];
 
 /// A 503 as a sender gets it.
 #[track_caller]

@@ -10,7 +10,7 @@ use serde_json::Value;
 use ssedge::limits::{PAGE_BYTES, QUERY_ENTRIES, SNAPSHOT_ENTRIES};
 use ssedge::sse::Decoded;
 use ssedge_tests::client::{Client, End, Message, PATIENCE, Stream};
-use ssedge_tests::host::{Folder, Front, Lambda, Platform, Table};
+use ssedge_tests::host::{Folder, Front, Lambda, POST_BURST, POST_RATE, Platform, Table};
 use tokio::time::{Instant, sleep};
 
 /// One process that serves many streams, as on Managed Instances.
@@ -131,7 +131,7 @@ async fn a_long_history_is_read_to_its_end() {
     let (millis, kept, own) = (PAUSE.as_millis().to_string(), KEPT.to_string(), table.port());
     let vars = [("POLL_MIN_MS", &*millis), ("POLL_MAX_MS", &*millis), ("STREAM_SECS", "600")];
     let all = Lambda::asking(Platform::default(), &vars, table.clone(), front.port()).await;
-    let vars = [("HISTORY_MAX", &*kept), ("POST_RATE", "1000"), ("POST_BURST", "10000")];
+    let vars = [("HISTORY_MAX", &*kept), POST_RATE, POST_BURST];
     let few = Lambda::asking(Platform::default(), &vars, table, own).await;
 
     // Two functions of one table: one whose questions can be held, and one that is not disturbed by that.

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use serde_json::Value;
 use ssedge::sse::Decoded;
 use ssedge_tests::client::{Client, End, EventSource, PATIENCE, Stream};
-use ssedge_tests::host::{Lambda, Platform};
+use ssedge_tests::host::{Lambda, POST_BURST, POST_RATE, Platform};
 use tokio::time::{Instant, sleep};
 
 /// For everything, on a machine that does much else.
@@ -30,8 +30,7 @@ async fn every_process_sees_one_order() {
     const EACH: usize = 50;
     /// A writer who comes back must not be starved by those who go on: half of what a channel has to answer.
     const SLOWEST: Duration = Duration::from_secs(5);
-    let lambda =
-        Lambda::start(&[("STREAM_SECS", "600"), ("POST_RATE", "1000"), ("POST_BURST", "10000")]).await;
+    let lambda = Lambda::start(&[("STREAM_SECS", "600"), POST_RATE, POST_BURST]).await;
     let mut readers = join_all((0..READERS).map(|_| open(&lambda.client, "/api/chat/busy"))).await;
     let reading: BTreeSet<_> =
         readers.iter().map(|reader| lambda.pid_of(reader.header("x-amzn-RequestId"))).collect();
@@ -84,7 +83,7 @@ async fn every_process_sees_one_order() {
 #[tokio::test]
 async fn rotation_loses_nothing_and_repeats_nothing() {
     const SPAN: Duration = Duration::from_secs(30);
-    let lambda = Lambda::start(&[("STREAM_SECS", "2"), ("POST_RATE", "1000"), ("POST_BURST", "10000")]).await;
+    let lambda = Lambda::start(&[("STREAM_SECS", "2"), POST_RATE, POST_BURST]).await;
     let mut readers: Vec<_> =
         (0..3).map(|_| EventSource::new(&lambda.client, "/api/chat/turning?history=0")).collect();
     let said = Arc::new(AtomicUsize::new(0));
@@ -142,8 +141,7 @@ async fn writers_who_meet_in_an_empty_room_begin_one_run() {
     const ROOMS: usize = 5;
     const WRITERS: usize = 8;
     const EXPIRED: Duration = Duration::from_millis(2_200);
-    let lambda =
-        Lambda::start(&[("HISTORY_SECS", "2"), ("POST_RATE", "1000"), ("POST_BURST", "10000")]).await;
+    let lambda = Lambda::start(&[("HISTORY_SECS", "2"), POST_RATE, POST_BURST]).await;
     let rooms: Vec<_> = (0..ROOMS).map(|n| format!("empty-{n}")).collect();
     // Processes that are started one after another would not meet.
     speak_at_once(&lambda, "warm-up", WRITERS).await;
@@ -179,13 +177,8 @@ async fn a_reader_that_stands_still_is_ended_and_disturbs_nobody() {
     /// Messages of the largest size, 8 KB, that are said at most. What lies between holds about a thousand.
     const ENOUGH: usize = 4_000;
     let platform = Platform { concurrency: 1, share: 16, ..Platform::default() };
-    let vars = [
-        ("LOG_LEVEL", "info"),
-        ("STREAM_SECS", "600"),
-        ("HISTORY_MAX", "10000"),
-        ("POST_RATE", "1000"),
-        ("POST_BURST", "10000"),
-    ];
+    let vars =
+        [("LOG_LEVEL", "info"), ("STREAM_SECS", "600"), ("HISTORY_MAX", "10000"), POST_RATE, POST_BURST];
     let lambda = Lambda::on(platform, &vars).await;
     let text = "𝄞".repeat(ssedge::limits::TEXT_CHARS);
     let first = lambda.client.say("lobby", &text).await;

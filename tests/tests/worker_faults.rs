@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use ssedge_tests::client::{Client, EventSource, PATIENCE, Stream};
-use ssedge_tests::host::{Host, Rig, Sockets};
+use ssedge_tests::host::{Host, POST_BURST, POST_RATE, Rig, Sockets};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
@@ -72,7 +72,7 @@ enum Fault {
 
 #[tokio::test]
 async fn a_restart_of_the_channel_goes_unnoticed() {
-    let mut rig = Rig::start(&[("POST_RATE", "1000"), ("POST_BURST", "10000")]).await;
+    let mut rig = Rig::start(&[POST_RATE, POST_BURST]).await;
     let mut reader = lobby(&rig.client).await;
     let mut expected = rig.client.say("lobby", "first").await;
     hears(&mut reader, expected).await;

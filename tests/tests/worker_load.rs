@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use ssedge_tests::client::{Client, Stream};
-use ssedge_tests::host::Host;
+use ssedge_tests::host::{Host, POST_BURST, POST_RATE};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval};
 
@@ -59,7 +59,7 @@ async fn a_thousand_readers_get_every_message_in_order() {
     const READERS: usize = 1_000;
     const MESSAGES: u64 = 200;
     allow_files(READERS);
-    let host = Host::worker(&[("POST_RATE", "1000"), ("POST_BURST", "10000")]).await;
+    let host = Host::worker(&[POST_RATE, POST_BURST]).await;
     let started = Instant::now();
     let readers = open(&host.client, READERS).await;
     println!("{READERS} readers connected in {:?}", started.elapsed());
@@ -99,7 +99,7 @@ async fn the_cost_of_a_delivery() {
     const READERS: usize = 500;
     const MESSAGES: u64 = 300;
     allow_files(READERS);
-    let host = Host::worker(&[("POST_RATE", "1000"), ("POST_BURST", "10000")]).await;
+    let host = Host::worker(&[POST_RATE, POST_BURST]).await;
     let text = "x".repeat(20);
     for per_second in [20, 1_000] {
         let listening = listen(open(&host.client, READERS).await, MESSAGES);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use ssedge::sse::Decoded;
 use ssedge_tests::client::{Client, End, Heard, PATIENCE, Stream};
-use ssedge_tests::host::{Host, Rig};
+use ssedge_tests::host::{Host, POST_BURST, POST_RATE, Rig};
 use tokio::time::{Instant, sleep};
 
 /// Posts that are under way at once.
@@ -54,8 +54,7 @@ async fn stroll(reader: &mut Stream, n: usize, pace: usize) -> Vec<u64> {
 
 #[tokio::test]
 async fn a_reader_that_stands_still_is_ended_and_comes_back_to_all_of_it() {
-    let mut rig =
-        Rig::start(&[("HISTORY_MAX", "10000"), ("POST_RATE", "1000"), ("POST_BURST", "10000")]).await;
+    let mut rig = Rig::start(&[("HISTORY_MAX", "10000"), POST_RATE, POST_BURST]).await;
     let first = say(&rig.client, 1).await;
     let cursor = first.to_string();
     let client = rig.client.clone();
@@ -101,8 +100,7 @@ async fn a_reader_that_stands_still_is_ended_and_comes_back_to_all_of_it() {
 async fn a_reader_that_is_far_behind_catches_up_at_its_own_pace() {
     const KEPT: usize = 1_000;
     const LIVE: usize = 40;
-    let mut rig =
-        Rig::start(&[("HISTORY_MAX", "1500"), ("POST_RATE", "1000"), ("POST_BURST", "10000")]).await;
+    let mut rig = Rig::start(&[("HISTORY_MAX", "1500"), POST_RATE, POST_BURST]).await;
     let first = say(&rig.client, 1).await;
     let last = say(&rig.client, KEPT).await;
     let cursor = first.to_string();

@@ -1,6 +1,7 @@
 //! Which statements are checked under which settings: as few hosts as the settings allow.
 
 use super::*;
+use crate::host::{POST_BURST, POST_RATE};
 use crate::token::{PREVIOUS, SECRET};
 
 /// The tests of a host, the same for all: one for each group, of which `$check` asks a host with its settings.
@@ -57,7 +58,7 @@ macro_rules! keeps_the_contract {
 
 /// The settings of a deployment that chooses nothing. (Its senders are the tests, all from one address.)
 pub const DEFAULT: Group = Group {
-    vars: &[("POST_RATE", "1000"), ("POST_BURST", "10000")],
+    vars: &[POST_RATE, POST_BURST],
     tables: &[
         streams::CASES,
         negotiation::CASES,
@@ -75,19 +76,13 @@ pub const DEFAULT: Group = Group {
 
 /// Streams that end soon.
 pub const ROTATING: Group = Group {
-    vars: &[
-        ("STREAM_SECS", "3"),
-        ("HEARTBEAT_SECS", "1"),
-        ("RETRY_MS", "100"),
-        ("POST_RATE", "1000"),
-        ("POST_BURST", "10000"),
-    ],
+    vars: &[("STREAM_SECS", "3"), ("HEARTBEAT_SECS", "1"), ("RETRY_MS", "100"), POST_RATE, POST_BURST],
     tables: &[rotation::CASES],
 };
 
 /// A channel that keeps little.
 pub const FEW: Group = Group {
-    vars: &[("HISTORY_MAX", "5"), ("POST_RATE", "1000"), ("POST_BURST", "10000")],
+    vars: &[("HISTORY_MAX", "5"), POST_RATE, POST_BURST],
     tables: &[retention::FEW, idempotency::FEW],
 };
 
@@ -121,8 +116,8 @@ pub const TOKENS: Group = Group {
         ("ALLOWED_ORIGINS", "https://a.example"),
         ("STOCK_SOURCE", "published"),
         ("STOCK_SYMBOLS", "ACME, QUOTE, CHANGE, ONE, OTHER, KEYED"),
-        ("POST_RATE", "1000"),
-        ("POST_BURST", "10000"),
+        POST_RATE,
+        POST_BURST,
     ],
     tables: &[publishing::CASES, tokens::CASES, idempotency::CASES, injection::CASES],
 };
