@@ -21,7 +21,7 @@ const CASES_MIN: u64 = 2_000;
 const AUTH_SECRET: &str = "the key of the tokens of this test";
 /// Streams are read to their end, and this is as short as they can be.
 const STREAM_SECS: &str = "1";
-/// On Lambda a stream has a process to its end, also once its reader has enough.
+/// Several times what schemathesis asks at once, because a process is busy for a moment longer than its reader.
 const PLATFORM: Platform = Platform { concurrency: 32, timeout: 900 };
 /// What the document describes, but no request brings about: a bad setting or a bug, and a storage that is away.
 const NOT_ASKED_FOR: [&str; 2] = ["500", "503"];
