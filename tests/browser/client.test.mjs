@@ -1,8 +1,8 @@
 // The client module by itself: what a subscription tells, and how it is shared.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { follow, has, openClient, reader, state, states, texts, told } from "./client.mjs";
-import { eventually, openStreams, suite } from "./suite.mjs";
+import { answers, follow, has, openClient, reader, state, states, stream, texts, told } from "./client.mjs";
+import { eventually, openStreams, setVisibility, suite } from "./suite.mjs";
 
 const the = suite();
 
@@ -97,6 +97,46 @@ test("what is not to be shared has a connection in each tab", async () => {
   });
   for (const page of [first, second]) await state(page, "live");
   assert.equal((await Promise.all([first, second].map(openStreams))).flat().length, 1);
+});
+
+const said = (first, last, length = 0) =>
+  Array.from({ length: last - first + 1 }, (_, at) => `id: ${first + at}\ndata: ${JSON.stringify({ text: "x".repeat(length) })}\n\n`);
+
+test("a tab that comes late is shown its feed from the beginning, also when the others have forgotten it", async () => {
+  const feed = "/api/chat/client-late";
+  const first = await openClient(await the.visitor());
+  const second = await openClient(first.context());
+  await answers(first, feed, stream(`retry: 60000\n${said(1, 300, 2_000).join("")}`));
+  await answers(second, feed, stream(`retry: 60000\n${said(281, 300).join("")}`));
+  await follow(first, feed);
+  await has(first, 300);
+  await follow(second, feed);
+  await eventually("it follows", async () => (await reader(second, "cursor")) === "300" && (await reader(second, "role")) === "follower");
+  const { entries } = await told(second);
+  assert.deepEqual(entries.map(({ id }) => Number(id)), Array.from({ length: 20 }, (_, at) => 281 + at));
+});
+
+test("entries without an id come once to a tab that was away, however many there were", async () => {
+  const feed = "/api/events?tick=client";
+  const cursor = 'id: 5\nevent: cursor\ndata: {"cursor":"5"}\n\n';
+  const ticks = Array.from({ length: 1_500 }, (_, at) => `data: {"text":"${at}"}\n\n`).join("");
+  const first = await openClient(await the.visitor());
+  const second = await openClient(first.context());
+  await answers(first, "/api/events", stream(`retry: 60000\n${cursor}${ticks}`), stream(`retry: 60000\n${cursor}data: {"text":"new"}\n\n`));
+  await follow(first, feed);
+  await has(first, 1_500);
+  await follow(second, feed);
+  await has(second, 1_500);
+  await setVisibility(second, "hidden");
+  await state(second, "paused");
+  await first.evaluate(() => globalThis.reader.reconnect());
+  await has(first, 1_501);
+  await setVisibility(second, "visible");
+  await second.waitForFunction(() => globalThis.told.entries.at(-1).data.includes("new"));
+  for (const page of [first, second]) {
+    const came = await texts(page);
+    assert.deepEqual([came.length, new Set(came).size], [1_501, 1_501]);
+  }
 });
 
 test("a browser without Web Locks follows, each tab by itself", async () => {

@@ -5,9 +5,10 @@
  * *followers*, of each item by a `BroadcastChannel`. When the leader goes, the browser gives the lock to the next tab,
  * which connects at its own cursor.
  *
- * Each tab keeps a log of what it was shown. One that joins says its cursor, and the leader answers with what its log
- * has after that, and with the number of the last item; from there on items are numbered. A reign is the time of one
- * leader, and numbers hold within it: who hears of a new reign joins again. Ids are only ever compared for equality.
+ * Each tab keeps a log of what it was shown. One that joins says its cursor, and the last entry that it has from there,
+ * and the leader answers with what its log has after that, and with the number of the last item; from there on items
+ * are numbered. A reign is the time of one leader, and numbers hold within it: who hears of a new reign joins again.
+ * Ids are only ever compared for equality.
  *
  * A tab whose cursor the leader's log does not have (it slept for long, or the leader is a little behind it) gets a
  * connection of its own, and joins as soon as the log has its cursor. So does a tab whose leader does not answer.
@@ -38,7 +39,7 @@ type Note =
   | { type: "reign"; reign: string }
   | { type: "item"; reign: string; number: number; item: Item }
   | { type: "state"; reign: string; state: State }
-  | { type: "join"; from: string; cursor: string | undefined }
+  | { type: "join"; from: string; cursor: string | undefined; last: Item | undefined }
   /** `items` is what followed `after`; without it, the leader does not have that cursor. */
   | { type: "joined"; to: string; reign: string; number: number; state: State; after: string | undefined; items?: Item[] }
   | { type: "reconnect"; delay: number };
@@ -135,7 +136,8 @@ export class Tabs {
   #join(patience: number) {
     clearTimeout(this.#timer);
     this.#reign = "";
-    this.#say({ type: "join", from: this.#me, cursor: this.#tab.cursor() });
+    const cursor = this.#tab.cursor();
+    this.#say({ type: "join", from: this.#me, cursor, last: this.#log.lastAt(cursor) });
     this.#timer = setTimeout(() => this.#goAlone(), patience);
   }
 
@@ -150,7 +152,7 @@ export class Tabs {
 
   #hear(note: Note) {
     if (this.#role === "leader") {
-      if (note.type === "join") this.#answer(note.from, note.cursor);
+      if (note.type === "join") this.#answer(note);
       else if (note.type === "reconnect") this.#tab.reconnect(note.delay);
     } else if (note.type === "joined") {
       if (note.to === this.#me) this.#joined(note);
@@ -165,8 +167,8 @@ export class Tabs {
     }
   }
 
-  #answer(to: string, after: string | undefined) {
-    const [reign, number, state, items] = [this.#reign, this.#number, this.#state, this.#log.after(after)];
+  #answer({ from: to, cursor: after, last }: Note & { type: "join" }) {
+    const [reign, number, state, items] = [this.#reign, this.#number, this.#state, this.#log.after(after, last)];
     this.#say({ type: "joined", to, reign, number, state, after, ...(items && { items }) });
   }
 
@@ -206,11 +208,9 @@ class Log {
   #start: string | undefined;
   readonly #items: Item[] = [];
   #chars = 0;
-  readonly #isFresh: boolean;
 
   constructor(start: string | undefined) {
     this.#start = start;
-    this.#isFresh = start === undefined;
   }
 
   add(item: Item) {
@@ -219,12 +219,23 @@ class Log {
     if (this.#chars > LOG_CHARS) this.#trim();
   }
 
-  /** What follows the cursor, or `undefined` if that is not here. Without a cursor: all, if it began at the beginning. */
-  after(cursor: string | undefined): Item[] | undefined {
-    if (cursor === undefined) return this.#isFresh ? [...this.#items] : undefined;
+  /** The last entry, if the cursor has not moved since. */
+  lastAt(cursor: string | undefined): Item | undefined {
+    return this.#items.findLast(({ id, event }) => id === cursor && event !== "cursor");
+  }
+
+  /**
+   * What follows the cursor, and there the `last` entry, or `undefined` if that is not here. The feed's beginning is
+   * what follows no cursor.
+   */
+  after(cursor: string | undefined, last: Item | undefined): Item[] | undefined {
+    const known = this.#items.findLastIndex(
+      ({ id, event, data }) => id === last?.id && event === last.event && data === last.data,
+    );
+    if (known >= 0) return this.#items.slice(known + 1);
     if (cursor === this.#start) return [...this.#items];
     // The first with this id: items without one of their own may follow it, and who has those knows them.
-    const at = this.#items.findIndex(({ id }) => id === cursor);
+    const at = cursor === undefined ? -1 : this.#items.findIndex(({ id }) => id === cursor);
     return at < 0 ? undefined : this.#items.slice(at + 1);
   }
 
