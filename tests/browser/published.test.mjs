@@ -1,6 +1,7 @@
 // A market whose quotes are published, instead of computed.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { stream } from "./client.mjs";
 import { inState, suite } from "./suite.mjs";
 
 const the = suite({ vars: { STOCK_SOURCE: "published", STOCK_SYMBOLS: "ACME,GLBX" } });
@@ -33,4 +34,14 @@ test("quotes that were published while the stream was cut are found by the resum
   await inState(page, "stock", "live");
   await price(page, "ACME").getByText("53.00").waitFor();
   await page.waitForFunction(() => document.querySelector("[data-stat=found]").textContent === "3 entries");
+});
+
+test("of two quotes in the same millisecond the later one is shown", async () => {
+  const visitor = await the.visitor();
+  const quote = (id, price) =>
+    `id: ${id}\ndata: ${JSON.stringify({ symbol: "ACME", price, change: 0, time: "2026-11-22T10:00:00.000Z" })}\n\n`;
+  await visitor.route("**/api/stock?*", (route) => route.fulfill(stream(`retry: 60000\n${quote(1, 50)}${quote(2, 51)}`)));
+  const page = await visitor.newPage();
+  await page.goto("/");
+  await price(page, "ACME").getByText("51.00").waitFor();
 });

@@ -16,6 +16,8 @@ const MESSAGES_MAX = 500;
 /** Messages that wait to be read aloud, or were. */
 const SPOKEN_MAX = 5;
 const LOBBY = "lobby";
+/** The code of every key that an input method takes (UI Events, § 7.3.1). */
+const COMPOSING = 229;
 const ROOM = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 
 /** Starts the panel. `measured` hears how long a message took from its POST to its arrival. */
@@ -94,8 +96,9 @@ export function startChat(measured: (millis: number) => void) {
     outbox.send(room, user.value.trim(), words);
   };
   text.onkeydown = (event) => {
-    // An Enter that chooses a word of an input method is no end of a message.
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    // An Enter that chooses a word of an input method is no end of a message. Safari says so by its code alone.
+    const isComposing = event.isComposing || event.keyCode === COMPOSING;
+    if (event.key !== "Enter" || event.shiftKey || isComposing) return;
     event.preventDefault();
     form.requestSubmit();
   };
@@ -130,8 +133,13 @@ export function startChat(measured: (millis: number) => void) {
     messages.clear();
     live.replaceChildren();
     for (const field of [user, text]) blame(field);
-    showPending();
+    outbox.enter(room);
     find<HTMLAnchorElement>(document, "nav [data-t=chat]").hash = `#/chat/${room}`;
-    follow("chat", `/api/chat/${room}?history=${HISTORY}`, { badge, onEntry, onState: showEmpty });
+    follow("chat", `/api/chat/${room}?history=${HISTORY}`, {
+      badge,
+      onEntry,
+      onGap: () => outbox.gap(),
+      onState: showEmpty,
+    });
   };
 }

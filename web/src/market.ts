@@ -28,7 +28,8 @@ export class Market {
     const at = this.#row(Date.parse(time) / 1000);
     const column = this.columns.get(symbol) ?? new Array<Cell>(this.times.length).fill(undefined);
     this.columns.set(symbol, column);
-    if (typeof column[at] === "number") return false;
+    // Of two at the same millisecond the later one stands.
+    if (column[at] === price) return false;
     column[at] = price;
     this.#trim();
     return true;

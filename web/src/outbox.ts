@@ -1,5 +1,6 @@
 /** Chat messages on their way: each is pending until it comes back by the stream. */
 import { newKey, post, Refusal } from "./api.js";
+import { localTime } from "./clock.js";
 
 /** A message as the feed sends it. */
 export interface Message {
@@ -19,6 +20,8 @@ export interface Pending {
   readonly key: string;
   /** `stored`: the server has said so. `waiting`: it had no time. `failed`: only its sender can help. */
   status: "queued" | "posting" | "stored" | "waiting" | "failed";
+  /** When it was said, in unix ms. */
+  readonly saidAt: number;
   /** When the last attempt began, by `performance.now()`. */
   postedAt: number;
   /** The id, once the server has said it. */
@@ -42,6 +45,8 @@ interface Ends {
 
 /** Where a server that is too busy does not say for how long. */
 const BUSY_SECS = 5;
+/** How far a time of the server may be off, once it is brought to the local clock. */
+const CLOCK_SLACK_MS = 2_000;
 
 /** Messages of one room are posted one after another, so that they keep their order. */
 export class Outbox {
@@ -49,6 +54,7 @@ export class Outbox {
   /** Ids that arrived while a POST was on its way, for an answer that is slower than the stream. */
   readonly #arrived = new Map<string, number>();
   readonly #ends: Ends;
+  #room = "";
 
   constructor(ends: Ends) {
     this.#ends = ends;
@@ -59,10 +65,22 @@ export class Outbox {
   }
 
   send(room: string, user: string, text: string) {
-    const pending: Pending = { room, user, text, key: newKey(), status: "queued", postedAt: 0 };
+    const saidAt = Date.now();
+    const pending: Pending = { room, user, text, key: newKey(), status: "queued", saidAt, postedAt: 0 };
     this.#pending.push(pending);
     this.#ends.changed();
     this.#advance(room);
+  }
+
+  /** From here on the stream is that of this room. */
+  enter(room: string) {
+    this.#room = room;
+    this.#forget((pending) => pending.room !== room);
+  }
+
+  /** The stream has left something out, which will not come back. */
+  gap() {
+    this.#forget(({ room }) => room === this.#room);
   }
 
   /** Posts one that has failed again. */
@@ -82,11 +100,15 @@ export class Outbox {
   }
 
   /** The stream brought a message, perhaps one of these; its id may be told by the answer only later. */
-  arrived({ id, room, user, text }: Message) {
-    if (this.#pending.length === 0) return this.#arrived.clear();
+  arrived({ id, room, user, text, time }: Message) {
     const now = performance.now();
-    this.#arrived.set(id, now);
-    const same = this.#pending.filter((own) => own.room === room && own.user === user && own.text === text);
+    if (this.#pending.some(({ status }) => status === "posting")) this.#arrived.set(id, now);
+    else this.#arrived.clear();
+    const at = (localTime(time) ?? Date.parse(time)) + CLOCK_SLACK_MS;
+    // What was said before is another, of the same words.
+    const same = this.#pending.filter(
+      (own) => own.room === room && own.user === user && own.text === text && own.saidAt <= at,
+    );
     const own =
       this.#pending.find((pending) => pending.id === id) ??
       same.find(({ status }) => status === "posting") ??
@@ -112,6 +134,7 @@ export class Outbox {
       pending.status = "stored";
       const arrivedAt = this.#arrived.get(id);
       if (arrivedAt !== undefined) this.#settle(pending, arrivedAt);
+      else if (pending.room !== this.#room) this.discard(pending);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       // If the stream has brought it meanwhile, only the answer was lost.
@@ -130,6 +153,12 @@ export class Outbox {
       pending.timer = setTimeout(() => this.retry(pending), millis);
     }
     this.#ends.refused(pending, refusal);
+  }
+
+  /** What is stored and does not come back is no longer pending: it is with the other messages of its room. */
+  #forget(which: (pending: Pending) => boolean) {
+    this.#pending = this.#pending.filter((pending) => pending.status !== "stored" || !which(pending));
+    this.#ends.changed();
   }
 
   #settle(pending: Pending, at: number) {

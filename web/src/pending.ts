@@ -87,9 +87,9 @@ export class PendingList {
 }
 
 /** How a message stands, in words. */
-function standing({ refusal, againAt }: Pending): string {
-  const { sending, againIn } = texts();
-  if (!refusal) return sending;
+function standing({ status, refusal, againAt }: Pending): string {
+  const { sending, stored, againIn } = texts();
+  if (!refusal) return status === "stored" ? stored : sending;
   if (againAt === undefined) return whatIsWrong(refusal);
   return `${whatIsWrong(refusal)} · ${againIn(Math.max(0, Math.ceil((againAt - Date.now()) / 1000)))}`;
 }

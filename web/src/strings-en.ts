@@ -28,6 +28,7 @@ export const en = {
   message: "Message",
   send: "Send",
   sending: "on its way",
+  stored: "stored, not back yet",
   againIn: (seconds: number) => `again in ${seconds} s`,
   retry: "Try again",
   discard: "Discard",
