@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use bytes::Bytes;
-use http::header::{self, HeaderName, HeaderValue};
+use http::header;
 use http::request::Parts;
-use http::{Method, Request};
 use serde::Deserialize;
 use ssedge::problem::Problem;
+use ssedge::route::request_head;
 
 /// What is read of an event. What an invoker by hand leaves out is empty.
 #[derive(Deserialize)]
@@ -111,7 +111,7 @@ impl Event {
                 let cookies = (!event.cookies.is_empty()).then(|| event.cookies.join("; "));
                 let headers =
                     event.headers.into_iter().chain(cookies.map(|all| (header::COOKIE.to_string(), all)));
-                Ok((parts(&event.request_context.http.method, &target, headers)?, event.body.bytes()))
+                Ok((request_head(&event.request_context.http.method, &target, headers)?, event.body.bytes()))
             }
             Self::Rest(event) => {
                 // They come decoded.
@@ -124,30 +124,12 @@ impl Event {
                     .into_iter()
                     .flat_map(|(name, values)| values.into_iter().map(move |value| (name.clone(), value)));
                 Ok((
-                    parts(&event.http_method, &format!("{}?{query}", event.path), headers)?,
+                    request_head(&event.http_method, &format!("{}?{query}", event.path), headers)?,
                     event.body.bytes(),
                 ))
             }
         }
     }
-}
-
-fn parts(
-    method: &str,
-    target: &str,
-    headers: impl Iterator<Item = (String, String)>,
-) -> Result<Parts, Problem> {
-    let unreadable = |_| Problem::NotFound("no such path");
-    let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::TRACE);
-    let (mut parts, ()) =
-        Request::builder().method(method).uri(target).body(()).map_err(unreadable)?.into_parts();
-    for (name, value) in headers {
-        // A header that HTTP does not allow is one that nobody asked for.
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-            parts.headers.append(name, value);
-        }
-    }
-    Ok(parts)
 }
 
 impl Body {

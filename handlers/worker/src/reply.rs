@@ -6,9 +6,10 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::select;
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{HeaderMap, StatusCode};
 use ssedge::limits::{BODY_BYTES, REFUSED_BODY_BYTES, REFUSED_BODY_PATIENCE};
 use ssedge::problem::Problem;
+use ssedge::route::request_head;
 use ssedge::settings::LogLevel;
 use web_sys::ReadableStream;
 use worker::{ByteStream, Delay, Headers, Response, ResponseBuilder, Result};
@@ -17,16 +18,8 @@ use crate::host;
 
 /// The head of the request.
 pub fn parts(request: &worker::Request) -> std::result::Result<Parts, Problem> {
-    let unreadable = |_| Problem::NotFound("no such path");
-    let method = Method::from_bytes(request.inner().method().as_bytes()).unwrap_or(Method::TRACE);
-    let (mut parts, ()) = Request::builder()
-        .method(method)
-        .uri(request.inner().url())
-        .body(())
-        .map_err(unreadable)?
-        .into_parts();
-    parts.headers = HeaderMap::from(request.headers());
-    Ok(parts)
+    // Not `HeaderMap::from`, which panics on a header that HTTP does not allow, and with it all streams of the isolate.
+    request_head(&request.inner().method(), &request.inner().url(), request.headers())
 }
 
 /// The body, or more than is allowed of it.

@@ -5,6 +5,7 @@ mod append;
 mod plan;
 mod query;
 mod read;
+mod request;
 mod response;
 
 use http::Method;
@@ -14,6 +15,7 @@ pub use accept::{Representation, negotiate};
 pub use append::Append;
 pub use plan::{Plan, Reader, plan};
 pub use read::{Read, Snapshot};
+pub use request::request_head;
 pub(crate) use response::secure;
 pub use response::{finish, head_of_stream, health, json, overloaded, preflight};
 

@@ -45,6 +45,7 @@ pub(super) const CASES: &[Case] = cases! {
     "§ 5", "numbers out of range are refused as prices and kept as data" => numbers;
     "§ 5", "bytes that are no text are refused wherever text is" => no_text;
     "§ 5", "many and long headers are no failure of the server" => headers;
+    "§ 5", "headers that HTTP does not allow end nobody's stream" => header_bytes;
 };
 
 pub(super) const RATES: &[Case] = cases! {
@@ -819,6 +820,29 @@ async fn headers(c: Context) {
         assert!(matches!(status, Some(200 | 400..=499) | None), "{what}: {heard:.500}");
     }
     is_well(&c).await;
+}
+
+/// Bytes that no header may have, which a strict reader of headers would sooner die of than read, and all others with it.
+async fn header_bytes(c: Context) {
+    let path = format!("/api/chat/{}", c.room());
+    let mut bystander = c.client.open(&path, &[]).await;
+    first_block(&mut bystander).await;
+    for byte in (1..=8).chain([11, 12]).chain(14..=31).chain([127]).chain(128..=160) {
+        for before in [&b"X-Odd: a"[..], b"X-Odd", b"Authorization: Bearer ", b"Last-Event-ID: 1"] {
+            let accept = b"Accept: application/json\r\n";
+            let after = if before.contains(&b':') { &b"b\r\n\r\n"[..] } else { b": b\r\n\r\n" };
+            let request = [&head("GET", &path)[..], accept, before, &[byte], after].concat();
+            let (status, heard) = exchange(&c, &request).await;
+            let is_token = before.starts_with(b"Auth");
+            let is_read = !is_token && status == Some(200);
+            assert!(
+                is_read || matches!(status, Some(400..=499) | None),
+                "{byte} in {before:?}: {heard:.500}"
+            );
+        }
+    }
+    let said = c.client.post_json(&path, r#"{"user":"ada","text":"hi"}"#).await;
+    assert_eq!(one_block(&mut bystander).await, said.text);
 }
 
 // --- Many ---
