@@ -3,10 +3,12 @@
 use std::fmt::Display;
 
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::limits::ECHO_CHARS;
+
+/// The one fault that a string of JSON can have once it was read as such.
+const HALF_A_PAIR: &str = "must not have half a surrogate pair";
 
 /// Why a body is refused. The text is for its sender: it names the field and the rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,13 +43,16 @@ pub(crate) fn object<T: DeserializeOwned>(body: &[u8]) -> Result<T, InvalidBody>
     serde_json::from_slice(body).map_err(|e| InvalidBody::Json(cut(&e.to_string())))
 }
 
-/// A field that must be there and be a string.
-pub(crate) fn string<'a>(name: &'static str, value: Option<&'a Value>) -> Result<&'a str, InvalidBody> {
-    match value {
-        Some(Value::String(text)) => Ok(text),
-        Some(_) => Err(InvalidBody::Field { name, rule: "must be a string".into() }),
-        None => Err(InvalidBody::Field { name, rule: "is missing; it must be a string".into() }),
-    }
+/// A field that must be there and be a string. It comes raw, because serde_json reads an object with a key of its own,
+/// such as `{"$serde_json::private::RawValue":"…"}`, as any other value.
+pub(crate) fn string(name: &'static str, value: Option<&RawValue>) -> Result<String, InvalidBody> {
+    let value = value.ok_or("is missing; it must be a string");
+    value
+        .and_then(|value| match value.get().as_bytes() {
+            [b'"', ..] => serde_json::from_str(value.get()).map_err(|_| HALF_A_PAIR),
+            _ => Err("must be a string"),
+        })
+        .map_err(InvalidBody::field(name))
 }
 
 /// One line of compact JSON: serde_json escapes every control character in strings.
@@ -66,8 +71,7 @@ pub(crate) fn compact(raw: &RawValue) -> Result<String, &'static str> {
     while let Some(begin) = rest.find('"') {
         out.extend(rest[..begin].split_ascii_whitespace());
         let (string, after) = rest.split_at(begin + string_len(&rest[begin..]));
-        let text: String =
-            serde_json::from_str(&string[begin..]).map_err(|_| "must not have half a surrogate pair")?;
+        let text: String = serde_json::from_str(&string[begin..]).map_err(|_| HALF_A_PAIR)?;
         out.push_str(&line(&text));
         rest = after;
     }

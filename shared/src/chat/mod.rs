@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::channel::EntryId;
 use crate::json::{self, InvalidBody};
@@ -147,8 +148,8 @@ pub struct ChatDraft {
 
 #[derive(Deserialize)]
 struct Body {
-    user: Option<serde_json::Value>,
-    text: Option<serde_json::Value>,
+    user: Option<Box<RawValue>>,
+    text: Option<Box<RawValue>>,
 }
 
 #[derive(Serialize)]
@@ -170,12 +171,12 @@ impl ChatDraft {
         let user = match (&body.user, speaker) {
             (None, Some(speaker)) => speaker,
             (user, _) => {
-                let user = json::string("user", user.as_ref())?;
-                User::new(user).map_err(InvalidBody::field("user"))?
+                let user = json::string("user", user.as_deref())?;
+                User::new(&user).map_err(InvalidBody::field("user"))?
             }
         };
-        let text = json::string("text", body.text.as_ref())?;
-        Ok(Self { room, user, text: Text::new(text).map_err(InvalidBody::field("text"))? })
+        let text = json::string("text", body.text.as_deref())?;
+        Ok(Self { room, user, text: Text::new(&text).map_err(InvalidBody::field("text"))? })
     }
 
     /// The message as one line of JSON: `{"id":"42","room":"lobby","user":"ada","text":"hi","time":"…"}`.
@@ -204,6 +205,13 @@ mod tests {
         check(r#"{"user":" ada ","text":"a\n\tb"}"#, Ok(()));
         check(r#"{"user":"ada"}"#, Err("text: is missing; it must be a string"));
         check(r#"{"user":1,"text":"hi"}"#, Err("user: must be a string"));
+        check(r#"{"user":null,"text":"hi"}"#, Err("user: is missing; it must be a string"));
+        check(r#"{"user":"ada","text":"\udc00"}"#, Err("text: must not have half a surrogate pair"));
+        for key in ["RawValue", "Number"] {
+            let own = format!(r#"{{"$serde_json::private::{key}":"\"1\""}}"#);
+            check(&format!(r#"{{"user":{own},"text":"hi"}}"#), Err("user: must be a string"));
+            check(&format!(r#"{{"user":"ada","text":{own}}}"#), Err("text: must be a string"));
+        }
         check(r#"{"user":"  ","text":"hi"}"#, Err("user: must be 1 to 40 characters after trimming, not 0"));
         check(
             r#"{"user":"a\u0000b","text":"hi"}"#,

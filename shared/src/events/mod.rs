@@ -4,7 +4,6 @@ use std::fmt;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::channel::EntryId;
@@ -69,10 +68,10 @@ pub struct NotificationDraft {
 
 #[derive(Deserialize)]
 struct Body {
-    topic: Option<Value>,
+    topic: Option<Box<RawValue>>,
     #[serde(default, deserialize_with = "json::present")]
     data: Option<Box<RawValue>>,
-    event: Option<Value>,
+    event: Option<Box<RawValue>>,
 }
 
 #[derive(Serialize)]
@@ -89,17 +88,17 @@ impl NotificationDraft {
     /// [`InvalidBody`] where it is no JSON object or a field is against its rule.
     pub fn parse(body: &[u8]) -> Result<Self, InvalidBody> {
         let body: Body = json::object(body)?;
-        let topic = json::string("topic", body.topic.as_ref())?;
+        let topic = json::string("topic", body.topic.as_deref())?;
         let event = match &body.event {
             None => None,
             Some(name) => {
                 let name = json::string("event", Some(name))?;
-                Some(EventName::published(name).map_err(InvalidBody::field("event"))?)
+                Some(EventName::published(&name).map_err(InvalidBody::field("event"))?)
             }
         };
         let data = body.data.ok_or("is missing; it may be any JSON");
         Ok(Self {
-            topic: Topic::new(topic).map_err(InvalidBody::field("topic"))?,
+            topic: Topic::new(&topic).map_err(InvalidBody::field("topic"))?,
             data: data.and_then(|data| json::compact(&data)).map_err(InvalidBody::field("data"))?,
             event,
         })

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::{Change, Price, Symbol, change_at, price_at};
 use crate::json::{self, InvalidBody};
@@ -20,8 +20,8 @@ pub struct QuoteDraft {
 
 #[derive(Deserialize)]
 struct Body {
-    symbol: Option<Value>,
-    price: Option<Value>,
+    symbol: Option<Box<RawValue>>,
+    price: Option<Box<RawValue>>,
 }
 
 #[derive(Deserialize)]
@@ -51,14 +51,15 @@ impl QuoteDraft {
     /// [`InvalidBody`] where it is no JSON object or a field is against its rule.
     pub fn parse(listed: &[Symbol], body: &[u8]) -> Result<Self, InvalidBody> {
         let body: Body = json::object(body)?;
-        let symbol = json::string("symbol", body.symbol.as_ref())?;
-        let price = match &body.price {
-            Some(Value::Number(number)) => {
-                Price::parse_decimal(&number.to_string()).map_err(InvalidBody::field("price"))?
+        let symbol = json::string("symbol", body.symbol.as_deref())?;
+        // Raw, as `json::string` has it.
+        let price = match body.price.as_deref().map(RawValue::get) {
+            Some(number) if number.starts_with(|first: char| first == '-' || first.is_ascii_digit()) => {
+                Price::parse_decimal(number).map_err(InvalidBody::field("price"))?
             }
             _ => return Err(InvalidBody::field("price")("must be a number such as 189.34")),
         };
-        Ok(Self { symbol: listed_symbol(listed, symbol).map_err(InvalidBody::field("symbol"))?, price })
+        Ok(Self { symbol: listed_symbol(listed, &symbol).map_err(InvalidBody::field("symbol"))?, price })
     }
 
     /// The quote as one line of JSON. Its change is that from the quote before, 0 where none is kept.
@@ -129,6 +130,10 @@ mod tests {
         check(r#"{"symbol":"ACME","price":"1"}"#, Err("price: must be a number such as 189.34"));
         check(r#"{"symbol":"ACME","price":0.001}"#, Err("price: a price has at most 2 decimals"));
         check(r#"{"symbol":"ACME"}"#, Err("price: must be a number such as 189.34"));
+        check(
+            r#"{"symbol":"ACME","price":{"$serde_json::private::Number":"1"}}"#,
+            Err("price: must be a number such as 189.34"),
+        );
     }
 
     #[test]
