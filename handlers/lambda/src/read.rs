@@ -35,7 +35,7 @@ impl Store {
         let mut reading = self.read(channel, subscribe, now).await?;
         let filter = &subscribe.filter;
         let batch = if subscribe.newest {
-            self.read_on(channel, &mut reading, |_| true).await?;
+            self.read_on(channel, filter, &mut reading, |_| true).await?;
             Batch::newest(reading.start.after, &reading.entries, filter)
         } else {
             reading.cut(filter);
@@ -58,7 +58,7 @@ impl Store {
             let admitted = entries.iter().filter(|entry| subscribe.filter.admits(entry)).count();
             subscribe.newest || admitted <= SNAPSHOT_ENTRIES as usize
         };
-        self.read_on(channel, &mut reading, wants_more).await?;
+        self.read_on(channel, &subscribe.filter, &mut reading, wants_more).await?;
         Ok(Snapshot::take(reading.start, subscribe, reading.entries))
     }
 
@@ -96,13 +96,16 @@ impl Store {
     async fn read_on(
         &self,
         channel: &ChannelName,
+        filter: &Filter,
         reading: &mut Reading,
         wants_more: impl Fn(&[Entry]) -> bool,
     ) -> Result<(), Failure> {
         while reading.more && wants_more(&reading.entries) {
             let after = reading.entries.last().map_or(reading.start.after, |entry| entry.id);
             let (items, more) = self.news(channel, after).await?;
-            reading.entries.extend(items.into_iter().filter_map(|item| item.entry));
+            for entry in items.into_iter().filter_map(|item| item.entry) {
+                filter.push(&mut reading.entries, entry);
+            }
             reading.more = more;
         }
         Ok(())

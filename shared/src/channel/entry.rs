@@ -68,6 +68,15 @@ impl Filter {
         }
     }
 
+    /// Adds the next entry to those that were read for one reader. Of several in a row that it holds back the last one
+    /// stands for all, because its id is all that counts: a filter that admits little makes no reader dear.
+    pub fn push(&self, entries: &mut Vec<Entry>, entry: Entry) {
+        if !self.admits(&entry) {
+            entries.pop_if(|last| !self.admits(last));
+        }
+        entries.push(entry);
+    }
+
     /// The newest entry of each key that passes, oldest first, with how many of its key came before it.
     pub(crate) fn newest<'a>(&self, entries: impl IntoIterator<Item = &'a Entry>) -> Vec<(&'a Entry, u64)> {
         let mut newest = BTreeMap::<&Option<String>, (&Entry, u64)>::new();
@@ -150,6 +159,23 @@ mod tests {
         let none = Batch::encode(after, &log, &Filter::keys(["X".into()])).unwrap();
         assert_eq!((none.upto, none.shown, none.frame), (log[1].id, EntryId::BEGINNING, None));
         assert_eq!(Batch::encode(after, [], &Filter::ALL), None);
+    }
+
+    #[test]
+    fn what_is_held_back_is_not_kept() {
+        let symbols = ["X", "X", "ACME", "X", "GLBX", "ACME", "ACME", "X", "X"];
+        let log: Vec<_> = (7..).zip(symbols).map(|(id, symbol)| quote(id, symbol, id)).collect();
+        let after = EntryId::new(6).unwrap();
+        for filter in [Filter::keys(["ACME".into()]), Filter::keys(["Y".into()]), Filter::ALL] {
+            let mut entries = Vec::new();
+            for (n, entry) in (1..).zip(&log) {
+                filter.push(&mut entries, entry.clone());
+                let admitted = entries.iter().filter(|entry| filter.admits(entry)).count();
+                assert!(entries.len() <= 2 * admitted + 1);
+                assert_eq!(Batch::encode(after, &entries, &filter), Batch::encode(after, &log[..n], &filter));
+                assert_eq!(Batch::newest(after, &entries, &filter), Batch::newest(after, &log[..n], &filter));
+            }
+        }
     }
 
     #[test]
