@@ -224,14 +224,10 @@ class Log {
     return this.#items.findLast(({ id, event }) => id === cursor && event !== "cursor");
   }
 
-  /**
-   * What follows the cursor, and there the `last` entry, or `undefined` if that is not here. The feed's beginning is
-   * what follows no cursor.
-   */
+  /** What follows the `last` entry, else the cursor, else the feed's beginning; `undefined` if that is not here. */
   after(cursor: string | undefined, last: Item | undefined): Item[] | undefined {
-    const known = this.#items.findLastIndex(
-      ({ id, event, data }) => id === last?.id && event === last.event && data === last.data,
-    );
+    const isLast = ({ id, event, data }: Item) => id === last?.id && event === last.event && data === last.data;
+    const known = this.#items.findLastIndex(isLast);
     if (known >= 0) return this.#items.slice(known + 1);
     if (cursor === this.#start) return [...this.#items];
     // The first with this id: items without one of their own may follow it, and who has those knows them.

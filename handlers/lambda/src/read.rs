@@ -59,7 +59,7 @@ impl Store {
             subscribe.newest || admitted <= SNAPSHOT_ENTRIES as usize
         };
         self.read_on(channel, &subscribe.filter, &mut reading, wants_more).await?;
-        Ok(Snapshot::take(reading.start, subscribe, reading.entries))
+        Snapshot::take(reading.start, subscribe, reading.entries.into_iter().map(Ok))
     }
 
     /// Where a reader starts.

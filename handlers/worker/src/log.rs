@@ -6,7 +6,7 @@ use serde::Deserialize;
 use ssedge::channel::{
     Batch, Draft, Entry, EntryId, Extent, Filter, Page, Position, Retention, Start, Subscribe,
 };
-use ssedge::limits::{PAGE_BYTES, SNAPSHOT_ENTRIES};
+use ssedge::limits::PAGE_BYTES;
 use ssedge::route::Snapshot;
 use ssedge::time::UnixMillis;
 use worker::{Error, Result, SqlStorage, SqlStorageValue};
@@ -228,17 +228,8 @@ impl Log {
     pub fn read(&self, subscribe: &Subscribe, now: UnixMillis) -> Result<Snapshot> {
         let extent = self.extent(now)?;
         let start = self.start_in(extent, subscribe, now)?;
-        let (mut entries, mut admitted) = (Vec::new(), 0);
-        for entry in self.after(start.after, extent)? {
-            let entry = entry?;
-            admitted += u32::from(subscribe.filter.admits(&entry));
-            subscribe.filter.push(&mut entries, entry);
-            // One more than it takes, which says that there is more.
-            if admitted > SNAPSHOT_ENTRIES && !subscribe.newest {
-                break;
-            }
-        }
-        Ok(Snapshot::take(start, subscribe, entries))
+        let entries = self.after(start.after, extent)?;
+        Snapshot::take(start, subscribe, entries)
     }
 
     /// The body of one entry, if it is kept.

@@ -86,27 +86,34 @@ impl Read {
 }
 
 impl Snapshot {
-    /// Takes what a [`Read`] wants from the kept entries after `start`, oldest first: at most
-    /// [`limits::SNAPSHOT_ENTRIES`] of them, or the newest of each key.
-    #[must_use]
-    pub fn take(start: Start, subscribe: &Subscribe, entries: Vec<Entry>) -> Self {
-        let mut snapshot = Self { bodies: Vec::new(), cursor: start.after, more: false, gap: start.gap };
-        if subscribe.newest {
-            snapshot.cursor = entries.last().map_or(start.after, |entry| entry.id);
-            let newest = subscribe.filter.newest(&entries);
-            snapshot.bodies = newest.into_iter().map(|(entry, _)| entry.body.clone()).collect();
-            return snapshot;
-        }
+    /// Takes what a [`Read`] wants of the kept entries after `start`, oldest first, and no more of them than it takes to
+    /// know: at most [`limits::SNAPSHOT_ENTRIES`], or the newest of each key.
+    ///
+    /// # Errors
+    /// The first of `entries`.
+    pub fn take<E>(
+        start: Start,
+        subscribe: &Subscribe,
+        entries: impl IntoIterator<Item = Result<Entry, E>>,
+    ) -> Result<Self, E> {
+        let (mut taken, mut cursor, mut more) = (Vec::new(), start.after, false);
         for entry in entries {
+            let entry = entry?;
+            let id = entry.id;
             if subscribe.filter.admits(&entry) {
-                if snapshot.bodies.len() == limits::SNAPSHOT_ENTRIES as usize {
-                    snapshot.more = true;
+                more = !subscribe.newest && taken.len() == limits::SNAPSHOT_ENTRIES as usize;
+                if more {
                     break;
                 }
-                snapshot.bodies.push(entry.body);
+                taken.push(entry);
             }
-            snapshot.cursor = entry.id;
+            cursor = id;
         }
-        snapshot
+        let bodies = if subscribe.newest {
+            subscribe.filter.newest(&taken).into_iter().map(|(entry, _)| entry.body.clone()).collect()
+        } else {
+            taken.into_iter().map(|entry| entry.body).collect()
+        };
+        Ok(Self { bodies, cursor, more, gap: start.gap })
     }
 }
