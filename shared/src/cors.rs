@@ -23,8 +23,11 @@ pub(crate) fn apply(origins: &Origins, origin: Option<&HeaderValue>, headers: &m
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         }
         Origins::Listed(listed) => {
-            // The answer differs by origin whether or not this one is allowed.
-            headers.append(header::VARY, HeaderValue::from_static("Origin"));
+            // The answer differs by origin whether or not this one is allowed. One line says it all: what a function
+            // says before its body has one text for each header.
+            let others = headers.get(header::VARY).and_then(|others| others.to_str().ok());
+            let all = others.and_then(|others| HeaderValue::try_from(format!("{others}, Origin")).ok());
+            headers.insert(header::VARY, all.unwrap_or(HeaderValue::from_static("Origin")));
             let Some(origin) = origin.filter(|o| listed.iter().any(|l| l.as_bytes() == o.as_bytes())) else {
                 return;
             };

@@ -16,7 +16,7 @@ use ssedge::channel::{
 };
 use ssedge::limits::BODY_BYTES;
 use ssedge::problem::Problem;
-use ssedge::route::{Plan, Reader, Snapshot, finish, plan};
+use ssedge::route::{Plan, Reader, Snapshot, finish, head_of_stream, plan};
 use ssedge::session::{Opening, Pulse};
 use ssedge::settings::{Host, Settings};
 use ssedge::time::UnixMillis;
@@ -481,7 +481,8 @@ fn a_snapshot_of_published_quotes_is_the_newest_of_each() {
         let id = EntryId::new(n).unwrap();
         Entry { id, time: NOW, event: None, key: Some(key.into()), body: n.to_string() }
     });
-    let snapshot = Snapshot::take(Start::at(EntryId::BEGINNING), &read.subscribe, log.collect());
+    let snapshot =
+        Snapshot::take(Start::at(EntryId::BEGINNING), &read.subscribe, log.map(Ok::<_, ()>)).unwrap();
     let document = read.response(snapshot).unwrap();
     assert_eq!(&document.body()[..], br#"{"quotes":[7,500],"cursor":"500"}"#);
 }
@@ -521,6 +522,15 @@ fn pages_of_any_origin_or_of_the_listed_ones_may_read() {
     {
         assert_eq!(origins(&listed, stranger), (None, None, false, some("Origin")), "{stranger}");
     }
+}
+
+/// What a function says before its body has one text for each header.
+#[test]
+fn what_an_answer_differs_by_is_one_line() {
+    let settings = settings(&[("ALLOWED_ORIGINS", "https://a.example")]);
+    let stream = finished(head_of_stream(None), "GET /api/events", &[], &settings);
+    let all: Vec<_> = stream.headers().get_all(header::VARY).iter().collect();
+    assert_eq!(all, ["Accept, Origin"]);
 }
 
 #[test]

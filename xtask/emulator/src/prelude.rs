@@ -4,11 +4,12 @@
 //! [streaming in a custom runtime](https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html#runtimes-custom-response-streaming),
 //! not this format; it is what the runtimes of AWS write (`lambda_runtime`, `aws-lambda-ric`).
 
+use std::collections::BTreeMap;
+
 use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, SET_COOKIE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Deserialize;
-use serde_json::{Map, Value};
 
 /// Between the JSON object and the body.
 const DELIMITER: [u8; 8] = [0; 8];
@@ -21,8 +22,9 @@ const LIMIT: usize = 64 * 1024;
 #[serde(rename_all = "camelCase", default)]
 pub struct Head {
     pub status_code: Option<u16>,
-    /// A text, or a list of texts for a header that is sent several times.
-    headers: Map<String, Value>,
+    /// [Documented](https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads) as texts; what
+    /// AWS does with a list is not, so one cannot be read.
+    headers: BTreeMap<String, String>,
     cookies: Vec<String>,
 }
 
@@ -40,14 +42,7 @@ impl Head {
             if [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE].contains(&name) {
                 continue;
             }
-            let values = match value {
-                Value::Array(values) => values.as_slice(),
-                single => std::slice::from_ref(single),
-            };
-            for value in values {
-                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                headers.append(name.clone(), HeaderValue::try_from(text).ok()?);
-            }
+            headers.append(name, HeaderValue::try_from(value).ok()?);
         }
         for cookie in &self.cookies {
             headers.append(SET_COOKIE, HeaderValue::try_from(cookie).ok()?);
@@ -93,7 +88,7 @@ mod tests {
     use super::*;
 
     const STREAM: &[u8] =
-        b"{\"statusCode\":201,\"headers\":{\"content-type\":\"text/event-stream\",\"vary\":[\"a\",\"b\"],\
+        b"{\"statusCode\":201,\"headers\":{\"content-type\":\"text/event-stream\",\"vary\":\"a, b\",\
         \"content-length\":\"3\"},\"cookies\":[\"a=1\",\"b=2\"]}\0\0\0\0\0\0\0\0data: \0\0\0\0\0\0\0\0 1\n\n";
 
     /// What is parsed from these chunks, and all of the body.
@@ -126,7 +121,7 @@ mod tests {
         let (status, headers) = check([STREAM]).0.parts().unwrap();
         assert_eq!(status, 201);
         assert_eq!(headers["content-type"], "text/event-stream");
-        assert_eq!(headers.get_all("vary").iter().collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(headers["vary"], "a, b");
         assert_eq!(headers.get_all("set-cookie").iter().collect::<Vec<_>>(), ["a=1", "b=2"]);
         assert!(!headers.contains_key("content-length"));
     }
@@ -141,7 +136,9 @@ mod tests {
     #[test]
     fn is_refused() {
         let push = |bytes: &[u8]| Parser::default().push(bytes);
-        assert_eq!(push(b"no JSON\0\0\0\0\0\0\0\0"), Err(Unreadable));
+        for head in ["no JSON", r#"{"headers":{"vary":["a","b"]}}"#, r#"{"headers":{"vary":1}}"#] {
+            assert_eq!(push(&[head.as_bytes(), &DELIMITER].concat()), Err(Unreadable), "{head}");
+        }
         assert_eq!(push(&vec![b' '; LIMIT + 1]), Err(Unreadable));
         for head in [
             r#"{"statusCode":101}"#,
