@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
-use ssedge_tests::client::{Answer, PATIENCE};
-use ssedge_tests::host::{Lambda, POST_BURST, POST_RATE};
+use ssedge_tests::client::{Answer, End, PATIENCE};
+use ssedge_tests::host::{Lambda, POST_BURST, POST_RATE, Platform};
 use tokio::time::Instant;
 
 /// Fewer would not show much.
@@ -70,6 +70,22 @@ async fn a_rate_is_one_rate_whatever_process_takes_the_posts() {
         let stored = answers.iter().filter(|answer| answer.status == 201).count();
         assert!((BURST..=BURST + flowed).contains(&stored), "{stored} in {:?}", asked.elapsed());
         assert!(answers.iter().all(|answer| matches!(answer.status, 201 | 429)), "{answers:?}");
+    }
+}
+
+/// Streams that end because their process does. A reader that comes back whenever one has ended never has more than it
+/// may.
+#[tokio::test]
+async fn a_stream_counts_for_as_long_as_its_process_lets_it_live() {
+    const BOUND: usize = 2;
+    let platform = Platform { timeout: 5, ..Platform::default() };
+    let lambda = Lambda::on(platform, &[("STREAMS_PER_SENDER", "2"), ("STREAM_SECS", "0")]).await;
+    for round in 0..3 {
+        let mut streams = join_all((0..BOUND).map(|_| lambda.client.open("/api/chat", &[]))).await;
+        for stream in &mut streams {
+            assert_eq!(stream.next_message(PATIENCE).await.unwrap().event, "cursor", "round {round}");
+            assert_eq!(stream.rest(PATIENCE).await.1, End::Ended);
+        }
     }
 }
 

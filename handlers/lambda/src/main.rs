@@ -97,7 +97,7 @@ impl Function {
         let channel = opening.channel.as_ref().map(|(channel, _)| channel.clone());
         let ((starts_after, stream), is_admitted) = tokio::join!(
             stream::open(opening, terms, self.sources.clone()),
-            self.sources.store.admits(channel.as_ref(), reader, &self.settings),
+            self.sources.store.admits(channel.as_ref(), reader, terms, &self.settings),
         );
         if !is_admitted {
             return self.whole(Ok(route::overloaded(host::draw())), parts);

@@ -8,6 +8,7 @@ use ssedge::limits::{
     ADMISSION_TIMEOUT, APPEND_RETRY_MS, IDEMPOTENCY_PATIENCE, IDEMPOTENCY_WINDOW, INVOCATION_SECS,
 };
 use ssedge::route::Reader;
+use ssedge::session::Terms;
 use ssedge::settings::{LogLevel, Settings};
 use ssedge::time::UnixMillis;
 use tokio::time::{sleep, timeout};
@@ -35,8 +36,15 @@ impl Store {
 
     /// Whether there is room for one more stream of this reader. On AWS nobody tells that a reader left, so what is
     /// counted is how many were opened in the time that one lives. A table that does not answer refuses nobody.
-    pub async fn admits(&self, channel: Option<&ChannelName>, reader: &Reader, settings: &Settings) -> bool {
-        let life = settings.stream_life.unwrap_or(Duration::from_secs(INVOCATION_SECS));
+    pub async fn admits(
+        &self,
+        channel: Option<&ChannelName>,
+        reader: &Reader,
+        terms: Terms,
+        settings: &Settings,
+    ) -> bool {
+        let now = host::now();
+        let life = terms.ends_at(now).map_or(Duration::from_secs(INVOCATION_SECS), |end| end.since(now));
         let of_sender = settings.streams_per_sender.map(|most| (most, reader.sender.as_str().to_owned()));
         let of_channel = settings.streams_per_channel.zip(channel.map(ToString::to_string));
         for (most, whose) in of_sender.into_iter().chain(of_channel) {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::Pulse;
 use crate::channel::{Batch, ChannelName, Page, Subscribe};
-use crate::limits::DEADLINE_KNOWN_MS;
+use crate::limits::{DEADLINE_KNOWN_MS, DEADLINE_MARGIN};
 use crate::settings::Settings;
 use crate::time::UnixMillis;
 
@@ -77,6 +77,13 @@ impl Terms {
     #[must_use]
     pub fn until(self, deadline: UnixMillis) -> Self {
         Self { deadline: Some(deadline).filter(|deadline| deadline.0 >= DEADLINE_KNOWN_MS), ..self }
+    }
+
+    /// When a stream that opens at `now` comes to its planned end, if it has one.
+    #[must_use]
+    pub fn ends_at(&self, now: UnixMillis) -> Option<UnixMillis> {
+        let stopped = self.deadline.map(|deadline| deadline - DEADLINE_MARGIN);
+        [stopped, self.life.map(|life| now + life)].into_iter().flatten().min()
     }
 }
 

@@ -18,7 +18,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use crate::channel::{Batch, EntryId, Page, Position, Requested, Start, Subscribe};
-use crate::limits::{BACKLOG_BYTES, BACKLOG_LOW_BYTES, DEADLINE_MARGIN, FILTER_CURSOR, RESUBSCRIBE_MS};
+use crate::limits::{BACKLOG_BYTES, BACKLOG_LOW_BYTES, FILTER_CURSOR, RESUBSCRIBE_MS};
 use crate::sse::HEARTBEAT;
 use crate::time::UnixMillis;
 pub(crate) use blocks::no_room;
@@ -70,7 +70,6 @@ impl<F: Frame> Session<F> {
     /// Opens a stream at `now`. Everything that is drawn is drawn from `seed`.
     #[must_use]
     pub fn open(opening: Opening, terms: Terms, seed: u64, now: UnixMillis) -> Self {
-        let deadline = terms.deadline.map(|deadline| deadline - DEADLINE_MARGIN);
         let mut session = Self {
             terms,
             subscribe: opening.channel.map(|(_, subscribe)| subscribe),
@@ -83,7 +82,7 @@ impl<F: Frame> Session<F> {
             cursor: None,
             told: EntryId::BEGINNING,
             held_since: None,
-            ends_at: [deadline, terms.life.map(|life| now + life)].into_iter().flatten().min(),
+            ends_at: terms.ends_at(now),
             last_sent: now,
             backlog: 0,
             outputs: VecDeque::new(),
