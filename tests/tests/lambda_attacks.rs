@@ -73,6 +73,33 @@ async fn a_rate_is_one_rate_whatever_process_takes_the_posts() {
     }
 }
 
+/// A deployment that lowers POST_BURST finds buckets that are emptier than its own can be.
+#[tokio::test]
+async fn a_rate_that_is_lowered_locks_nobody_out() {
+    const POSTS: usize = 40;
+    let rate = ("POST_RATE", "1");
+    let before = Lambda::start(&[rate, ("POST_BURST", "1000")]).await;
+    let hi = |lambda: &Lambda| {
+        let client = lambda.client.clone();
+        async move { client.post_json("/api/chat/lowered", r#"{"user":"ada","text":"hi"}"#).await }
+    };
+    let all = join_all((0..POSTS).map(|_| hi(&before))).await;
+    assert!(all.iter().all(|answer| answer.status == 201), "{all:?}");
+
+    let table = before.table.clone();
+    let port = table.port();
+    let after = Lambda::asking(Platform::default(), &[rate, ("POST_BURST", "3")], table, port).await;
+    let asked = Instant::now();
+    let (first, others) = (hi(&after).await, join_all((0..POSTS).map(|_| hi(&after))).await);
+    let flowed = asked.elapsed().as_secs() as usize + 1;
+    assert_eq!(first.status, 201, "{first:?}");
+    let (stored, refused): (Vec<_>, Vec<_>) = others.iter().partition(|answer| answer.status == 201);
+    assert!(stored.len() <= flowed, "it is empty all the same: {} in {flowed} s", stored.len());
+    for answer in refused {
+        assert_eq!((answer.status, answer.header("Retry-After")), (429, "1"), "{answer:?}");
+    }
+}
+
 /// Streams that end because their process does. A reader that comes back whenever one has ended never has more than it
 /// may.
 #[tokio::test]

@@ -66,8 +66,8 @@ pub fn text(text: &str) -> AttributeValue {
     AttributeValue::S(text.to_owned())
 }
 
-pub fn number(n: u64) -> AttributeValue {
-    AttributeValue::N(n.to_string())
+pub fn number(n: impl Into<i128>) -> AttributeValue {
+    AttributeValue::N(n.into().to_string())
 }
 
 pub fn named<const N: usize>(attributes: [(&str, AttributeValue); N]) -> Attributes {

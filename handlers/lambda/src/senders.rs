@@ -5,7 +5,7 @@ use std::time::Duration;
 use ssedge::access::{Digest, Rate, Sender, micros};
 use ssedge::channel::{ChannelName, EntryId};
 use ssedge::limits::{
-    ADMISSION_TIMEOUT, APPEND_RETRY_MS, IDEMPOTENCY_PATIENCE, IDEMPOTENCY_WINDOW, INVOCATION_SECS,
+    ADMISSION_TIMEOUT, APPEND_RETRY_MS, CLOCK_SKEW, IDEMPOTENCY_PATIENCE, IDEMPOTENCY_WINDOW, INVOCATION_SECS,
 };
 use ssedge::route::Reader;
 use ssedge::session::Terms;
@@ -71,14 +71,22 @@ impl Store {
             let mut put = self.table.put_note(&first, micros(now), expires).await?;
             if put == Put::Taken {
                 let has_token = micros(now)..=rate.latest(now);
-                put = self.table.raise_note(&name, rate.interval(), has_token, expires).await?;
+                put = self.table.move_note(&name, rate.interval().cast_signed(), has_token, expires).await?;
             }
             if put == Put::Stored {
                 return Ok(None);
             }
-            // Empty, unless it has filled since.
+            // Empty, unless it has filled since; or emptier than empty, by more than clocks differ.
             let full_at = self.table.note(&name).await?.map_or(0, |note| note.value);
-            let wait = rate.wait(full_at, host::now());
+            let now = host::now();
+            if full_at > rate.empty(now + CLOCK_SKEW) {
+                let lower = rate.empty(now).wrapping_sub(full_at).cast_signed();
+                if self.table.move_note(&name, lower, full_at..=full_at, expires).await? == Put::Stored {
+                    return Ok(None);
+                }
+                continue;
+            }
+            let wait = rate.wait(full_at, now);
             if !wait.is_zero() {
                 return Ok(Some(wait));
             }

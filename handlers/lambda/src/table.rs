@@ -102,10 +102,10 @@ impl Table {
     }
 
     /// Adds to the value of the note, if that is within `range`.
-    pub async fn raise_note(
+    pub async fn move_note(
         &self,
         name: &str,
-        by: u64,
+        by: i64,
         range: RangeInclusive<u64>,
         expires: UnixMillis,
     ) -> Result<Put, Failure> {

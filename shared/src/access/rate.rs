@@ -58,18 +58,28 @@ impl Rate {
         micros(now).saturating_add(self.interval.saturating_mul(self.burst.saturating_sub(1)))
     }
 
+    /// The time at which a bucket is full that has just become empty.
+    #[must_use]
+    pub const fn empty(&self, now: UnixMillis) -> Micros {
+        self.latest(now).saturating_add(self.interval)
+    }
+
     /// Takes a token from a bucket that is full at `full_at`: when it is full then.
+    ///
+    /// No bucket is emptier than empty. One that seems so was left by a clock that was ahead, or by another rate; it
+    /// has one token and is empty then, so that nobody is locked out.
     ///
     /// # Errors
     /// How long it takes until there is a token.
     pub fn take(&self, full_at: Micros, now: UnixMillis) -> Result<Micros, Duration> {
-        let latest = self.latest(now);
-        // No bucket is emptier than empty: a clock that was ahead locks nobody out.
-        let full_at = full_at.clamp(micros(now), latest.saturating_add(self.interval));
-        if full_at > latest {
-            return Err(self.wait(full_at, now));
+        let empty = self.empty(now);
+        if full_at > empty {
+            return Ok(empty);
         }
-        Ok(full_at.saturating_add(self.interval))
+        match self.wait(full_at, now) {
+            Duration::ZERO => Ok(full_at.max(micros(now)).saturating_add(self.interval)),
+            wait => Err(wait),
+        }
     }
 
     /// How long it takes until a bucket that is full at `full_at` has a token.
@@ -128,6 +138,20 @@ mod tests {
     fn a_clock_that_was_ahead_locks_nobody_out() {
         let rate = Rate::per_second(5, 20);
         let ahead = rate.take(0, UnixMillis(NOW.0 + 86_400_000)).unwrap();
-        assert_eq!(rate.take(ahead, NOW), Err(Duration::from_millis(200)));
+        locks_nobody_out(rate, ahead);
+    }
+
+    #[test]
+    fn a_rate_that_is_lowered_locks_nobody_out() {
+        let (before, after) = (Rate::per_second(5, 1_000), Rate::per_second(5, 20));
+        locks_nobody_out(after, before.empty(NOW));
+    }
+
+    /// A bucket that is fuller only later than one can be has a token, and is empty then.
+    #[track_caller]
+    fn locks_nobody_out(rate: Rate, full_at: Micros) {
+        let empty = rate.take(full_at, NOW).unwrap();
+        assert_eq!(rate.take(empty, NOW), Err(Duration::from_millis(200)));
+        assert!(rate.take(empty, UnixMillis(NOW.0 + 200)).is_ok());
     }
 }
