@@ -27,6 +27,9 @@ pub const TOKEN_LEEWAY: Duration = Duration::from_secs(30);
 pub const IDEMPOTENCY_KEY_CHARS: usize = 64;
 /// How long a key is remembered: longer than any client goes on trying.
 pub const IDEMPOTENCY_WINDOW: Duration = Duration::from_secs(600);
+/// How long the claim to a key stands: what is stored by it is younger than the claim by as long as others may be ahead
+/// of its writer.
+pub const CLAIM_WINDOW: Duration = IDEMPOTENCY_WINDOW.saturating_add(CHANNEL_TIMEOUT);
 /// Seconds after which a client may try again when the storage did not answer.
 pub const UNAVAILABLE_RETRY_SECS: u32 = 2;
 

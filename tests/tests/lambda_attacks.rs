@@ -2,10 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic, and so may its helpers")]
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
+use ssedge::limits::IDEMPOTENCY_WINDOW;
 use ssedge_tests::client::{Answer, End, PATIENCE};
-use ssedge_tests::host::{Lambda, POST_BURST, POST_RATE, Platform};
+use ssedge_tests::host::{Folder, Front, Lambda, POST_BURST, POST_RATE, Platform, Table};
 use tokio::time::Instant;
 
 /// Fewer would not show much.
@@ -52,6 +55,60 @@ async fn a_key_is_one_message_whatever_process_takes_it() {
         let stored = client.get_json(&path).await.json();
         assert_eq!(stored["messages"].as_array().unwrap().len(), 1, "{stored}");
     }
+}
+
+/// What the table remembers is so much older: the messages of all rooms, and who claimed a key.
+async fn pass(table: &Table, time: Duration) {
+    for mut item in table.items().await {
+        let is_key = item["channel"]["S"].as_str().unwrap().starts_with("key ");
+        let then = &mut item[if is_key { "value" } else { "time" }]["N"];
+        let Some(ms) = then.as_str().and_then(|ms| ms.parse::<u128>().ok()) else { continue };
+        *then = (ms - time.as_millis()).to_string().into();
+        table.put(&item).await;
+    }
+}
+
+/// The one message of posts by one key, of which one stored it.
+#[track_caller]
+fn stored_once(mut answers: Vec<(u16, String)>) -> String {
+    answers.sort_unstable();
+    let statuses: Vec<_> = answers.iter().map(|(status, _)| *status).collect();
+    assert_eq!(statuses, [vec![200; answers.len() - 1], vec![201]].concat(), "{answers:?}");
+    let (_, text) = answers.swap_remove(0);
+    assert!(answers.iter().all(|(_, other)| *other == text), "{answers:?}");
+    text
+}
+
+/// A key whose first try came to nothing, and whose message is stored when its time is almost over. It is the message
+/// from whose time on the key is remembered.
+#[tokio::test]
+async fn a_key_is_remembered_from_its_message_on() {
+    const TIMES: usize = 20;
+    const LATE: Duration = Duration::from_secs(570);
+    let table = Arc::new(Table::start(&Folder::new()));
+    let front = Front::start(&table).await;
+    let lambda = Lambda::asking(Platform::default(), &[POST_RATE, POST_BURST], table, front.port()).await;
+    let say = || async {
+        let headers = [("Content-Type", "application/json"), ("Idempotency-Key", "late")];
+        let answer = lambda.client.post("/api/chat/late", &headers, r#"{"user":"ada","text":"late"}"#).await;
+        (answer.status, answer.text)
+    };
+    front.throttle("PutItem", r#"\"late\""#, usize::MAX);
+    assert_eq!(say().await.0, 503);
+    assert!(!front.is_done(), "only the message was refused");
+    front.relent();
+
+    pass(&lambda.table, LATE).await;
+    let first = stored_once(join_all((0..TIMES).map(|_| say())).await);
+    for time in [IDEMPOTENCY_WINDOW - LATE, LATE - Duration::from_secs(10)] {
+        pass(&lambda.table, time).await;
+        assert_eq!(say().await, (200, first.clone()), "{time:?} later");
+    }
+    pass(&lambda.table, Duration::from_secs(10)).await;
+    // After its time it is a key like another.
+    let second = stored_once(join_all((0..TIMES).map(|_| say())).await);
+    assert_ne!(second, first);
+    assert_eq!(say().await, (200, second));
 }
 
 /// One sender, in as many processes as posts.

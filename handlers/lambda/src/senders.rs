@@ -5,7 +5,8 @@ use std::time::Duration;
 use ssedge::access::{Digest, Rate, Sender, micros};
 use ssedge::channel::{ChannelName, EntryId};
 use ssedge::limits::{
-    ADMISSION_TIMEOUT, APPEND_RETRY_MS, CLOCK_SKEW, IDEMPOTENCY_PATIENCE, IDEMPOTENCY_WINDOW, INVOCATION_SECS,
+    ADMISSION_TIMEOUT, APPEND_RETRY_MS, CLAIM_WINDOW, CLOCK_SKEW, IDEMPOTENCY_PATIENCE, IDEMPOTENCY_WINDOW,
+    INVOCATION_SECS,
 };
 use ssedge::route::Reader;
 use ssedge::session::Terms;
@@ -95,7 +96,8 @@ impl Store {
 
     /// Looks for what was stored by this key. The first who asks claims it, and notes how far the log had come: all
     /// that is ever stored by the key is behind that, so who has read the log from there on knows whether there is
-    /// anything. Whoever knows that there is nothing may store, because its put fails if somebody else was first.
+    /// anything. Whoever knows that there is nothing claims it anew, so that no claim is older than what is stored by
+    /// it, and may store, because its put fails if somebody else was first.
     pub async fn known_by(
         &self,
         channel: &ChannelName,
@@ -107,8 +109,8 @@ impl Store {
         let from = newest.as_ref().map_or(EntryId::BEGINNING, |newest| newest.id);
         let name = format!("key {channel} {}", mark.as_str());
         let claim = Note { name, value: now.0, from, writer };
-        let unless = (now - IDEMPOTENCY_WINDOW).0;
-        if self.table.put_note(&claim, unless, now + IDEMPOTENCY_WINDOW).await? == Put::Stored {
+        let expires = now + CLAIM_WINDOW;
+        if self.table.put_note(&claim, (now - CLAIM_WINDOW).0, expires).await? == Put::Stored {
             return Ok(Known::Nothing(newest));
         }
         let claimed = self.table.note(&claim.name).await?;
@@ -117,7 +119,7 @@ impl Store {
         };
         let (mut newest, mut from) = (newest, claimed.from);
         loop {
-            let (found, last) = self.find(channel, from, mark).await?;
+            let (found, last) = self.find(channel, from, mark, now - IDEMPOTENCY_WINDOW).await?;
             if let Some(item) = found {
                 return Ok(Known::Stored(item));
             }
@@ -127,18 +129,21 @@ impl Store {
             }
             // Who claimed it is most probably about to store. Whether it does is not to be waited for.
             if host::now().since(UnixMillis(claimed.value)) >= IDEMPOTENCY_PATIENCE {
+                // Where there is a later claim, that one is as good.
+                self.table.put_note(&Note { from, ..claim }, now.0, expires).await?;
                 return Ok(Known::Nothing(newest));
             }
             sleep(host::jitter(*APPEND_RETRY_MS.end())).await;
         }
     }
 
-    /// Reads on from `after` until an entry has the mark; with the last item that was read.
+    /// Reads on from `after` until an entry that is younger than `than` has the mark; with the last item that was read.
     async fn find(
         &self,
         channel: &ChannelName,
         after: EntryId,
         mark: &Digest,
+        than: UnixMillis,
     ) -> Result<(Option<Item>, Option<Item>), Failure> {
         let (mut last, mut from) = (None, None);
         loop {
@@ -146,7 +151,7 @@ impl Store {
             let found = self.table.query(channel, order, ssedge::limits::QUERY_ENTRIES, from).await?;
             from = found.next;
             for item in found.items {
-                if item.is_marked(mark) {
+                if item.is_marked(mark) && item.time > than {
                     return Ok((Some(item), last));
                 }
                 last = Some(item);

@@ -67,9 +67,22 @@ impl Table {
 
     /// All that it holds, as DynamoDB writes it.
     pub async fn items(&self) -> Vec<Value> {
+        let mut page = self.ask("Scan", json!({ "TableName": TABLE, "ConsistentRead": true })).await;
+        assert!(page["LastEvaluatedKey"].is_null(), "it holds more than a page: {}", page["Count"]);
+        let Value::Array(items) = page["Items"].take() else { panic!("{page}") };
+        items
+    }
+
+    /// Puts an item into it, as DynamoDB writes it, in place of the one that has its key.
+    pub async fn put(&self, item: &Value) {
+        self.ask("PutItem", json!({ "TableName": TABLE, "Item": item })).await;
+    }
+
+    async fn ask(&self, operation: &str, body: Value) -> Value {
+        let target = format!("DynamoDB_20120810.{operation}");
         let headers = [
             ("Content-Type", "application/x-amz-json-1.0"),
-            ("X-Amz-Target", "DynamoDB_20120810.Scan"),
+            ("X-Amz-Target", &*target),
             ("X-Amz-Date", "20260101T000000Z"),
             // It wants a signature, and takes any.
             (
@@ -79,12 +92,9 @@ impl Table {
             ),
         ];
         let client = Client::new(&format!("http://127.0.0.1:{}", self.port));
-        let body = json!({ "TableName": TABLE, "ConsistentRead": true }).to_string();
-        let answer = client.post("/", &headers, &body).await;
-        let mut page = answer.json();
-        assert!(page["LastEvaluatedKey"].is_null(), "it holds more than a page: {}", answer.text.len());
-        let Value::Array(items) = page["Items"].take() else { panic!("{answer:?}") };
-        items
+        let answer = client.post("/", &headers, &body.to_string()).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()
     }
 
     /// From now on it takes connections and answers none.
