@@ -115,6 +115,15 @@ export const openStreams = (page) =>
     globalThis.sources.filter(({ readyState }) => readyState !== 2).map(({ url }) => new URL(url).pathname),
   );
 
+/** A text field of the page, by the whole of its label. */
+export const field = (page, name) => page.getByRole("textbox", { name, exact: true });
+
+/** Says something in the room that the page shows. */
+export async function say(page, text) {
+  await field(page, "Message").fill(text);
+  await page.getByRole("button", { name: "Send" }).click();
+}
+
 /** The ids of the chat messages that the page shows, in order. */
 export const shownIds = (page) =>
   page.$$eval("#chat .messages li", (lines) => lines.map((line) => line.dataset.id));

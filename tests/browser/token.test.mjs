@@ -1,22 +1,15 @@
 // The token of the page: who speaks, what is refused, and what happens when it ends.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { inState, openStreams, showsExactly, signIn, suite } from "./suite.mjs";
+import { field, inState, openStreams, say, showsExactly, signIn, suite } from "./suite.mjs";
 import { endingToken, now, token } from "./token.mjs";
 
 const the = suite();
-
-const field = (page, name) => page.getByRole("textbox", { name, exact: true });
 
 async function enterToken(page, text) {
   await page.getByRole("button", { name: /^Token/ }).click();
   await page.locator("#token-field").fill(text);
   await page.keyboard.press("Enter");
-}
-
-async function say(page, text) {
-  await field(page, "Message").fill(text);
-  await page.getByRole("button", { name: "Send" }).click();
 }
 
 test("who has a token speaks by its name, until it is forgotten", async () => {
