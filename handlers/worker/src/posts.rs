@@ -98,7 +98,7 @@ impl Posts {
     /// Whether an empty bucket may outlive the object's memory.
     fn fills_slowly(&self) -> bool {
         let memory = UnixMillis(0) + OBJECT_MEMORY;
-        self.rate.latest(UnixMillis(0)) + self.rate.interval() > ssedge::access::micros(memory)
+        self.rate.empty(UnixMillis(0)) > ssedge::access::micros(memory)
     }
 
     fn full_at(&self, sender: &Sender) -> Result<Micros> {

@@ -103,10 +103,12 @@ async fn refused(c: Context) {
 async fn half_surrogates(c: Context) {
     let room = format!("/api/chat/{}", c.room());
     for half in [r"\ud800", r"\udc00", r"\ud83dx", r"\ud83d\u0041", r"\ude00\ud83d"] {
-        for body in
-            [format!(r#"{{"user":"ada","text":"{half}"}}"#), format!(r#"{{"user":"{half}","text":"hi"}}"#)]
-        {
-            problem(&c.client.post_json(&room, &body).await, 400, None, &["JSON"]);
+        for (field, body) in [
+            ("text", format!(r#"{{"user":"ada","text":"{half}"}}"#)),
+            ("user", format!(r#"{{"user":"{half}","text":"hi"}}"#)),
+        ] {
+            let answer = c.client.post_json(&room, &body).await;
+            problem(&answer, 400, Some(field), &[field, "half a surrogate pair"]);
         }
     }
 }
