@@ -175,7 +175,8 @@ impl Settings {
                 "STREAMS_PER_CHANNEL",
                 limits::STREAMS_PER_CHANNEL,
                 per_channel,
-            )?),
+            )?)
+            .or(bound(per_channel)),
             streams_per_sender: bound(read.number(
                 "STREAMS_PER_SENDER",
                 limits::STREAMS_PER_SENDER,
@@ -293,6 +294,20 @@ mod tests {
             parse(&[(name, value)]).unwrap_err().to_string(),
             format!("the setting {name} is bad: it {rule}")
         );
+    }
+
+    #[test]
+    fn a_channel_has_no_more_streams_than_its_platform_takes() {
+        for (host, most) in [(Host::Worker, Some(32_000)), (Host::Lambda, None)] {
+            for (value, expected) in [("0", most), ("7", Some(7))] {
+                let lookup = |name: &str| match name {
+                    "STREAMS_PER_CHANNEL" => Some(value.to_owned()),
+                    "TABLE_NAME" => Some("ssedge".to_owned()),
+                    _ => None,
+                };
+                assert_eq!(Settings::parse(host, lookup).unwrap().streams_per_channel, expected);
+            }
+        }
     }
 
     #[test]

@@ -38,11 +38,13 @@ export class Channel extends DurableObject {
   webSocketClose(...event) { return this.real.webSocketClose(...event); }
   webSocketError(...event) { return this.real.webSocketError(...event); }
   readers() { return this.ctx.getWebSockets().length; }
+  entries() { return this.ctx.storage.sql.exec("SELECT count(*) AS n FROM entries").one().n; }
   crash() { this.ctx.abort("a crash that a test asked for"); }
 }
 
 const commands = {
   readers: (env, channel) => env.CHANNELS.getByName(channel).readers(),
+  entries: (env, channel) => env.CHANNELS.getByName(channel).entries(),
   crash: (env, channel) => env.CHANNELS.getByName(channel).crash().catch(() => null),
   // Asks no object, which would wake it.
   instances: (env, channel) => instances.get(env.CHANNELS.idFromName(channel).toString()) ?? 0,

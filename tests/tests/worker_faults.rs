@@ -6,7 +6,7 @@ use std::time::Duration;
 use ssedge_tests::client::{Client, EventSource, PATIENCE, Stream};
 use ssedge_tests::host::{Host, POST_BURST, POST_RATE, Rig, Sockets};
 use tokio::sync::oneshot;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 const LOBBY: &str = "chat/lobby";
 /// workerd evicts an object some ten seconds after its last event.
@@ -43,6 +43,44 @@ async fn a_reader_stays_connected_while_its_channel_hibernates() {
         assert_eq!(rig.instances(LOBBY).await, n + 1, "it was another object that delivered");
     }
     assert_eq!(rig.readers(LOBBY).await, 1);
+}
+
+/// Nobody has to come for it, and what was said later is kept for longer.
+#[tokio::test]
+async fn a_silent_channel_frees_what_has_expired() {
+    const LATER: Duration = Duration::from_millis(1_500);
+    let mut rig = Rig::start(&[("HISTORY_SECS", "3")]).await;
+    let first = rig.client.say("lobby", "one").await;
+    sleep(LATER).await;
+    rig.client.say("lobby", "two").await;
+    for left in [2, 1, 0] {
+        let waiting = Instant::now();
+        while rig.entries(LOBBY).await != left {
+            assert!(waiting.elapsed() < PATIENCE, "{} are stored, not {left}", rig.entries(LOBBY).await);
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+    let mut late = rig.client.open(&format!("/api/chat/lobby?lastEventId={first}"), &[]).await;
+    assert_eq!(late.message().await.event, "gap", "what came after it is gone");
+    assert!(rig.client.say("lobby", "three").await > first + 1);
+}
+
+/// As on AWS, where nobody is told that the sender left. What waited in the Worker is at its end, too: a future that is
+/// never woken again is memory that is never given back.
+#[tokio::test]
+async fn a_post_whose_sender_leaves_is_stored_all_the_same() {
+    const START: Duration = Duration::from_secs(2);
+    let mut rig = Rig::start(&[]).await;
+    rig.stall(LOBBY, START).await;
+    let client = rig.client.clone();
+    let post = tokio::spawn(async move { client.say("lobby", "I cannot stay").await });
+    sleep(START / 2).await;
+    post.abort();
+    let mut reader = rig.client.open("/api/chat/lobby?history=1", &[]).await;
+    let (cursor, said) = (reader.message().await, reader.message().await);
+    assert_eq!(cursor.event, "cursor");
+    assert!(said.data.contains("I cannot stay"), "{said:?}");
+    rig.settle(LOBBY, 1, 1).await;
 }
 
 /// Any timer in the object, and any event that a silent stream sends it, would keep it awake.

@@ -146,17 +146,20 @@ fn compile_worker(repo: &Repo) -> Result<()> {
         .env("WASM_BINDGEN_USE_JS_SYS", "1"))?;
 
     let wasm = repo.target_dir().join("wasm32-unknown-unknown/release/ssedge_worker.wasm");
-    let tools = [".tools/.crates.toml", "package-lock.json"].map(|file| repo.path(file));
+    let tools =
+        [".tools/.crates.toml", "package-lock.json", "xtask/src/bundle.rs"].map(|file| repo.path(file));
     let stamp = Stamp::new(repo, "worker", &[&[wasm], &tools[..]].concat())?;
     if stamp.is_current() && MODULES.iter().all(|module| repo.path(BUNDLE).join(module).is_file()) {
         return Ok(());
     }
     eprintln!("bundling the Worker");
-    // Each of the three would otherwise be downloaded, from places that not every network reaches.
     let mut bundle = repo.command(repo.path(".tools/bin/worker-build"))?;
     bundle
         .current_dir(repo.path("handlers/worker"))
         .env("CARGO_TARGET_DIR", repo.target_dir())
+        // A request goes on when its client has left (`waitUntil`). A future that is not woken again is never freed.
+        .env("RUN_TO_COMPLETION", "1")
+        // Each of the three would otherwise be downloaded, from places that not every network reaches.
         .env("WASM_BINDGEN_BIN", repo.path(".tools/bin/wasm-bindgen"))
         .env("WASM_OPT_BIN", repo.path("node_modules/.bin/wasm-opt"))
         .env("ESBUILD_BIN", repo.path("node_modules/.bin/esbuild"))

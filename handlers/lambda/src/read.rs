@@ -131,7 +131,7 @@ impl Store {
         filter: &Filter,
         now: UnixMillis,
     ) -> Result<Reading, Failure> {
-        let limit = if *filter == Filter::ALL { n.max(1) } else { QUERY_ENTRIES };
+        let limit = if n == 0 || *filter == Filter::ALL { n.max(1) } else { QUERY_ENTRIES };
         let (mut newest, mut first, mut nth) = (None::<Item>, None, None);
         let (mut entries, mut admitted, mut from) = (Vec::new(), 0, None);
         'walk: loop {

@@ -76,7 +76,7 @@ impl DurableObject for Channel {
         let (kept, now) = (self.kept()?, host::now());
         kept.posts.forget(now)?;
         if let Some(at) = kept.log.expire(now)? {
-            self.state.storage().set_alarm(at.0.cast_signed()).await?;
+            self.state.storage().set_alarm(at.since(now)).await?;
         }
         Response::ok("")
     }
@@ -97,7 +97,7 @@ impl Channel {
         kept.posts.stored(&post, &stored, now)?;
         self.fan_out.clone().push(&self.state, appended.entry, appended.after, now);
         if appended.begins_run {
-            self.state.storage().set_alarm((now + kept.log.age()).0.cast_signed()).await?;
+            self.state.storage().set_alarm(kept.log.age()).await?;
         }
         Ok(Receipt::Stored(stored))
     }

@@ -74,6 +74,11 @@ impl Rig {
         self.number(json!({ "do": "readers", "channel": channel })).await
     }
 
+    /// How many entries a channel stores, kept or not. Asking wakes it.
+    pub async fn entries(&mut self, channel: &str) -> u64 {
+        self.number(json!({ "do": "entries", "channel": channel })).await
+    }
+
     /// How many objects this channel has been so far. Asking does not wake it.
     pub async fn instances(&mut self, channel: &str) -> u64 {
         self.number(json!({ "do": "instances", "channel": channel })).await
