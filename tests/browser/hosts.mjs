@@ -40,7 +40,10 @@ export async function startHost(vars = {}) {
   const programs = HOSTS[name];
   if (!programs) throw new Error(`SSEDGE_HOST is ${name}; the hosts are ${Object.keys(HOSTS)}`);
   const host = new Host(name, programs, await freePort(), await mkdtemp(join(tmpdir(), "ssedge-browser-")), vars);
-  await host.start();
+  await host.start().catch(async (error) => {
+    await host.close();
+    throw error;
+  });
   return host;
 }
 

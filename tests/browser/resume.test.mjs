@@ -58,7 +58,7 @@ test("a message whose answer is lost while the stream is down is tried again, an
   await page.locator("[name=text]").fill("once");
   await page.keyboard.press("Enter");
   await page.getByRole("button", { name: "Try again" }).click();
-  await page.locator("#chat .pending li", { hasText: "on its way" }).waitFor();
+  await page.locator("#chat .pending li", { hasText: /on its way|stored, not back yet/ }).waitFor();
   await page.locator("#chat .messages li", { hasText: "once" }).waitFor();
   const id = await page.getAttribute("#chat .messages li", "data-id");
   await showsExactly(page, [id, await the.host.say("after", { room })]);

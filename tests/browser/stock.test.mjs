@@ -95,7 +95,7 @@ for (const reducedMotion of ["reduce", "no-preference"]) {
     await page.getByRole("button", { name: "Cut for 5 s" }).click();
     await inState(page, "stock", "reconnecting");
     assert.match(await page.textContent("#stock .state"), /reconnecting in [1-5] s/);
-    await page.waitForTimeout(3_500);
+    await page.waitForTimeout(2_000);
     const down = await plot(page);
     assert.equal(await page.getAttribute("#stock", "data-state"), "reconnecting");
     const gap = (down.width - down.columns.at(-1)) / down.perSecond;

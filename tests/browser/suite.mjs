@@ -34,7 +34,13 @@ export function suite({ vars = {}, launch: options = {} } = {}) {
   let loadsMayFail = false;
 
   before(async () => {
-    [the.host, the.browser] = await Promise.all([startHost(vars), launch(options)]);
+    // Where one of them does not start, the other is still to be closed.
+    const starts = [
+      startHost(vars).then((host) => (the.host = host)),
+      launch(options).then((browser) => (the.browser = browser)),
+    ];
+    const [failed] = (await Promise.allSettled(starts)).filter(({ status }) => status === "rejected");
+    if (failed) throw failed.reason;
   });
   after(async () => {
     await the.browser?.close();

@@ -28,8 +28,8 @@ async fn every_process_sees_one_order() {
     const READERS: usize = 20;
     const WRITERS: usize = 8;
     const EACH: usize = 50;
-    /// A writer who comes back must not be starved by those who go on: half of what a channel has to answer.
-    const SLOWEST: Duration = Duration::from_secs(5);
+    /// A writer who comes back must not be starved by those who go on: what a channel has to answer, and some time to spare.
+    const SLOWEST: Duration = Duration::from_secs(8);
     let lambda = Lambda::start(&[("STREAM_SECS", "600"), POST_RATE, POST_BURST]).await;
     let mut readers = join_all((0..READERS).map(|_| open(&lambda.client, "/api/chat/busy"))).await;
     let reading: BTreeSet<_> =
@@ -196,7 +196,7 @@ async fn a_reader_that_stands_still_is_ended_and_disturbs_nobody() {
         said += ABREAST;
     }
     println!("ended after {said} messages; the other reader got each at most {lag:?} after it was stored");
-    assert!(lag < Duration::from_secs(2), "{lag:?}");
+    assert!(lag < Duration::from_secs(5), "{lag:?}");
 
     let (heard, end) = slow.rest(PATIENCE).await;
     assert_eq!(end, End::Ended);

@@ -10,8 +10,8 @@ use tokio::net::TcpStream;
 use tokio::time::sleep;
 
 const LOBBY: &str = "chat/lobby";
-/// How soon a reader that left must be gone.
-const GONE: Duration = Duration::from_secs(2);
+/// How soon a reader that left must be gone: before the heartbeat that could not be written would have told.
+const GONE: Duration = Duration::from_secs(8);
 
 /// How a connection ends.
 #[derive(Clone, Copy, Debug)]

@@ -80,7 +80,7 @@ async fn a_reader_that_stands_still_is_ended_and_comes_back_to_all_of_it() {
         said += ABREAST;
     }
     println!("ended after {said} messages; the other reader got each at most {lag:?} after it was stored");
-    assert!(lag < Duration::from_secs(1), "{lag:?}");
+    assert!(lag < Duration::from_secs(5), "{lag:?}");
 
     let (heard, end) = slow.rest(PATIENCE).await;
     assert_eq!(end, End::Ended);

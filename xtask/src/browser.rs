@@ -18,6 +18,8 @@ const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "goog
 const APPLICATION: &str = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome";
 /// Test files that run at once: each has a host and a browser of its own, and is mostly waiting for them.
 const AT_ONCE: u32 = 2;
+/// Milliseconds that a file of tests may take, which is a minute where all is well: a browser that hangs is a failure.
+const TIMEOUT: u32 = 900_000;
 
 /// Runs the browser tests against this host.
 ///
@@ -28,6 +30,7 @@ pub fn test(repo: &Repo, host: &str) -> Result<()> {
     run(repo
         .command("node")?
         .args(["--test", "--test-reporter=spec", &format!("--test-concurrency={AT_ONCE}")])
+        .arg(format!("--test-timeout={TIMEOUT}"))
         .arg("tests/browser/*.test.mjs")
         .env("CHROMIUM", chromium)
         .env("SSEDGE_HOST", host))

@@ -127,7 +127,7 @@ fn npm_packages(repo: &Repo) -> Result<()> {
     eprintln!("installing npm packages (half a minute, once): wrangler, workerd and what builds the page");
     let _ = fs::remove_file(&stamp);
     // Not `npm ci`, which refuses a lock file that was written where a registry lacks the packages of other platforms.
-    let install = ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"];
+    let install = ["install", "--include=dev", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"];
     run(repo.command("npm")?.args(install))?;
     fs::write(&stamp, wanted).with_context(|| format!("cannot write {}", stamp.display()))
 }

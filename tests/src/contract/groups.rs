@@ -88,7 +88,7 @@ pub const FEW: Group = Group {
 
 /// A channel that keeps not for long.
 pub const BRIEF: Group =
-    Group { vars: &[("HISTORY_SECS", "2")], tables: &[retention::BRIEF, idempotency::BRIEF] };
+    Group { vars: &[("HISTORY_SECS", "4")], tables: &[retention::BRIEF, idempotency::BRIEF] };
 
 /// Listed origins, published quotes, and few grants without a token.
 pub const STRICT: Group = Group {

@@ -58,7 +58,7 @@ async fn bounded(c: Context) {
     assert_eq!(c.client.get(&format!("{path}/messages/{}", ids[7]), &[]).await.status, 200);
 }
 
-pub(super) const EXPIRED: Duration = Duration::from_millis(2_600);
+pub(super) const EXPIRED: Duration = Duration::from_millis(4_600);
 
 async fn expired_by_age(c: Context) {
     let (room, ids) = c.filled(3).await;

@@ -41,7 +41,8 @@ async fn heartbeats(c: Context) {
     let heartbeat = stream.next(Duration::from_secs(3)).await.expect("the stream says something");
     assert_eq!(heartbeat.said, Decoded::Comment(String::new()));
     let silence = heartbeat.at - said;
-    assert!((800..1_900).contains(&silence.as_millis()), "{silence:?}");
+    // Had the message been no news, 400 ms would have been left.
+    assert!((600..2_900).contains(&silence.as_millis()), "{silence:?}");
     assert!(stream.text().ends_with("}\n\n:\n\n"), "{:?}", stream.text());
 }
 
@@ -57,13 +58,15 @@ async fn ends_at_a_boundary(c: Context) {
     for round in 0..2 {
         let mut open = Vec::new();
         for path in ["/api/events?tick=250", "/api/stock?interval=250", "/api/chat", "/api/events?tick=off"] {
-            open.push((path, c.client.open(path, &[]).await, Instant::now()));
+            let asked = Instant::now();
+            open.push((path, c.client.open(path, &[]).await, asked, Instant::now()));
         }
-        for (path, mut stream, opened) in open {
+        for (path, mut stream, asked, opened) in open {
             let (_, end) = stream.rest(LIFE + Duration::from_secs(5)).await;
-            let lived = opened.elapsed();
-            assert!(lived >= LIFE - Duration::from_millis(300), "{path} lived for {lived:?}, round {round}");
-            assert!(lived <= LIFE + Duration::from_secs(2), "{path} lived for {lived:?}, round {round}");
+            // It begins somewhere between the two; clocks of two processes may differ by a little.
+            let (most, least) = (asked.elapsed(), opened.elapsed());
+            assert!(most >= LIFE - Duration::from_millis(50), "{path} lived for {most:?}, round {round}");
+            assert!(least <= LIFE + Duration::from_secs(2), "{path} lived for {least:?}, round {round}");
             retries.push(farewell(&stream, &end));
             for block in stream.text().split_terminator("\n\n") {
                 let whole = [":", "retry: ", "data: {", "id: "].iter().any(|start| block.starts_with(start));

@@ -110,7 +110,7 @@ async fn symbols(c: Context) {
 }
 
 async fn resume(c: Context) {
-    for ago in [3_000, 599_000] {
+    for ago in [3_000, 590_000] {
         let cursor = (now() / 1_000 * 1_000 - ago).to_string();
         let path = "/api/stock?symbols=ACME,INTK&history=7";
         let by_header = c.client.open(path, &[("Last-Event-ID", &cursor)]).await;
