@@ -2,21 +2,22 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { stream } from "./client.mjs";
-import { field, inState, say, shownIds, showsExactly, signIn, suite } from "./suite.mjs";
+import { cut, field, inState, say, shownIds, showsExactly, signIn, suite } from "./suite.mjs";
 import { token } from "./token.mjs";
 
 const the = suite();
+
+const answerToPost = (page) => page.waitForResponse((answer) => answer.request().method() === "POST");
 
 test("a message is pending until it comes back by the stream, whatever its POST says, and the delay is measured", async () => {
   const room = "pending";
   const page = await the.open(`#/chat/${room}`);
   await inState(page, "chat", "live");
   // The answer is held back, so that what settles the message can only be the stream.
-  let letGo;
-  const held = new Promise((resolve) => (letGo = resolve));
+  const answer = Promise.withResolvers();
   await page.route(`**/api/chat/${room}`, async (route) => {
     const response = await route.fetch();
-    await held;
+    await answer.promise;
     await route.fulfill({ response });
   });
   await say(page, "is this on?");
@@ -24,7 +25,7 @@ test("a message is pending until it comes back by the stream, whatever its POST 
   assert.equal(await page.locator("#chat .pending li").count(), 0);
   assert.match(await page.textContent("[data-stat=delay]"), /^\d+ ms$/);
   const answered = page.waitForResponse(`**/api/chat/${room}`);
-  letGo();
+  answer.resolve();
   await answered;
   await showsExactly(page, await shownIds(page));
   assert.equal(await page.locator("#chat .messages li").count(), 1);
@@ -35,10 +36,8 @@ test("a message that is stored while the stream is cut is pending until the resu
   const room = "cut";
   const page = await the.open(`#/chat/${room}`);
   await inState(page, "chat", "live");
-  await page.selectOption("#wire select", "chat");
-  await page.getByRole("button", { name: "Cut for 5 s" }).click();
-  await inState(page, "chat", "reconnecting");
-  const answered = page.waitForResponse((answer) => answer.request().method() === "POST");
+  await cut(page, "chat");
+  const answered = answerToPost(page);
   await say(page, "into the dark");
   assert.equal((await answered).status(), 201);
   const pending = page.locator("#chat .pending li");
@@ -63,10 +62,8 @@ test("what is stored is not pending any more once its room has been left", async
     await route.fulfill({ response });
   });
   // It does not come back by the stream, which has gone before it is posted.
-  await page.selectOption("#wire select", "chat");
-  await page.getByRole("button", { name: "Cut for 5 s" }).click();
-  await inState(page, "chat", "reconnecting");
-  const answered = page.waitForResponse((answer) => answer.request().method() === "POST");
+  await cut(page, "chat");
+  const answered = answerToPost(page);
   await say(page, "answered later");
   await page.evaluate(() => (location.hash = "#/chat/elsewhere"));
   answer.resolve();
@@ -91,7 +88,7 @@ test("what is stored and fell into a gap is not pending any more", async () => {
   );
   const page = await visitor.newPage();
   await page.goto(`/#/chat/${room}`);
-  const answered = page.waitForResponse((answer) => answer.request().method() === "POST");
+  const answered = answerToPost(page);
   await say(page, "lost");
   await answered;
   await page.locator("#chat .gap", { hasText: "no longer kept" }).waitFor();

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { stream } from "./client.mjs";
-import { inState, suite } from "./suite.mjs";
+import { cut, inState, suite } from "./suite.mjs";
 
 const the = suite({ vars: { STOCK_SOURCE: "published", STOCK_SYMBOLS: "ACME,GLBX" } });
 
@@ -28,8 +28,7 @@ test("quotes that were published while the stream was cut are found by the resum
   const page = await the.open();
   await the.host.quote("ACME", 50);
   await price(page, "ACME").getByText("50.00").waitFor();
-  await page.getByRole("button", { name: "Cut for 5 s" }).click();
-  await inState(page, "stock", "reconnecting");
+  await cut(page, "stock");
   for (const value of [51, 52, 53]) await the.host.quote("ACME", value);
   await inState(page, "stock", "live");
   await price(page, "ACME").getByText("53.00").waitFor();

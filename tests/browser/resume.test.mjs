@@ -1,7 +1,7 @@
 // The connection breaks, the page goes to the background, or the visitor leaves and comes back.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { eventually, inState, openStreams, setVisibility, showsExactly, suite } from "./suite.mjs";
+import { cut, eventually, inState, openStreams, setVisibility, showsExactly, suite } from "./suite.mjs";
 
 // Playwright turns the back/forward cache off, which is what one of these tests is about.
 const the = suite({ launch: { ignoreDefaultArgs: ["--disable-back-forward-cache"] } });
@@ -46,8 +46,7 @@ test("a message whose answer is lost while the stream is down is tried again, an
   const room = "once";
   const page = await the.open(`#/chat/${room}`);
   await inState(page, "chat", "live");
-  await page.selectOption("#wire select", "chat");
-  await page.getByRole("button", { name: "Cut for 5 s" }).click();
+  await cut(page, "chat");
   const answers = [];
   await page.route(`**/api/chat/${room}`, async (route) => {
     if (route.request().method() !== "POST") return route.continue();

@@ -1,7 +1,7 @@
 // The stock panel.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { inState, suite } from "./suite.mjs";
+import { cut, inState, suite } from "./suite.mjs";
 
 const the = suite();
 
@@ -92,8 +92,7 @@ for (const reducedMotion of ["reduce", "no-preference"]) {
     const page = await the.open("", { reducedMotion });
     await inState(page, "stock", "live");
     await page.waitForSelector("#stock tbody tr:nth-child(8)");
-    await page.getByRole("button", { name: "Cut for 5 s" }).click();
-    await inState(page, "stock", "reconnecting");
+    await cut(page, "stock");
     assert.match(await page.textContent("#stock .state"), /reconnecting in [1-5] s/);
     await page.waitForTimeout(2_000);
     const down = await plot(page);

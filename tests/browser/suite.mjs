@@ -130,6 +130,13 @@ export async function say(page, text) {
   await page.getByRole("button", { name: "Send" }).click();
 }
 
+/** Cuts the connection of a feed by the wire panel, and waits until the page knows. */
+export async function cut(page, feed) {
+  await page.selectOption("#wire select", feed);
+  await page.getByRole("button", { name: "Cut for 5 s" }).click();
+  await inState(page, feed, "reconnecting");
+}
+
 /** The ids of the chat messages that the page shows, in order. */
 export const shownIds = (page) =>
   page.$$eval("#chat .messages li", (lines) => lines.map((line) => line.dataset.id));

@@ -28,7 +28,7 @@ async fn every_process_sees_one_order() {
     const READERS: usize = 20;
     const WRITERS: usize = 8;
     const EACH: usize = 50;
-    /// A writer who comes back must not be starved by those who go on: what a channel has to answer, and some time to spare.
+    /// A writer who comes back must not be starved by those who go on. Less than a channel has to answer.
     const SLOWEST: Duration = Duration::from_secs(8);
     let lambda = Lambda::start(&[("STREAM_SECS", "600"), POST_RATE, POST_BURST]).await;
     let mut readers = join_all((0..READERS).map(|_| open(&lambda.client, "/api/chat/busy"))).await;

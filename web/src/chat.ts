@@ -133,12 +133,12 @@ export function startChat(measured: (millis: number) => void) {
     messages.clear();
     live.replaceChildren();
     for (const field of [user, text]) blame(field);
-    outbox.enter(room);
+    outbox.forgetStored();
     find<HTMLAnchorElement>(document, "nav [data-t=chat]").hash = `#/chat/${room}`;
     follow("chat", `/api/chat/${room}?history=${HISTORY}`, {
       badge,
       onEntry,
-      onGap: () => outbox.gap(),
+      onGap: () => outbox.forgetStored(),
       onState: showEmpty,
     });
   };

@@ -54,7 +54,6 @@ export class Outbox {
   /** Ids that arrived while a POST was on its way, for an answer that is slower than the stream. */
   readonly #arrived = new Map<string, number>();
   readonly #ends: Ends;
-  #room = "";
 
   constructor(ends: Ends) {
     this.#ends = ends;
@@ -72,15 +71,10 @@ export class Outbox {
     this.#advance(room);
   }
 
-  /** From here on the stream is that of this room. */
-  enter(room: string) {
-    this.#room = room;
-    this.#forget((pending) => pending.room !== room);
-  }
-
-  /** The stream has left something out, which will not come back. */
-  gap() {
-    this.#forget(({ room }) => room === this.#room);
+  /** The stream is another, or has left something out: what is stored may never come back by it, and is pending no more. */
+  forgetStored() {
+    this.#pending = this.#pending.filter(({ status }) => status !== "stored");
+    this.#ends.changed();
   }
 
   /** Posts one that has failed again. */
@@ -134,7 +128,6 @@ export class Outbox {
       pending.status = "stored";
       const arrivedAt = this.#arrived.get(id);
       if (arrivedAt !== undefined) this.#settle(pending, arrivedAt);
-      else if (pending.room !== this.#room) this.discard(pending);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       // If the stream has brought it meanwhile, only the answer was lost.
@@ -153,12 +146,6 @@ export class Outbox {
       pending.timer = setTimeout(() => this.retry(pending), millis);
     }
     this.#ends.refused(pending, refusal);
-  }
-
-  /** What is stored and does not come back is no longer pending: it is with the other messages of its room. */
-  #forget(which: (pending: Pending) => boolean) {
-    this.#pending = this.#pending.filter((pending) => pending.status !== "stored" || !which(pending));
-    this.#ends.changed();
   }
 
   #settle(pending: Pending, at: number) {

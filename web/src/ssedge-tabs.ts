@@ -231,7 +231,7 @@ class Log {
     if (known >= 0) return this.#items.slice(known + 1);
     if (cursor === this.#start) return [...this.#items];
     // The first with this id: items without one of their own may follow it, and who has those knows them.
-    const at = cursor === undefined ? -1 : this.#items.findIndex(({ id }) => id === cursor);
+    const at = this.#items.findIndex(({ id }) => id === cursor);
     return at < 0 ? undefined : this.#items.slice(at + 1);
   }
 
