@@ -21,11 +21,11 @@ const FAREWELL_MS = 500;
 export const { name } = unstable_readConfig({ config: CONFIG });
 
 /**
- * Starts workerd and listens on 127.0.0.1. `bundle` is the folder of the built Worker, by default the one that is
- * deployed, `vars` are settings, `state` is the folder where channels are kept, and `around`, if given, is the text of a
- * module that stands in for the built one, which it imports.
+ * What workerd is to run. `bundle` is the folder of the built Worker, by default the one that is deployed, `vars` are
+ * settings, `state` is the folder where channels are kept, and `around`, if given, makes the text of a module that stands
+ * in for the built one, which it imports.
  */
-export async function serve({ bundle, port, state, vars, around }) {
+function options({ bundle, state, vars, around }) {
   // `modulesRules` tell wrangler's bundler what a file is. This one is bundled already, into two modules.
   const { workerOptions, main: deployed } = unstable_getMiniflareWorkerOptions(CONFIG, undefined, { envFiles: [NO_FILE] });
   const { modulesRules, ...worker } = workerOptions;
@@ -38,7 +38,7 @@ export async function serve({ bundle, port, state, vars, around }) {
   if (around) {
     modules.unshift({ type: "ESModule", path: join(modulesRoot, "around.js"), contents: around(`./${basename(main)}`) });
   }
-  const miniflare = new Miniflare({
+  return {
     ...convertV4MiniflareOptions({
       ...worker,
       name,
@@ -56,19 +56,40 @@ export async function serve({ bundle, port, state, vars, around }) {
     enableDevRegistry: false,
     log: new Log(LogLevel.WARN),
     logRequests: false,
-  });
-  const { port: origin } = new URL(await miniflare.ready);
-  const front = createServer({ allowHalfOpen: true, noDelay: true }, (reader) => {
+  };
+}
+
+/**
+ * Starts workerd and listens on this port of 127.0.0.1 and, if the machine has it, ::1. `restart` takes what `serve`
+ * takes, but for the port: readers lose their streams, and who comes meanwhile waits.
+ */
+export async function serve({ port, ...settings }) {
+  const miniflare = new Miniflare(options(settings));
+  let ready = miniflare.ready;
+  await ready;
+  const restart = (settings) => (ready = miniflare.setOptions(options(settings)).then(() => miniflare.ready));
+  const pass = async (reader) => {
+    const { port: origin } = new URL(await ready);
+    if (reader.destroyed) return;
     const workerd = connect({ host: "127.0.0.1", port: Number(origin), noDelay: true });
     reader.pipe(workerd, { end: false });
     workerd.pipe(reader);
     const leave = () => workerd.resetAndDestroy();
     reader.on("end", () => setTimeout(leave, FAREWELL_MS));
-    reader.on("error", leave).on("close", leave);
+    reader.on("close", leave);
     workerd.on("error", () => reader.resetAndDestroy()).on("close", () => reader.end());
-  });
-  front.listen(port, "127.0.0.1");
-  await once(front, "listening");
+  };
+  const listen = async (host, port) => {
+    const front = createServer({ allowHalfOpen: true, noDelay: true }, (reader) => {
+      reader.on("error", () => reader.destroy());
+      pass(reader).catch(() => reader.resetAndDestroy());
+    });
+    front.listen(port, host);
+    await once(front, "listening");
+    return front.address().port;
+  };
+  const taken = await listen("127.0.0.1", port);
+  await listen("::1", taken).catch(() => {});
 
   const stop = async () => {
     await miniflare.dispose();
@@ -77,5 +98,5 @@ export async function serve({ bundle, port, state, vars, around }) {
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
   ended.then(stop);
-  return { miniflare, port: front.address().port };
+  return { miniflare, port: taken, restart };
 }

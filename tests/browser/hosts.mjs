@@ -14,10 +14,11 @@ const START_MS = 60_000;
 const BUILT = join(process.env.CARGO_TARGET_DIR ?? "target", "debug");
 const TABLE = "ssedge";
 
-/** The programs of each host, given the port, the folder for its state and the settings: what to run, and what to tell it. */
+/** The programs of each host, given the port, the folder for its state, the settings and the name of the build, if `cargo
+ * xtask dev` is to be tested: what to run, and what to tell it. */
 const HOSTS = {
-  worker: async (port, state, vars) => [["xtask/serve.mjs", { port, state, vars }]],
-  lambda: async (port, state, vars) => {
+  worker: async (port, state, vars, build) => [["xtask/serve.mjs", { port, state, vars, build }]],
+  lambda: async (port, state, vars, build) => {
     const table = await freePort();
     // Streams that pages have left live on, each in a process, and pages are reloaded faster than people do.
     const environment = {
@@ -26,7 +27,7 @@ const HOSTS = {
       AWS_ENDPOINT_URL_DYNAMODB: `http://127.0.0.1:${table}`,
       ...vars,
     };
-    const emulator = { port, function: join(BUILT, "ssedge-lambda"), concurrency: 200, environment };
+    const emulator = { port, function: join(BUILT, "ssedge-lambda"), concurrency: 200, environment, build };
     return [
       ["xtask/dynalite.mjs", { port: table, state, table: TABLE }],
       [join(BUILT, "ssedge-emulator"), emulator],
@@ -48,6 +49,8 @@ export async function startHost(vars = {}) {
 }
 
 class Host {
+  /** Of what is started next: a page loads itself again when it has changed. */
+  build;
   #programs;
   #port;
   #state;
@@ -66,7 +69,7 @@ class Host {
   }
 
   async start() {
-    const programs = await this.#programs(this.#port, this.#state, this.#vars);
+    const programs = await this.#programs(this.#port, this.#state, this.#vars, this.build);
     const deadline = Date.now() + START_MS;
     const until = async (ready) => {
       while (!(await ready())) {

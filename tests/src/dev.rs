@@ -1,6 +1,7 @@
-//! `cargo xtask dev` and `cargo xtask token`, as somebody sees them who types them.
+//! `cargo xtask` and its commands `dev` and `token`, as somebody sees them who types them.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a helper fails as the test does")]
 
+pub mod edit;
 pub mod vars;
 
 use std::collections::BTreeSet;
@@ -22,8 +23,15 @@ const START: Duration = Duration::from_secs(120);
 /// What the command itself promises.
 const END: Duration = Duration::from_secs(5);
 
-/// A command. It is built once and run without cargo, which could not be asked to end it.
+/// A command for this checkout. It is built once and run without cargo, which could not be asked to end it.
 fn xtask(command: &str, arguments: &[&str]) -> Command {
+    let mut xtask = xtask_in(root());
+    xtask.arg(command).args(arguments);
+    xtask
+}
+
+/// It without a command, for a checkout.
+fn xtask_in(checkout: &Path) -> Command {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
@@ -31,9 +39,17 @@ fn xtask(command: &str, arguments: &[&str]) -> Command {
         assert!(build.unwrap().success(), "xtask cannot be built");
     });
     let mut xtask = Command::new(built("debug", "xtask"));
-    xtask.arg(command).args(arguments).env("CARGO_MANIFEST_DIR", root().join("xtask")).stdin(Stdio::null());
+    xtask.env("CARGO_MANIFEST_DIR", checkout.join("xtask")).stdin(Stdio::null());
     xtask.env_remove("AUTH_SECRET");
     xtask
+}
+
+/// Its exit code, and what it says on standard error, to these words.
+#[must_use]
+pub fn said(words: &[&str]) -> (Option<i32>, String) {
+    let Output { status, stdout, stderr } = xtask_in(root()).args(words).output().unwrap();
+    assert!(stdout.is_empty(), "{words:?}: {}", String::from_utf8_lossy(&stdout));
+    (status.code(), String::from_utf8(stderr).unwrap())
 }
 
 /// `cargo xtask dev`, without what is set for this checkout.
@@ -78,7 +94,11 @@ impl Dev {
     /// Waits until it has said everything that it says.
     #[must_use]
     pub fn start(arguments: &[&str]) -> Self {
-        let child = dev(arguments).stdout(Stdio::piped()).spawn().unwrap();
+        Self::spawn(&mut dev(arguments))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut dev = Self { child, greeting: Vec::new() };
         let lines = BufReader::new(dev.child.stdout.take().unwrap()).lines();
         let (say, said) = mpsc::channel();
@@ -205,7 +225,9 @@ pub fn refused(arguments: &[&str], says: &[&str]) {
     let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
     assert!(refuses, "{arguments:?} does not end: {stdout}{stderr}");
     assert!(!status.success(), "{arguments:?} is taken: {stdout}");
-    assert!(stderr.starts_with("error: ") && !stderr.contains("panicked"), "{arguments:?}: {stderr}");
+    // Before it may come what is being built.
+    assert!(stderr.lines().any(|line| line.starts_with("error: ")), "{arguments:?}: {stderr}");
+    assert!(!stderr.contains("panicked"), "{arguments:?}: {stderr}");
     for word in says {
         assert!(stderr.contains(word), "{arguments:?} does not say {word:?}: {stderr}");
     }

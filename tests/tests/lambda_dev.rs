@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic, and so may its helpers")]
 
 use nix::sys::signal::Signal;
-use ssedge_tests::dev::{Dev, refused, run_line, vars};
+use ssedge_tests::dev::{Dev, edit, refused, run_line, vars};
 use ssedge_tests::host::Folder;
 
 #[tokio::test]
@@ -53,6 +53,11 @@ async fn a_secret_is_in_no_list_of_processes() {
 #[tokio::test]
 async fn a_token_that_was_minted_is_accepted() {
     vars::a_minted_token_is_accepted("lambda").await;
+}
+
+#[tokio::test]
+async fn a_change_is_served_and_an_error_is_not() {
+    edit::a_change_is_served_and_an_error_is_not("lambda").await;
 }
 
 #[test]

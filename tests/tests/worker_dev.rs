@@ -1,11 +1,11 @@
 //! `cargo xtask dev worker`.
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic, and so may its helpers")]
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 
 use nix::sys::signal::Signal;
-use ssedge_tests::client::PATIENCE;
-use ssedge_tests::dev::{Dev, refused, run_line, vars};
+use ssedge_tests::client::{Client, PATIENCE};
+use ssedge_tests::dev::{Dev, edit, refused, run_line, said, vars};
 use ssedge_tests::host::{Folder, free_port};
 
 #[tokio::test]
@@ -74,6 +74,44 @@ async fn a_token_that_was_minted_is_accepted() {
     vars::a_minted_token_is_accepted("worker").await;
 }
 
+#[tokio::test]
+async fn a_change_is_served_and_an_error_is_not() {
+    edit::a_change_is_served_and_an_error_is_not("worker").await;
+}
+
+#[tokio::test]
+async fn either_address_of_this_machine_is_taken_for_localhost() {
+    let state = Folder::new();
+    let dev = Dev::start(&["worker", "--port", "0", "--state", state.path().to_str().unwrap()]);
+    let client = dev.client();
+    let port = client.authority().rsplit_once(':').unwrap().1;
+    if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
+        println!("this machine has no ::1");
+        return;
+    }
+    let client = Client::new(&format!("http://[::1]:{port}"));
+    assert_eq!(client.get("/healthz", &[]).await.status, 200);
+    refused(&["worker", "--port", port], &[&format!("port {port}"), "cannot be used"]);
+}
+
+/// As many lines as can be read at a glance.
+#[test]
+fn without_a_command_or_with_a_misspelt_one_it_says_what_there_is() {
+    for (words, first) in [
+        (&[][..], "Serve, test and build ssedge"),
+        (&["tets"], "error: there is no command `tets`: did you mean `test`?"),
+        (&["xyz"], "error: there is no command `xyz`"),
+    ] {
+        let (code, said) = said(words);
+        assert_eq!(code, Some(2), "{words:?}: {said}");
+        assert!(said.starts_with(first) && said.lines().count() <= 12, "{words:?}: {said}");
+        for command in ["dev", "token", "test", "build", "bench", "setup"] {
+            let line = said.lines().find(|line| line.trim_start().starts_with(&format!("{command} ")));
+            assert!(line.is_some_and(|line| line.trim().len() > command.len() + 10), "{words:?}: {said}");
+        }
+    }
+}
+
 #[test]
 fn a_busy_port_is_a_sentence() {
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -87,7 +125,7 @@ fn a_bad_setting_is_a_sentence() {
         ("HEARTBEAT_SECS=0", &["HEARTBEAT_SECS", "1 to 60"][..]),
         ("STOCK_SOURCE=real", &["STOCK_SOURCE", "simulated, published"]),
         ("ANONYMOUS=everything", &["ANONYMOUS", "subscribe"]),
-        ("HEARTBEAT_SECONDS=5", &["HEARTBEAT_SECONDS is no setting", "HEARTBEAT_SECS"]),
+        ("HEARTBEAT_SECONDS=5", &["HEARTBEAT_SECONDS is not a setting", "HEARTBEAT_SECS"]),
         ("heartbeat_secs=5", &["heartbeat_secs", "upper-case"]),
         ("HEARTBEAT_SECS", &["NAME=VALUE"]),
     ] {
@@ -101,8 +139,8 @@ fn a_bad_line_of_the_file_is_a_sentence() {
     let file = folder.path().join("vars");
     let path = file.to_str().unwrap();
     for (line, says) in [
-        ("hunter2", "line 2 of"),
-        ("HUNTER=2", "the settings are ANONYMOUS"),
+        ("hunter2=hunter2", "a name in "),
+        ("HUNTER=2", "is not a setting; the settings are ANONYMOUS"),
         ("AUTH_SECRET=hunter2", "AUTH_SECRET is bad: it must be at least 32 bytes"),
     ] {
         std::fs::write(&file, format!("# local\n{line}\n")).unwrap();

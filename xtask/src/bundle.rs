@@ -51,6 +51,11 @@ pub fn local_worker(repo: &Repo) -> Result<PathBuf> {
     worker_and_page(repo, Profile::Dev)
 }
 
+/// Where [`local_worker`] builds.
+pub fn local_worker_folder(repo: &Repo) -> PathBuf {
+    worker::folder(repo, Profile::Dev)
+}
+
 fn worker_and_page(repo: &Repo, profile: Profile) -> Result<PathBuf> {
     let compile = || {
         setup::rust_target(setup::WASM)?;
@@ -99,10 +104,13 @@ pub fn local(repo: &Repo) -> Result<()> {
         run_with_warnings(build.args(packages.iter().flat_map(|package| ["--package", package])))
     };
     // The function takes up the page, which the npm packages build. The emulator shares most of its crates.
-    let emulator =
-        || step("compiling the emulator of Lambda (half a minute, once)", || build(&["ssedge-emulator"]));
+    let emulator = || {
+        step("compiling the emulator of Lambda (half a minute, the first time)", || {
+            build(&["ssedge-emulator"])
+        })
+    };
     side_by_side(emulator, || set_up_and_build_page(repo))?;
-    step("compiling the function (a minute, once)", || build(&["ssedge-emulator", "ssedge-lambda"]))
+    step("compiling the function (a minute, the first time)", || build(&["ssedge-emulator", "ssedge-lambda"]))
 }
 
 /// Builds the page alone, which the function takes up when it is compiled.

@@ -2,20 +2,31 @@
 //! emulated Lambda, with a local DynamoDB.
 
 pub mod server;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, TcpListener};
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use ssedge::settings::{self, Settings};
 
-use self::server::{Platform, Server};
+use self::server::{Platform, Served, Server};
+use self::watch::Watch;
 use crate::dev_vars::DevVars;
 use crate::repo::Repo;
-use crate::{Host, bundle};
+use crate::steps::side_by_side;
+use crate::{Host, bundle, process, setup};
+
+/// How soon a change is seen, and the end of a server.
+const LOOK_EVERY: Duration = Duration::from_millis(300);
+/// The settings of the Worker that are not secret.
+const WRANGLER: &str = "wrangler.toml";
 
 #[derive(clap::Args)]
 pub struct Dev {
@@ -55,76 +66,217 @@ impl FromStr for Var {
         let (name, value) = text.split_once('=').ok_or("it has the form NAME=VALUE")?;
         let is_name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
         if name.is_empty() || !name.chars().all(is_name) {
-            return Err(format!("`{name}` is no name of a setting: upper-case letters, digits and `_`"));
+            return Err(format!("`{name}` is not the name of a setting: upper-case letters, digits and `_`"));
         }
         Ok(Self { name: name.to_owned(), value: value.to_owned() })
     }
 }
 
-/// Refuses here what the host would refuse in every answer.
-///
-/// # Errors
-/// A sentence that names the bad setting.
-fn check_settings(host: settings::Host, vars: &BTreeMap<&str, &str>) -> Result<()> {
-    if let Some(name) = vars.keys().find(|name| !Settings::NAMES.contains(name)) {
-        bail!("{name} is no setting; the settings are {}", Settings::NAMES.join(", "));
-    }
-    Settings::parse(host, |name| vars.get(name).map(|value| (*value).to_owned()))?;
-    Ok(())
+/// What is served, and from what.
+struct Session<'a> {
+    repo: &'a Repo,
+    dev: &'a Dev,
+    port: u16,
+    state: PathBuf,
 }
 
-/// Serves until a signal comes.
+/// Serves until a signal comes, and after each change what has come of it.
 ///
 /// # Errors
-/// When the port or the state is in use, a setting is bad, the build fails, or the server ends by itself.
+/// When the port or the state is in use, a setting is bad, the first build fails, or the server ends by itself.
 pub fn dev(repo: &Repo, dev: &Dev) -> Result<()> {
-    let (host, default_port, default_state) = match dev.host {
-        Host::Worker => (settings::Host::Worker, 8787, ".state/worker"),
-        Host::Lambda => (settings::Host::Lambda, 9000, ".state/lambda"),
+    let default_port = match dev.host {
+        Host::Worker => 8787,
+        Host::Lambda => 9000,
     };
-    if host == settings::Host::Worker && (dev.concurrency.is_some() || dev.timeout.is_some()) {
+    if matches!(dev.host, Host::Worker) && (dev.concurrency.is_some() || dev.timeout.is_some()) {
         bail!("--concurrency and --timeout are for `cargo xtask dev lambda`: a Worker has neither");
     }
-    let from_file = dev.dev_vars.read(repo)?;
-    let mut vars: BTreeMap<_, _> =
-        from_file.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    vars.extend(dev.vars.iter().map(|var| (var.name.as_str(), var.value.as_str())));
-    if host == settings::Host::Lambda {
-        vars.entry("TABLE_NAME").or_insert("ssedge");
+    if dev.dev_vars.is_empty(repo)? {
+        dev.check(&dev.vars(&BTreeMap::new()))?;
     }
-    check_settings(host, &vars)?;
+    let port = free_port(dev.port.unwrap_or(default_port))?;
+    let state = repo.path(dev.state.as_deref().unwrap_or(dev.host.state()));
+    let _state_lock = lock_state(&state)?;
+    let session = Session { repo, dev, port, state };
+
+    let mut watch = Watch::new(session.sources());
+    let (bundle, from_file) = session.build()?;
     if !from_file.is_empty() {
         let names: Vec<_> = from_file.keys().map(String::as_str).collect();
         eprintln!("settings of {}: {}", dev.dev_vars.name().display(), names.join(", "));
     }
-    let port = free_port(dev.port.unwrap_or(default_port))?;
-    let state = repo.path(dev.state.as_deref().unwrap_or(Path::new(default_state)));
-    let _state_lock = lock_state(&state)?;
-
-    let server = match dev.host {
-        Host::Worker => {
-            let bundle = bundle::local_worker(repo)?;
-            Server::worker(repo, Some(&bundle), port, &state, &vars)?
+    let mut server = session.start(&bundle, &from_file)?;
+    server.wait_until_healthy()?;
+    println!("{}", greeting(port, dev.host));
+    loop {
+        thread::sleep(LOOK_EVERY);
+        server.check()?;
+        let changes = watch.changes();
+        if !changes.is_empty() {
+            session.serve_again(&mut server, &changes)?;
         }
-        Host::Lambda => {
-            bundle::local(repo)?;
-            let platform =
-                Platform { concurrency: dev.concurrency.unwrap_or(8), timeout: dev.timeout.unwrap_or(900) };
-            Server::lambda(repo, port, &state, &vars, &platform)?
-        }
-    };
-    server.serve(&greeting(port, dev.host))
+    }
 }
 
-/// The port, or any that is free for 0.
+impl Session<'_> {
+    /// What is watched: what goes into the host and its page. `Cargo.lock` is not among it, because a build may write it.
+    fn sources(&self) -> Vec<PathBuf> {
+        let of_host: &[&str] = match self.dev.host {
+            Host::Worker => &["handlers/worker/Cargo.toml", "handlers/worker/src", WRANGLER],
+            Host::Lambda => {
+                &["handlers/lambda/Cargo.toml", "handlers/lambda/build.rs", "handlers/lambda/src"]
+            }
+        };
+        let of_all = ["Cargo.toml", "shared/Cargo.toml", "shared/src", "web/src"];
+        let mut sources: Vec<_> = of_all.iter().chain(of_host).map(|path| self.repo.path(path)).collect();
+        sources.push(self.dev_vars());
+        sources
+    }
+
+    fn dev_vars(&self) -> PathBuf {
+        self.repo.path(self.dev.dev_vars.name())
+    }
+
+    /// Builds what has changed, and meanwhile reads the file of settings. Answers where the Worker is, and the settings.
+    fn build(&self) -> Result<(PathBuf, BTreeMap<String, String>)> {
+        let build = || match self.dev.host {
+            Host::Worker => bundle::local_worker(self.repo),
+            Host::Lambda => bundle::local(self.repo).map(|()| PathBuf::new()),
+        };
+        if self.dev.dev_vars.is_empty(self.repo)? || !setup::has_npm_packages(self.repo)? {
+            return Ok((build()?, self.settings()?));
+        }
+        // A bad setting is not worth minutes of a build.
+        let settings = || self.settings().inspect_err(|_| process::end_all());
+        let (settings, bundle) = side_by_side(settings, build)?;
+        Ok((bundle, settings))
+    }
+
+    /// The settings of the file. With those of the command line they are good.
+    fn settings(&self) -> Result<BTreeMap<String, String>> {
+        let from_file = self.dev.dev_vars.read(self.repo)?;
+        self.dev.check(&self.dev.vars(&from_file))?;
+        Ok(from_file)
+    }
+
+    fn start(&self, bundle: &Path, from_file: &BTreeMap<String, String>) -> Result<Server> {
+        let (vars, build) = (self.dev.vars(from_file), name_of_build());
+        let served = self.served(bundle, &vars, &build);
+        match self.dev.host {
+            Host::Worker => Server::worker(self.repo, &served),
+            Host::Lambda => Server::lambda(self.repo, &served, &self.dev.platform()),
+        }
+    }
+
+    fn served<'a>(
+        &'a self,
+        bundle: &'a Path,
+        vars: &'a BTreeMap<&'a str, &'a str>,
+        build: &'a str,
+    ) -> Served<'a> {
+        Served { bundle: Some(bundle), port: self.port, state: &self.state, vars, build: Some(build) }
+    }
+
+    /// Serves what has come of these changes, or says why it cannot and leaves the server as it is.
+    ///
+    /// # Errors
+    /// When the server does not come back.
+    fn serve_again(&self, server: &mut Server, changes: &[PathBuf]) -> Result<()> {
+        let started = Instant::now();
+        let name =
+            |path: &PathBuf| path.strip_prefix(self.repo.path("")).unwrap_or(path).display().to_string();
+        eprintln!("\nchanged: {}", changes.iter().map(name).collect::<Vec<_>>().join(", "));
+        let only_settings = changes.iter().all(|path| *path == self.dev_vars() || path.ends_with(WRANGLER));
+        let built = if only_settings {
+            self.settings().map(|settings| (bundle::local_worker_folder(self.repo), settings))
+        } else {
+            self.build()
+        };
+        let (bundle, from_file) = match built {
+            Ok(built) => built,
+            Err(error) => {
+                eprintln!("error: {error:#}\nWhat was built before is served on until this is mended.");
+                return Ok(());
+            }
+        };
+        let (vars, build) = (self.dev.vars(&from_file), name_of_build());
+        let served = self.served(&bundle, &vars, &build);
+        match self.dev.host {
+            Host::Worker => server.restart_worker(&served)?,
+            Host::Lambda => server.restart_lambda(self.repo, &served, &self.dev.platform())?,
+        }
+        server.wait_until_healthy()?;
+        eprintln!("served again after {:.1} s", started.elapsed().as_secs_f32());
+        Ok(())
+    }
+}
+
+impl Host {
+    /// Where its channels are kept.
+    fn state(self) -> &'static Path {
+        Path::new(match self {
+            Self::Worker => ".state/worker",
+            Self::Lambda => ".state/lambda",
+        })
+    }
+}
+
+impl Dev {
+    /// The settings, of which those of the command line win.
+    fn vars<'a>(&'a self, from_file: &'a BTreeMap<String, String>) -> BTreeMap<&'a str, &'a str> {
+        let mut vars: BTreeMap<_, _> =
+            from_file.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        vars.extend(self.vars.iter().map(|var| (var.name.as_str(), var.value.as_str())));
+        if matches!(self.host, Host::Lambda) {
+            vars.entry("TABLE_NAME").or_insert("ssedge");
+        }
+        vars
+    }
+
+    /// Refuses here what the host would refuse in every answer.
+    ///
+    /// # Errors
+    /// A sentence that names the bad setting.
+    fn check(&self, vars: &BTreeMap<&str, &str>) -> Result<()> {
+        if let Some(name) = vars.keys().find(|name| !Settings::NAMES.contains(name)) {
+            bail!("{name} is not a setting; the settings are {}", Settings::NAMES.join(", "));
+        }
+        let host = match self.host {
+            Host::Worker => settings::Host::Worker,
+            Host::Lambda => settings::Host::Lambda,
+        };
+        Settings::parse(host, |name| vars.get(name).map(|value| (*value).to_owned()))?;
+        Ok(())
+    }
+
+    fn platform(&self) -> Platform {
+        Platform { concurrency: self.concurrency.unwrap_or(8), timeout: self.timeout.unwrap_or(900) }
+    }
+}
+
+/// Another one each time.
+fn name_of_build() -> String {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis().to_string()
+}
+
+/// The port, or any that is free for 0. A browser takes either address of this machine for `localhost`.
 ///
 /// # Errors
 /// When something listens on it.
 pub fn free_port(port: u16) -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).with_context(|| {
-        format!("port {port} of 127.0.0.1 cannot be used: end what listens there, or give another by --port")
-    })?;
-    Ok(listener.local_addr()?.port())
+    let what = |address: &str| {
+        format!("port {port} of {address} cannot be used: end what listens there, or give another by --port")
+    };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).with_context(|| what("127.0.0.1"))?;
+    let found = listener.local_addr()?.port();
+    match TcpListener::bind((Ipv6Addr::LOCALHOST, found)) {
+        // Another one was asked for as well.
+        Err(error) if error.kind() == ErrorKind::AddrInUse && port == 0 => free_port(port),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => Err(error).with_context(|| what("::1")),
+        // There are machines without IPv6.
+        _ => Ok(found),
+    }
 }
 
 fn lock_state(state: &Path) -> Result<File> {
@@ -151,7 +303,7 @@ fn greeting(port: u16, host: Host) -> String {
          \n  curl -N {url}/api/events\
          \n  curl -N '{url}/api/stock?symbols=ACME&history=5'\
          \n  curl -N {url}/api/chat\n\
-         \n{hint}Ctrl-C ends it."
+         \n{hint}A change of the source, the page or .dev.vars is built and served by itself. Ctrl-C ends it."
     )
 }
 

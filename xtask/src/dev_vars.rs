@@ -1,4 +1,4 @@
-//! `.dev.vars`: the secrets and other settings of local runs, in the file and format that wrangler reads.
+//! `.dev.vars`: the secrets and other settings of local runs. wrangler's own reader reads it.
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions, Permissions};
@@ -6,15 +6,15 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use ssedge::settings::Settings;
 
+use crate::process::feed;
 use crate::repo::Repo;
+use crate::setup;
 
 /// Secrets are their owner's alone.
 const MODE: u32 = 0o600;
-/// A value may begin with any of these, and then ends with the next.
-const QUOTES: [char; 3] = ['\'', '"', '`'];
 
 /// The file of a command.
 #[derive(clap::Args)]
@@ -32,48 +32,30 @@ pub enum Found {
     Added(String),
 }
 
-/// A line that wrangler might guess at. It is not shown: it may be a secret in the wrong place.
-#[derive(Debug, PartialEq, Eq)]
-enum BadLine {
-    Shape(usize),
-    Name(usize),
-}
-
-impl BadLine {
-    fn in_file(self, path: &Path) -> anyhow::Error {
-        let path = path.display();
-        match self {
-            Self::Shape(line) => anyhow::anyhow!(
-                "line {line} of {path} is neither NAME=VALUE, with quotes that close, nor a comment that begins with #"
-            ),
-            Self::Name(line) => anyhow::anyhow!(
-                "line {line} of {path} names no setting; the settings are {}",
-                Settings::NAMES.join(", ")
-            ),
-        }
-    }
-}
-
 impl DevVars {
     /// The file's name, as it was given.
     pub fn name(&self) -> &Path {
         &self.path
     }
 
-    /// The settings in it: none where there is no such file.
+    /// Whether there is anything to read.
     ///
     /// # Errors
-    /// When the file cannot be read, or a sentence that tells the number of a bad line.
-    pub fn read(&self, repo: &Repo) -> Result<BTreeMap<String, String>> {
-        let text = match fs::read_to_string(repo.path(&self.path)) {
-            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
-            read => read.with_context(|| format!("cannot read {}", self.path.display()))?,
-        };
-        self.parse(&text)
+    /// When the file cannot be read.
+    pub fn is_empty(&self, repo: &Repo) -> Result<bool> {
+        Ok(self.text(repo)?.trim().is_empty())
     }
 
-    /// The value of this setting, which `make` makes where the file has none or an empty one. What is in the file
-    /// stays as it is.
+    /// The settings in it: none if there is no such file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or names something that is not a setting.
+    pub fn read(&self, repo: &Repo) -> Result<BTreeMap<String, String>> {
+        self.parse(repo, &self.text(repo)?)
+    }
+
+    /// The value of this setting, which `make` makes if the file has none or an empty one. What is in the file stays
+    /// as it is.
     ///
     /// # Errors
     /// As [`Self::read`], when the file cannot be written, or what `make` says.
@@ -83,11 +65,6 @@ impl DevVars {
         name: &str,
         make: impl FnOnce() -> Result<String>,
     ) -> Result<Found> {
-        let value_in =
-            |mut vars: BTreeMap<_, String>| vars.remove(name).filter(|value| !value.trim().is_empty());
-        if let Some(value) = value_in(self.read(repo)?) {
-            return Ok(Found::There(value));
-        }
         let what = || format!("cannot write {}", self.path.display());
         let mut options = OpenOptions::new();
         let mut file = options
@@ -98,12 +75,13 @@ impl DevVars {
             .open(repo.path(&self.path))
             .with_context(what)?;
         // A device or a pipe would keep nothing, and its mode is not ours to set.
-        ensure!(file.metadata().with_context(what)?.is_file(), "{} is no file", self.path.display());
+        ensure!(file.metadata().with_context(what)?.is_file(), "{} is not a file", self.path.display());
         // Of two that find no value at the same time, the second finds that of the first.
         file.lock().with_context(what)?;
         let mut text = String::new();
         file.read_to_string(&mut text).with_context(what)?;
-        if let Some(value) = value_in(self.parse(&text)?) {
+        let value = self.parse(repo, &text)?.remove(name);
+        if let Some(value) = value.filter(|value| !value.trim().is_empty()) {
             return Ok(Found::There(value));
         }
         let value = make()?;
@@ -113,77 +91,42 @@ impl DevVars {
         Ok(Found::Added(value))
     }
 
-    fn parse(&self, text: &str) -> Result<BTreeMap<String, String>> {
-        parse(text).map_err(|line| line.in_file(&self.path))
+    fn text(&self, repo: &Repo) -> Result<String> {
+        match fs::read_to_string(repo.path(&self.path)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
+            read => read.with_context(|| format!("cannot read {}", self.path.display())),
+        }
+    }
+
+    fn parse(&self, repo: &Repo, text: &str) -> Result<BTreeMap<String, String>> {
+        if text.trim().is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        setup::wrangler(repo)?;
+        let read = feed(repo.command("node")?.arg("xtask/dev-vars.mjs"), text)
+            .with_context(|| format!("wrangler cannot read {}", self.path.display()))?;
+        let vars: BTreeMap<String, String> = serde_json::from_str(&read)?;
+        match vars.keys().find(|name| !Settings::NAMES.contains(&name.as_str())) {
+            Some(name) => bail!(
+                "{} in {} is not a setting; the settings are {}",
+                shown(name),
+                self.path.display(),
+                Settings::NAMES.join(", ")
+            ),
+            None => Ok(vars),
+        }
     }
 }
 
-/// Reads what [dotenv](https://github.com/motdotla/dotenv) reads, which wrangler takes, but for values of several
-/// lines, which no setting has, and for what dotenv passes over or guesses at. Of a name that comes twice, the last
-/// value holds.
-fn parse(text: &str) -> Result<BTreeMap<String, String>, BadLine> {
-    let mut vars = BTreeMap::new();
-    for (line, number) in text.lines().map(str::trim).zip(1..) {
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let (name, value) = line.split_once('=').ok_or(BadLine::Shape(number))?;
-        let name = name.strip_prefix("export ").unwrap_or(name).trim();
-        let value = value_of(value.trim()).ok_or(BadLine::Shape(number))?;
-        if !Settings::NAMES.contains(&name) {
-            return Err(BadLine::Name(number));
-        }
-        vars.insert(name.to_owned(), value);
-    }
-    Ok(vars)
-}
-
-/// The value that is written so: bare up to a `#`, or in quotes, within which a `#` is one and a quote behind a `\`
-/// closes nothing.
-fn value_of(text: &str) -> Option<String> {
-    let Some(quote) = text.chars().next().filter(|first| QUOTES.contains(first)) else {
-        let (value, _comment) = text.split_once('#').unwrap_or((text, ""));
-        return Some(value.trim().to_owned());
-    };
-    let closes = |(at, _): &(usize, &str)| *at > 0 && !text[..*at].ends_with('\\');
-    let (end, _) = text.match_indices(quote).find(closes)?;
-    let behind = text[end + 1..].trim_start();
-    if !behind.is_empty() && !behind.starts_with('#') {
-        return None;
-    }
-    let value = &text[1..end];
-    Some(if quote == '"' { value.replace("\\n", "\n").replace("\\r", "\r") } else { value.to_owned() })
+/// A name that does not look like one is not shown: it may be a part of a secret that has lost its name.
+fn shown(name: &str) -> &str {
+    let is_name = |c: char| c.is_ascii_uppercase() || c == '_';
+    if name.chars().all(is_name) { name } else { "a name" }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Lines that are taken, and what each is a value of.
-    const LINES: [(&str, &str, &str); 18] = [
-        ("ANONYMOUS=subscribe *, publish chat/*", "ANONYMOUS", "subscribe *, publish chat/*"),
-        ("AUTH_SECRET=a=b==", "AUTH_SECRET", "a=b=="),
-        ("  ALLOWED_ORIGINS = https://a.example  ", "ALLOWED_ORIGINS", "https://a.example"),
-        ("HEARTBEAT_SECS=5 # seconds", "HEARTBEAT_SECS", "5"),
-        ("RETRY_MS=10#00", "RETRY_MS", "10"),
-        ("STREAM_SECS=", "STREAM_SECS", ""),
-        ("HISTORY_MAX='1' # one", "HISTORY_MAX", "1"),
-        ("HISTORY_SECS=\"a # b\"", "HISTORY_SECS", "a # b"),
-        ("POST_RATE=`it's \"so\"`", "POST_RATE", "it's \"so\""),
-        ("POST_BURST=\"a\\nb\\rc\\td\"", "POST_BURST", "a\nb\rc\\td"),
-        ("STOCK_SOURCE='a\\nb'", "STOCK_SOURCE", "a\\nb"),
-        ("STOCK_SYMBOLS=\"a\\\"b\"#c", "STOCK_SYMBOLS", "a\\\"b"),
-        ("export LOG_LEVEL=info", "LOG_LEVEL", "info"),
-        ("TABLE_NAME=\"\"", "TABLE_NAME", ""),
-        ("POLL_MIN_MS=a\"b\"", "POLL_MIN_MS", "a\"b\""),
-        ("POLL_MAX_MS=$HOME ${HOME}", "POLL_MAX_MS", "$HOME ${HOME}"),
-        ("AWS_ENDPOINT_URL_DYNAMODB='  spaces stay '", "AWS_ENDPOINT_URL_DYNAMODB", "  spaces stay "),
-        ("ROOM_RELAYS=ü", "ROOM_RELAYS", "ü"),
-    ];
-
-    fn vars(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-    }
 
     /// A folder of its own, removed at the end.
     struct Folder(PathBuf);
@@ -198,6 +141,12 @@ mod tests {
         fn dev_vars(&self) -> DevVars {
             DevVars { path: self.0.join(".dev.vars") }
         }
+
+        #[track_caller]
+        fn read(&self, text: &str) -> Result<BTreeMap<String, String>> {
+            fs::write(self.dev_vars().path, text).unwrap();
+            self.dev_vars().read(&Repo::find().unwrap())
+        }
     }
 
     impl Drop for Folder {
@@ -207,51 +156,44 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_a_name_and_a_value() {
-        for (line, name, value) in LINES {
-            assert_eq!(parse(line), Ok(vars(&[(name, value)])), "{line}");
-        }
+    fn values_are_those_of_wrangler() {
+        let folder = Folder::new("values");
+        let text = "# mine\r\nAUTH_SECRET=a=b==\n\nexport LOG_LEVEL = info # a comment\nRETRY_MS=1\nRETRY_MS='2'\n\
+                    ALLOWED_ORIGINS=\"https://a.example,\nhttps://b.example\"\nPOST_RATE=$HOME\nSTREAM_SECS=\n";
+        let expected = [
+            ("ALLOWED_ORIGINS", "https://a.example,\nhttps://b.example"),
+            ("AUTH_SECRET", "a=b=="),
+            ("LOG_LEVEL", "info"),
+            ("POST_RATE", "$HOME"),
+            ("RETRY_MS", "2"),
+            ("STREAM_SECS", ""),
+        ];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(folder.read(text).unwrap(), BTreeMap::from(expected));
+        assert!(fs::read_dir(&folder.0).unwrap().count() == 1, "nothing is left beside the file");
     }
 
     #[test]
-    fn wrangler_reads_the_same() {
-        let folder = Folder::new("wrangler");
-        let text = LINES.map(|(line, ..)| line).join("\n# a comment\n\n");
-        fs::write(folder.dev_vars().path, &text).unwrap();
-        let ask = "const { default: { unstable_getVarsForDev } } = await import('wrangler');\
-                   const vars = unstable_getVarsForDev(process.argv[1], undefined, {}, undefined, true);\
-                   console.log(JSON.stringify(Object.entries(vars).map(([name, { value }]) => [name, value])));";
-        let repo = Repo::find().unwrap();
-        let mut node = repo.command("node").unwrap();
-        let node = node.args(["--input-type=module", "--eval", ask]).arg(folder.0.join("wrangler.toml"));
-        let output = node.output().unwrap();
-        let read: Vec<(String, String)> = serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|e| panic!("{e}: {output:?}; `cargo xtask setup` installs wrangler"));
-        assert_eq!(Ok(read.into_iter().collect()), parse(&text));
+    fn a_file_that_is_not_there_and_one_without_a_line_have_no_settings() {
+        let (folder, repo) = (Folder::new("none"), Repo::find().unwrap());
+        assert!(folder.dev_vars().is_empty(&repo).unwrap());
+        assert_eq!(folder.dev_vars().read(&repo).unwrap(), BTreeMap::new());
+        assert_eq!(folder.read("\n").unwrap(), BTreeMap::new());
+        assert!(DevVars { path: "/dev/null".into() }.is_empty(&repo).unwrap());
     }
 
     #[test]
-    fn of_a_name_that_comes_twice_the_last_value_holds() {
-        assert_eq!(parse("RETRY_MS=1\r\nRETRY_MS=2\r\n"), Ok(vars(&[("RETRY_MS", "2")])));
-    }
-
-    #[test]
-    fn a_bad_line_is_told_by_its_number_and_never_shown() {
-        for (line, bad) in [
-            ("hunter2", BadLine::Shape(3)),
-            ("AUTH_SECRET='hunter2", BadLine::Shape(3)),
-            ("AUTH_SECRET=\"hunter2\" more", BadLine::Shape(3)),
-            ("AUTH_SECRET=\"hunter2\\\"", BadLine::Shape(3)),
-            ("AUTH_SECRET: hunter2", BadLine::Shape(3)),
-            ("HUNTER2=hunter2", BadLine::Name(3)),
-            ("auth_secret=hunter2", BadLine::Name(3)),
-            ("=hunter2", BadLine::Name(3)),
-        ] {
-            let error = parse(&format!("RETRY_MS=1\n\n{line}\n")).unwrap_err();
-            assert_eq!(error, bad, "{line}");
-            let said = error.in_file(Path::new(".dev.vars")).to_string();
-            assert!(said.starts_with("line 3 of .dev.vars "), "{said}");
-            assert!(!said.to_lowercase().contains("hunter2"), "{said}");
+    fn a_setting_that_does_not_exist_is_named_and_no_value_is_shown() {
+        let folder = Folder::new("names");
+        for (line, named) in
+            [("HARTBEAT_SECS=hunter2", "HARTBEAT_SECS in "), ("hunter2=hunter2", "a name in ")]
+        {
+            let said = folder.read(&format!("RETRY_MS=1\n{line}\n")).unwrap_err().to_string();
+            assert!(
+                said.starts_with(named) && said.contains("is not a setting; the settings are "),
+                "{said}"
+            );
+            assert!(!said.contains("hunter2"), "{said}");
         }
     }
 
@@ -263,7 +205,6 @@ mod tests {
         let add = |value: &str| file.find_or_add(&repo, "AUTH_SECRET", || Ok(value.to_owned())).unwrap();
         let mode = || fs::metadata(&file.path).unwrap().permissions().mode() & 0o777;
 
-        assert_eq!(file.read(&repo).unwrap(), BTreeMap::new());
         assert_eq!(add("first"), Found::Added("first".to_owned()));
         assert_eq!((read().as_str(), mode()), ("AUTH_SECRET=first\n", 0o600));
         assert_eq!(add("second"), Found::There("first".to_owned()));
@@ -281,13 +222,13 @@ mod tests {
     }
 
     #[test]
-    fn a_file_with_a_bad_line_is_left_alone() {
+    fn a_file_with_a_bad_name_is_left_alone() {
         let (folder, repo) = (Folder::new("bad"), Repo::find().unwrap());
         let file = folder.dev_vars();
-        fs::write(&file.path, "hunter2\n").unwrap();
+        fs::write(&file.path, "hunter2=1\n").unwrap();
         let error = file.find_or_add(&repo, "AUTH_SECRET", || Ok("key".to_owned())).unwrap_err().to_string();
-        assert!(error.starts_with("line 1 of ") && !error.contains("hunter2"), "{error}");
-        assert_eq!(fs::read_to_string(&file.path).unwrap(), "hunter2\n");
+        assert!(!error.contains("hunter2"), "{error}");
+        assert_eq!(fs::read_to_string(&file.path).unwrap(), "hunter2=1\n");
     }
 
     #[test]
@@ -295,7 +236,7 @@ mod tests {
         let (folder, repo) = (Folder::new("race"), Repo::find().unwrap());
         let found: Vec<_> = std::thread::scope(|scope| {
             let ask = |n: usize| folder.dev_vars().find_or_add(&repo, "AUTH_SECRET", || Ok(n.to_string()));
-            let threads: Vec<_> = (0..8).map(|n| scope.spawn(move || ask(n))).collect();
+            let threads: Vec<_> = (0..4).map(|n| scope.spawn(move || ask(n))).collect();
             threads.into_iter().map(|thread| thread.join().unwrap().unwrap()).collect()
         });
         let added = found.iter().filter(|found| matches!(found, Found::Added(_))).count();

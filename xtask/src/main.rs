@@ -18,12 +18,21 @@ mod weight;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::repo::Repo;
 
+/// The exit code of a command line that cannot be understood.
+const MISUSE: u8 = 2;
+
 #[derive(Parser)]
-#[command(name = "cargo xtask", about = "Serve, test and build ssedge", disable_help_subcommand = true)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    disable_help_subcommand = true,
+    help_template = "Serve, test and build ssedge: cargo xtask COMMAND, and --help behind it for more\n\n{subcommands}"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -68,13 +77,39 @@ enum Host {
 }
 
 fn main() -> ExitCode {
-    match run(&Cli::parse().command) {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return explain(&error),
+    };
+    match run(&cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Says what is wrong with a command line. Without a command, or with one that does not exist, all of them are shown.
+fn explain(error: &clap::Error) -> ExitCode {
+    // Of several, the likeliest is the last.
+    let name = |kind| match error.get(kind) {
+        Some(ContextValue::String(name)) => Some(name.clone()),
+        Some(ContextValue::Strings(names)) => names.last().cloned(),
+        _ => None,
+    };
+    match error.kind() {
+        ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {}
+        ErrorKind::InvalidSubcommand => {
+            let wrong = name(ContextKind::InvalidSubcommand).unwrap_or_default();
+            let hint = name(ContextKind::SuggestedSubcommand);
+            let hint = hint.map(|name| format!(": did you mean `{name}`?")).unwrap_or_default();
+            eprintln!("error: there is no command `{wrong}`{hint}\n");
+        }
+        _ => error.exit(),
+    }
+    eprintln!("{}", Cli::command().render_help());
+    ExitCode::from(MISUSE)
 }
 
 fn run(command: &Command) -> anyhow::Result<()> {

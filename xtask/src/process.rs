@@ -2,6 +2,7 @@
 //! xtask all end whole groups, so nothing that a program started in its turn stays behind.
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -37,6 +38,11 @@ pub fn stop_on_signals(exit_code: i32) -> Result<()> {
 /// Whether a signal is ending xtask.
 pub fn is_stopping() -> bool {
     STOPPING.load(Ordering::SeqCst)
+}
+
+/// Ends every program that runs, because what it does is of no use any more.
+pub fn end_all() {
+    end_groups(&groups(), || {});
 }
 
 /// A running program and all that it started.
@@ -119,6 +125,30 @@ fn run_captured(command: &mut Command, shows_errors: bool) -> Result<()> {
     // At once, because others may print at the same time.
     eprint!("{}", text.concat());
     result
+}
+
+/// What a pipe had, at its end.
+type Reader = thread::JoinHandle<std::io::Result<String>>;
+
+/// Runs `command` with this input, and answers what it prints. Its errors are shown only if it fails.
+///
+/// # Errors
+/// When it cannot be started or fails.
+pub fn feed(command: &mut Command, input: &str) -> Result<String> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut group = Group::spawn(command)?;
+    let errors = group.child.stderr.take().map(|pipe| thread::spawn(|| std::io::read_to_string(pipe)));
+    let output = group.child.stdout.take().map(|pipe| thread::spawn(|| std::io::read_to_string(pipe)));
+    if let Some(mut pipe) = group.child.stdin.take() {
+        // One that reads no input fails by its exit code.
+        let _ = pipe.write_all(input.as_bytes());
+    }
+    let read = |reader: Option<Reader>| reader.and_then(|reader| reader.join().ok()?.ok());
+    if let Err(error) = group.wait() {
+        eprint!("{}", read(errors).unwrap_or_default());
+        return Err(error);
+    }
+    read(output).context("its output is not text")
 }
 
 /// # Errors

@@ -92,25 +92,27 @@ impl Repo {
     }
 }
 
-/// One number for the names and contents of `files` and of the files in folders among them.
+/// One number for the contents of `files`, and for the names and contents of the files in folders among them. It is
+/// the same wherever the checkout is.
 ///
 /// # Errors
 /// When one of them cannot be read.
 pub fn fingerprint(files: &[PathBuf]) -> Result<String> {
     let mut hasher = DefaultHasher::new();
-    let mut pending = files.to_vec();
-    pending.sort_by(|a, b| b.cmp(a));
-    while let Some(path) = pending.pop() {
-        let what = || format!("cannot read {}", path.display());
-        path.hash(&mut hasher);
-        if path.is_dir() {
-            let mut inside: Vec<PathBuf> = fs::read_dir(&path)
-                .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
-                .with_context(what)?;
-            inside.sort_by(|a, b| b.cmp(a));
-            pending.append(&mut inside);
-        } else {
-            fs::read(&path).with_context(what)?.hash(&mut hasher);
+    for root in files {
+        let mut pending = vec![root.clone()];
+        while let Some(path) = pending.pop() {
+            let what = || format!("cannot read {}", path.display());
+            path.strip_prefix(root).unwrap_or(&path).hash(&mut hasher);
+            if path.is_dir() {
+                let mut inside: Vec<PathBuf> = fs::read_dir(&path)
+                    .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
+                    .with_context(what)?;
+                inside.sort_by(|a, b| b.cmp(a));
+                pending.append(&mut inside);
+            } else {
+                fs::read(&path).with_context(what)?.hash(&mut hasher);
+            }
         }
     }
     Ok(format!("{:016x}", hasher.finish()))

@@ -11,7 +11,7 @@ use ssedge::openapi;
 
 use crate::Host;
 use crate::dev::free_port;
-use crate::dev::server::{Platform, Server};
+use crate::dev::server::{Platform, Served, Server};
 use crate::process::run;
 use crate::repo::Repo;
 
@@ -74,13 +74,14 @@ pub fn test(repo: &Repo, host: Host) -> Result<()> {
 fn serve(repo: &Repo, host: Host, deployment: &Deployment, folder: &Path) -> Result<Server> {
     let mut vars = BTreeMap::from([("AUTH_SECRET", AUTH_SECRET), ("STREAM_SECS", STREAM_SECS)]);
     vars.extend(deployment.settings.iter().copied());
+    if matches!(host, Host::Lambda) {
+        vars.insert("TABLE_NAME", "ssedge");
+    }
     let (port, state) = (free_port(0)?, folder.join("state"));
+    let served = Served { bundle: None, port, state: &state, vars: &vars, build: None };
     match host {
-        Host::Worker => Server::worker(repo, None, port, &state, &vars),
-        Host::Lambda => {
-            vars.insert("TABLE_NAME", "ssedge");
-            Server::lambda(repo, port, &state, &vars, &PLATFORM)
-        }
+        Host::Worker => Server::worker(repo, &served),
+        Host::Lambda => Server::lambda(repo, &served, &PLATFORM),
     }
 }
 

@@ -3,6 +3,7 @@
 mod python;
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -33,6 +34,18 @@ pub fn all(repo: &Repo) -> Result<()> {
     };
     let of_others = || side_by_side(|| npm_packages(repo), || python_packages(repo));
     side_by_side(of_rust, of_others).map(drop)
+}
+
+/// Installs the npm packages, of which wrangler is one, unless these very ones are here.
+///
+/// # Errors
+/// As [`all`].
+pub fn wrangler(repo: &Repo) -> Result<()> {
+    if has_npm_packages(repo)? {
+        return Ok(());
+    }
+    let _lock = repo.lock()?;
+    npm_packages(repo)
 }
 
 fn check_node() -> Result<()> {
@@ -69,17 +82,30 @@ pub fn rust_target((target, reason): (&str, &str)) -> Result<()> {
     )
 }
 
-/// Installs the npm packages, unless these very ones are here.
+/// Where it is said, by their fingerprint, that these npm packages were installed to the end.
+fn npm_stamp(repo: &Repo) -> Result<(PathBuf, String)> {
+    let wanted = fingerprint(&[repo.path("package.json"), repo.path("package-lock.json")])?;
+    Ok((repo.path("node_modules/.ssedge-installed"), wanted))
+}
+
+/// Whether these very npm packages are here.
+///
+/// # Errors
+/// When their list cannot be read.
+pub fn has_npm_packages(repo: &Repo) -> Result<bool> {
+    let (stamp, wanted) = npm_stamp(repo)?;
+    Ok(fs::read_to_string(stamp).is_ok_and(|installed| installed == wanted))
+}
+
+/// Installs the npm packages, unless these very ones are here. The caller holds the lock of the checkout.
 ///
 /// # Errors
 /// When there is no Node.js, or the installation fails.
 pub fn npm_packages(repo: &Repo) -> Result<()> {
-    // The stamp says that an installation was finished.
-    let stamp = repo.path("node_modules/.ssedge-installed");
-    let wanted = fingerprint(&[repo.path("package.json"), repo.path("package-lock.json")])?;
-    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+    if has_npm_packages(repo)? {
         return Ok(());
     }
+    let (stamp, wanted) = npm_stamp(repo)?;
     check_node()?;
     let _ = fs::remove_file(&stamp);
     // Not `npm ci`, which refuses a lock file that was written where a registry lacks the packages of other platforms.

@@ -67,7 +67,10 @@ fn tell() {
             listed = Instant::now();
             eprintln!("        {}", step.what);
         }
-        if listed.elapsed() >= LIST_EVERY && !running.is_empty() {
+        if running.is_empty() {
+            listed = Instant::now();
+        }
+        if listed.elapsed() >= LIST_EVERY {
             listed = Instant::now();
             let list =
                 running.iter().map(|step| format!("{} ({} s)", step.what, step.since.elapsed().as_secs()));

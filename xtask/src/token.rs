@@ -131,7 +131,6 @@ fn secret(repo: &Repo, dev_vars: &DevVars) -> Result<(Secret, String)> {
             Found::There(text) => (text, file),
             Found::Added(text) => {
                 eprintln!("there was no {SECRET}: {file} has a new one now");
-                eprintln!("a `cargo xtask dev` that runs already does not know it: start it again");
                 (text, file)
             }
         },

@@ -21,15 +21,16 @@ use crate::event::{self, Origin, PAYLOAD_LIMIT, TooLarge};
 use crate::invocation::{self, Invocation};
 use crate::now;
 use crate::pool::{Pool, Refusal};
+use crate::reload::Build;
 
 /// Before another try to accept: without a file descriptor left, it fails until a connection is closed.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(10);
 
 /// Serves clients for good.
-pub async fn serve(pool: Rc<Pool>, listener: TcpListener, port: u16) {
+pub async fn serve(pool: Rc<Pool>, listener: TcpListener, port: u16, build: Option<Build>) {
     loop {
         let (stream, peer) = accept(&listener).await;
-        spawn_local(connection(Rc::clone(&pool), stream, peer, port));
+        spawn_local(connection(Rc::clone(&pool), stream, peer, port, build.clone()));
     }
 }
 
@@ -44,10 +45,20 @@ pub async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     }
 }
 
-async fn connection(pool: Rc<Pool>, stream: TcpStream, peer: SocketAddr, port: u16) {
-    let service = service_fn(|request| {
-        let pool = Rc::clone(&pool);
-        async move { Ok::<_, Infallible>(answer(pool, request, peer, port).await) }
+async fn connection(pool: Rc<Pool>, stream: TcpStream, peer: SocketAddr, port: u16, build: Option<Build>) {
+    let service = service_fn(|mut request: Request<Incoming>| {
+        let (pool, build) = (Rc::clone(&pool), build.clone());
+        async move {
+            let Some(build) = build else {
+                return Ok::<_, Infallible>(answer(pool, request, peer, port).await);
+            };
+            if let Some(answer) = build.answer(&request) {
+                return Ok(answer);
+            }
+            let is_page = Build::is_for_page(&mut request);
+            let answer = answer(pool, request, peer, port).await;
+            Ok(if is_page { build.add_to(answer).await } else { answer })
+        }
     });
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }

@@ -4,12 +4,12 @@
 //!
 //! ```json
 //! {"port": 9000, "function": "path/to/binary", "concurrency": 8, "timeout": 900, "share": 1,
-//!  "environment": {"NAME": "value"}}
+//!  "environment": {"NAME": "value"}, "build": "a name"}
 //! ```
 //!
-//! Only `function` must be there; the numbers above are the defaults, with any free port for the port. It is no
-//! argument, since the environment of a function has secrets and a list of processes shows arguments. The emulator
-//! listens on 127.0.0.1 and ends, with every process of the function, when its standard input does, or on SIGTERM and
+//! Only `function` must be there; the numbers above are the defaults, with any free port for the port. By the name of a
+//! `build` a page loads itself [again][reload]. It is not an argument, since the environment of a function has secrets
+//! and a list of processes shows arguments. The emulator listens on 127.0.0.1 and, if the machine has it, ::1, and ends, with every process of the function, when its standard input does, or on SIGTERM and
 //! SIGINT.
 //! Its standard output is a [journal]; what the function prints goes to its standard error.
 //!
@@ -58,10 +58,11 @@ mod pool;
 mod prelude;
 mod process;
 mod relay;
+mod reload;
 mod runtime_api;
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::thread;
@@ -73,11 +74,12 @@ use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
-use tokio::task::LocalSet;
+use tokio::task::{LocalSet, spawn_local};
 
 use crate::environment::Function;
 use crate::journal::{Entry, Journal};
 use crate::pool::Pool;
+use crate::reload::Build;
 
 /// The first line of standard input.
 #[derive(Debug, Deserialize)]
@@ -95,6 +97,8 @@ struct Settings {
     share: usize,
     #[serde(default)]
     environment: BTreeMap<String, String>,
+    #[serde(default)]
+    build: Option<String>,
 }
 
 impl Settings {
@@ -140,10 +144,15 @@ async fn run(settings: Settings) -> Result<()> {
     let listener = listener.with_context(|| format!("cannot listen on port {}", settings.port))?;
     let port = listener.local_addr()?.port();
     let journal = Journal::start()?;
+    let build = settings.build.clone().map(Build);
     let pool = Rc::new(Pool::new(settings.function()?, journal.clone()));
+    // A browser takes either address of this machine for `localhost`.
+    if let Ok(listener) = TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await {
+        spawn_local(front::serve(Rc::clone(&pool), listener, port, build.clone()));
+    }
     journal.log(Entry::Listening { port });
     tokio::select! {
-        () = front::serve(Rc::clone(&pool), listener, port) => {}
+        () = front::serve(Rc::clone(&pool), listener, port, build) => {}
         _ = input => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

@@ -46,8 +46,8 @@ pub fn folder(repo: &Repo, profile: Profile) -> PathBuf {
 pub fn compile(repo: &Repo, profile: Profile) -> Result<PathBuf> {
     wasm::tool(repo)?;
     let what = match profile {
-        Profile::Release => "compiling the Worker as it is deployed (a minute or two)",
-        Profile::Dev => "compiling the Worker (a minute, once)",
+        Profile::Release => "compiling the Worker as it is deployed (two minutes, the first time)",
+        Profile::Dev => "compiling the Worker (a minute, the first time)",
     };
     step(what, || wasm::compile(repo, "ssedge-worker", profile))
 }

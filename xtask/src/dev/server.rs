@@ -16,7 +16,7 @@ use crate::repo::Repo;
 
 /// workerd starts in a second or two; a busy machine may take longer.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
-/// How soon the end of a program is seen.
+/// How soon it is seen that a program answers or has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// The settings of the function that say where its table is.
 const TABLE_NAME: &str = "TABLE_NAME";
@@ -30,73 +30,79 @@ pub struct Platform {
     pub timeout: u32,
 }
 
-/// The programs, of which one answers on `port`.
+/// What a host is to serve.
+pub struct Served<'a> {
+    /// The Worker's modules, if they are not those that are deployed.
+    pub bundle: Option<&'a Path>,
+    pub port: u16,
+    pub state: &'a Path,
+    pub vars: &'a BTreeMap<&'a str, &'a str>,
+    /// By another name than before, the page of whoever looks at it loads itself again.
+    pub build: Option<&'a str>,
+}
+
+/// The programs, of which the last one answers on the port.
 pub struct Server {
     programs: Vec<Group>,
     port: u16,
+    build: Option<String>,
+    /// Where the function's table is.
+    table: String,
 }
 
 impl Server {
-    /// The Worker in this folder, or else the one that is deployed.
-    ///
     /// # Errors
     /// When a program cannot be started.
-    pub fn worker(
-        repo: &Repo,
-        bundle: Option<&Path>,
-        port: u16,
-        state: &Path,
-        vars: &BTreeMap<&str, &str>,
-    ) -> Result<Self> {
-        let settings = json!({ "bundle": bundle, "port": port, "state": state, "vars": vars });
-        let server = start(&mut node(repo, "xtask/serve.mjs")?, &settings)?;
-        Ok(Self { programs: vec![server], port })
+    pub fn worker(repo: &Repo, served: &Served) -> Result<Self> {
+        let server = start(&mut node(repo, "xtask/serve.mjs")?, &for_worker(served))?;
+        Ok(Self {
+            programs: vec![server],
+            port: served.port,
+            build: served.build.map(str::to_owned),
+            table: String::new(),
+        })
     }
 
     /// With a local DynamoDB that keeps its table in `state`, unless `vars` names another.
     ///
     /// # Errors
     /// When a program cannot be started.
-    pub fn lambda(
-        repo: &Repo,
-        port: u16,
-        state: &Path,
-        vars: &BTreeMap<&str, &str>,
-        platform: &Platform,
-    ) -> Result<Self> {
-        let mut environment: BTreeMap<&str, String> =
-            vars.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+    pub fn lambda(repo: &Repo, served: &Served, platform: &Platform) -> Result<Self> {
         let mut programs = Vec::new();
-        if !vars.contains_key(TABLE_ENDPOINT) {
-            let settings = json!({ "port": 0, "state": state, "table": vars[TABLE_NAME] });
-            let mut table = start(node(repo, "xtask/dynalite.mjs")?.stdout(Stdio::piped()), &settings)?;
-            environment.insert(TABLE_ENDPOINT, format!("http://127.0.0.1:{}", port_of(&mut table)?));
-            programs.push(table);
-        }
-        let settings = json!({
-            "port": port,
-            "function": repo.built("ssedge-lambda"),
-            "concurrency": platform.concurrency,
-            "timeout": platform.timeout,
-            "environment": environment,
-        });
-        let mut emulator = repo.command(repo.built("ssedge-emulator"))?;
-        // Its journal is for tests; what the function logs is on standard error.
-        programs.push(start(emulator.stdout(Stdio::null()), &settings)?);
-        Ok(Self { programs, port })
+        let table = match served.vars.get(TABLE_ENDPOINT) {
+            Some(endpoint) => (*endpoint).to_owned(),
+            None => {
+                let settings = json!({ "port": 0, "state": served.state, "table": served.vars[TABLE_NAME] });
+                let mut table = start(node(repo, "xtask/dynalite.mjs")?.stdout(Stdio::piped()), &settings)?;
+                let endpoint = format!("http://127.0.0.1:{}", port_of(&mut table)?);
+                programs.push(table);
+                endpoint
+            }
+        };
+        programs.push(emulator(repo, served, platform, &table)?);
+        Ok(Self { programs, port: served.port, build: served.build.map(str::to_owned), table })
     }
 
-    /// Says `greeting` once it answers, and returns only when it ends by itself.
+    /// Serves something else, at the same port and with the same state.
     ///
     /// # Errors
-    /// What ended, and how.
-    pub fn serve(mut self, greeting: &str) -> Result<()> {
-        self.wait_until_healthy()?;
-        println!("{greeting}");
-        loop {
-            thread::sleep(LOOK_EVERY);
-            self.check()?;
-        }
+    /// When it cannot be told, or a program cannot be started.
+    pub fn restart_worker(&mut self, served: &Served) -> Result<()> {
+        self.build = served.build.map(str::to_owned);
+        let program = self.programs.last_mut().context("nothing serves")?;
+        tell(program, &for_worker(served))
+    }
+
+    /// As [`Self::restart_worker`]. The table stays as it is.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn restart_lambda(&mut self, repo: &Repo, served: &Served, platform: &Platform) -> Result<()> {
+        self.build = served.build.map(str::to_owned);
+        // The port is free once it has ended.
+        drop(self.programs.pop());
+        self.programs.push(emulator(repo, served, platform, &self.table)?);
+        Ok(())
     }
 
     /// # Errors
@@ -104,7 +110,7 @@ impl Server {
     pub fn wait_until_healthy(&mut self) -> Result<()> {
         let deadline = Instant::now() + START_TIMEOUT;
         let mut last = String::new();
-        while !last.starts_with("HTTP/1.1 200") {
+        while !self.is_served(&last) {
             if Instant::now() > deadline {
                 bail!(
                     "the server did not become healthy in {} s; its last answer: {last}",
@@ -113,9 +119,17 @@ impl Server {
             }
             thread::sleep(LOOK_EVERY);
             self.check()?;
-            last = self.health().unwrap_or_else(|error| error.to_string());
+            last = self.ask("/healthz").unwrap_or_else(|error| error.to_string());
         }
         Ok(())
+    }
+
+    /// Whether this answer is that of a healthy server, and of the newest build.
+    fn is_served(&self, health: &str) -> bool {
+        let is_newest = |build: &String| self.ask("/__dev/build").is_ok_and(|answer| answer.ends_with(build));
+        // A function whose processes are all taken, by readers that have come back, is healthy too.
+        let is_healthy = ["HTTP/1.1 200", "HTTP/1.1 429"].iter().any(|status| health.starts_with(status));
+        is_healthy && self.build.as_ref().is_none_or(is_newest)
     }
 
     /// Where it answers.
@@ -124,7 +138,9 @@ impl Server {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    fn check(&mut self) -> Result<()> {
+    /// # Errors
+    /// What ended by itself, and how.
+    pub fn check(&mut self) -> Result<()> {
         let mut ended = None;
         for program in &mut self.programs {
             // Each is asked each time: a program that ended counts as alive until it was waited for.
@@ -139,18 +155,35 @@ impl Server {
         }
     }
 
-    fn health(&self) -> std::io::Result<String> {
+    fn ask(&self, path: &str) -> std::io::Result<String> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        write!(
-            stream,
-            "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n",
-            self.port
-        )?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n", self.port)?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         Ok(answer)
     }
+}
+
+fn for_worker(served: &Served) -> Value {
+    let Served { bundle, port, state, vars, build } = served;
+    json!({ "bundle": bundle, "port": port, "state": state, "vars": vars, "build": build })
+}
+
+fn emulator(repo: &Repo, served: &Served, platform: &Platform, table: &str) -> Result<Group> {
+    let mut environment = served.vars.clone();
+    environment.insert(TABLE_ENDPOINT, table);
+    let settings = json!({
+        "port": served.port,
+        "function": repo.built("ssedge-lambda"),
+        "concurrency": platform.concurrency,
+        "timeout": platform.timeout,
+        "environment": environment,
+        "build": served.build,
+    });
+    let mut emulator = repo.command(repo.built("ssedge-emulator"))?;
+    // Its journal is for tests; what the function logs is on standard error.
+    start(emulator.stdout(Stdio::null()), &settings)
 }
 
 fn node(repo: &Repo, script: &str) -> Result<Command> {
@@ -163,14 +196,18 @@ fn node(repo: &Repo, script: &str) -> Result<Command> {
 /// would show them as an argument. It ends when that input does, and so does not outlive xtask, however xtask ends.
 fn start(command: &mut Command, settings: &Value) -> Result<Group> {
     let mut program = Group::spawn(command.stdin(Stdio::piped()))?;
-    let input = program.child().stdin.as_mut().context("its input is no pipe")?;
-    writeln!(input, "{settings}").context("a program of the server ended at once")?;
+    tell(&mut program, settings)?;
     Ok(program)
+}
+
+fn tell(program: &mut Group, settings: &Value) -> Result<()> {
+    let input = program.child().stdin.as_mut().context("its input is not a pipe")?;
+    writeln!(input, "{settings}").context("a program of the server has ended")
 }
 
 /// The port that the program prints once it listens, as `{"port":8000}`.
 fn port_of(program: &mut Group) -> Result<u16> {
-    let output = program.child().stdout.take().context("its output is no pipe")?;
+    let output = program.child().stdout.take().context("its output is not a pipe")?;
     let mut line = String::new();
     BufReader::new(output).read_line(&mut line)?;
     let said: Value = serde_json::from_str(&line).context("the local DynamoDB did not start")?;
