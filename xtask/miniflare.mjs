@@ -7,7 +7,7 @@
 import { Log, LogLevel, Miniflare, convertV4MiniflareOptions } from "miniflare";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { unstable_getMiniflareWorkerOptions, unstable_readConfig } from "wrangler";
 import { ended } from "./input.mjs";
 
@@ -21,14 +21,16 @@ const FAREWELL_MS = 500;
 export const { name } = unstable_readConfig({ config: CONFIG });
 
 /**
- * Starts workerd and listens on 127.0.0.1. `vars` are settings, `state` is the folder where channels are kept, and
- * `around`, if given, is the text of a module that stands in for the built one, which it imports.
+ * Starts workerd and listens on 127.0.0.1. `bundle` is the folder of the built Worker, by default the one that is
+ * deployed, `vars` are settings, `state` is the folder where channels are kept, and `around`, if given, is the text of a
+ * module that stands in for the built one, which it imports.
  */
-export async function serve({ port, state, vars, around }) {
-  // `modulesRules` tell wrangler's bundler what a file is. worker-build has bundled already, into two modules.
-  const { workerOptions, main } = unstable_getMiniflareWorkerOptions(CONFIG, undefined, { envFiles: [NO_FILE] });
+export async function serve({ bundle, port, state, vars, around }) {
+  // `modulesRules` tell wrangler's bundler what a file is. This one is bundled already, into two modules.
+  const { workerOptions, main: deployed } = unstable_getMiniflareWorkerOptions(CONFIG, undefined, { envFiles: [NO_FILE] });
   const { modulesRules, ...worker } = workerOptions;
-  const modulesRoot = dirname(main);
+  const modulesRoot = resolve(bundle ?? dirname(deployed));
+  const main = join(modulesRoot, "index.js");
   const modules = [
     { type: "ESModule", path: main },
     { type: "CompiledWasm", path: join(modulesRoot, "index_bg.wasm") },

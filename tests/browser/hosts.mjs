@@ -11,7 +11,7 @@ import { SECRET, token } from "./token.mjs";
 const START_MS = 60_000;
 
 /** Where the function and the emulator that runs it are built for this machine. */
-const BUILT = join(process.env.CARGO_TARGET_DIR ?? "target", "local");
+const BUILT = join(process.env.CARGO_TARGET_DIR ?? "target", "debug");
 const TABLE = "ssedge";
 
 /** The programs of each host, given the port, the folder for its state and the settings: what to run, and what to tell it. */

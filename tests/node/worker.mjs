@@ -49,6 +49,14 @@ const commands = {
   // Asks no object, which would wake it.
   instances: (env, channel) => instances.get(env.CHANNELS.idFromName(channel).toString()) ?? 0,
   timers: () => timers.size,
+  // The next number that the Worker draws fails, which ends its instance of the wasm as a panic does.
+  fail: () => {
+    const { random } = Math;
+    Math.random = () => {
+      Math.random = random;
+      throw new Error("a failure that a test asked for");
+    };
+  },
   // The next object of this channel takes so many milliseconds to start.
   stall: (env, channel, millis) => void stalls.set(env.CHANNELS.idFromName(channel).toString(), Number(millis)),
 };

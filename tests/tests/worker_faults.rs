@@ -45,6 +45,23 @@ async fn a_reader_stays_connected_while_its_channel_hibernates() {
     assert_eq!(rig.readers(LOBBY).await, 1);
 }
 
+/// The isolate goes on with a fresh instance of the wasm, in which its channels are, too.
+#[tokio::test]
+async fn a_panic_costs_no_later_request() {
+    let mut rig = Rig::start(&[]).await;
+    let first = rig.client.say("lobby", "before").await;
+    rig.fail().await;
+    let failed = rig.client.open("/api/chat/lobby", &[]).await;
+    assert_eq!(failed.status, 500);
+    let second = rig.client.say("lobby", "after").await;
+    assert_eq!(second, first + 1);
+    let mut reader = lobby(&rig.client).await;
+    for id in [first, second, rig.client.say("lobby", "live").await] {
+        hears(&mut reader, id).await;
+    }
+    assert_eq!(rig.instances(LOBBY).await, 1, "the object is the same, on a fresh instance of the wasm");
+}
+
 /// Nobody has to come for it, and what was said later is kept for longer.
 #[tokio::test]
 async fn a_silent_channel_frees_what_has_expired() {

@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 
+use crate::bundle;
 use crate::process::run;
 use crate::repo::Repo;
-use crate::{bundle, setup};
 
 /// What can be measured.
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -16,7 +16,6 @@ pub enum Bench {
 /// When a build fails, or what is measured does not work.
 pub fn bench(repo: &Repo, bench: Bench) -> Result<()> {
     let Bench::Lambda = bench;
-    setup::lambda(repo)?;
     bundle::lambda(repo)?;
     eprintln!("building the function for this machine, as it is released (some minutes, the first time)");
     let packages = ["--package", "ssedge-lambda", "--package", "ssedge-emulator"];

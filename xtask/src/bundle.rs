@@ -1,16 +1,18 @@
-//! `cargo xtask build`: the page and the Worker or the function, as they are deployed.
+//! `cargo xtask build`: the page and the Worker or the function, as they are deployed, and as `cargo xtask dev` and the
+//! tests run them on this machine. Each sets up first what it needs.
+
+mod worker;
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use flate2::Compression;
-use flate2::write::GzEncoder;
 
-use crate::process::{run, run_quietly};
+use crate::process::{run, run_quietly, run_with_warnings};
 use crate::repo::{Repo, fingerprint};
-use crate::weight;
+use crate::steps::{side_by_side, step};
+use crate::wasm::Profile;
+use crate::{setup, weight};
 
 /// The size is the time that a cold start takes. Cloudflare's own bound is 3 MB on the free plan.
 const BUNDLE_MAX_GZIP: usize = 400 * 1024;
@@ -20,21 +22,17 @@ const BUNDLE_MAX_GZIP: usize = 400 * 1024;
 /// more.
 const FUNCTION_MAX: usize = 4 * 1024 * 1024;
 
-const BUNDLE: &str = "handlers/worker/build";
 /// Where `sam build` puts the function of template.yaml, and `sam deploy` takes it from.
 const FUNCTION: &str = ".aws-sam/build/Function/bootstrap";
-/// The modules of the bundle, which wrangler uploads and `serve.mjs` runs.
-const MODULES: [&str; 2] = ["index.js", "index_bg.wasm"];
 
-/// Builds what has changed and prints the size of the Worker.
+/// Builds the Worker that is deployed, and prints its size.
 ///
 /// # Errors
 /// When a step fails, or the bundle is over its bound.
 pub fn worker(repo: &Repo) -> Result<()> {
     let _lock = repo.lock()?;
-    dist(repo)?;
-    compile_worker(repo)?;
-    let (raw, gzip) = size(&repo.path(BUNDLE))?;
+    let folder = worker_and_page(repo, Profile::Release)?;
+    let (raw, gzip) = worker::size(&folder)?;
     println!("worker bundle: {} KB, {} KB gzip", raw.div_ceil(1024), gzip.div_ceil(1024));
     ensure!(
         gzip <= BUNDLE_MAX_GZIP,
@@ -44,19 +42,43 @@ pub fn worker(repo: &Repo) -> Result<()> {
     Ok(())
 }
 
+/// Builds the Worker for this machine, which takes less time, and answers where it is.
+///
+/// # Errors
+/// When a step fails.
+pub fn local_worker(repo: &Repo) -> Result<PathBuf> {
+    let _lock = repo.lock()?;
+    worker_and_page(repo, Profile::Dev)
+}
+
+fn worker_and_page(repo: &Repo, profile: Profile) -> Result<PathBuf> {
+    let compile = || {
+        setup::rust_target(setup::WASM)?;
+        worker::compile(repo, profile)
+    };
+    let (wasm, ()) = side_by_side(compile, || set_up_and_build_page(repo))?;
+    worker::bundle(repo, profile, &wasm)?;
+    Ok(worker::folder(repo, profile))
+}
+
 /// Builds the page and, with `sam build`, the function that carries it, and prints the function's size.
 ///
 /// # Errors
 /// When a step fails, or the function is over its bound or not for arm64.
 pub fn lambda(repo: &Repo) -> Result<()> {
     let _lock = repo.lock()?;
-    dist(repo)?;
+    let tools = || {
+        setup::rust_target(setup::ARM64)?;
+        setup::python_packages(repo)
+    };
+    side_by_side(tools, || set_up_and_build_page(repo))?;
     // cargo-lambda, which sam starts, strips it and takes the rest of the profile from Cargo.toml.
-    eprintln!("building the function for arm64 (some minutes, the first time)");
-    run_quietly(repo.command("sam")?.args(["build", "--template-file", "template.yaml"]))?;
+    step("building the function for arm64 (some minutes, the first time)", || {
+        run_quietly(repo.command("sam")?.args(["build", "--template-file", "template.yaml"]))
+    })?;
     let path = repo.path(FUNCTION);
     let function = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    ensure!(is_arm64(&function), "{FUNCTION} is no program for arm64 Linux");
+    ensure!(is_arm64(&function), "{FUNCTION} is not a program for arm64 Linux");
     println!("function: {} KB", function.len().div_ceil(1024));
     ensure!(
         function.len() <= FUNCTION_MAX,
@@ -71,9 +93,16 @@ pub fn lambda(repo: &Repo) -> Result<()> {
 /// # Errors
 /// When a step fails.
 pub fn local(repo: &Repo) -> Result<()> {
-    page(repo)?;
-    let packages = ["--package", "ssedge-lambda", "--package", "ssedge-emulator"];
-    run(repo.command("cargo")?.args(["build", "--profile", "local"]).args(packages))
+    let _lock = repo.lock()?;
+    let build = |packages: &[&str]| -> Result<()> {
+        let mut build = repo.cargo("build")?;
+        run_with_warnings(build.args(packages.iter().flat_map(|package| ["--package", package])))
+    };
+    // The function takes up the page, which the npm packages build. The emulator shares most of its crates.
+    let emulator =
+        || step("compiling the emulator of Lambda (half a minute, once)", || build(&["ssedge-emulator"]));
+    side_by_side(emulator, || set_up_and_build_page(repo))?;
+    step("compiling the function (a minute, once)", || build(&["ssedge-emulator", "ssedge-lambda"]))
 }
 
 /// Builds the page alone, which the function takes up when it is compiled.
@@ -82,6 +111,11 @@ pub fn local(repo: &Repo) -> Result<()> {
 /// When a step fails.
 pub fn page(repo: &Repo) -> Result<()> {
     let _lock = repo.lock()?;
+    set_up_and_build_page(repo)
+}
+
+fn set_up_and_build_page(repo: &Repo) -> Result<()> {
+    setup::npm_packages(repo)?;
     dist(repo)
 }
 
@@ -133,52 +167,6 @@ fn only_file(folder: &Path, extension: &str) -> Result<String> {
         Ok([name]) => Ok(name),
         Err(names) => bail!("esbuild wrote {} .{extension} files instead of one", names.len()),
     }
-}
-
-/// Compiles the Worker and lets worker-build make the bundle, unless this very wasm has been bundled before.
-fn compile_worker(repo: &Repo) -> Result<()> {
-    // As worker-build does, whose own call then finds that nothing is left to compile.
-    let release = ["build", "--release", "--lib", "--target", "wasm32-unknown-unknown"];
-    run(repo
-        .command("cargo")?
-        .args(release)
-        .args(["--package", "ssedge-worker"])
-        .env("WASM_BINDGEN_USE_JS_SYS", "1"))?;
-
-    let wasm = repo.target_dir().join("wasm32-unknown-unknown/release/ssedge_worker.wasm");
-    let tools =
-        [".tools/.crates.toml", "package-lock.json", "xtask/src/bundle.rs"].map(|file| repo.path(file));
-    let stamp = Stamp::new(repo, "worker", &[&[wasm], &tools[..]].concat())?;
-    if stamp.is_current() && MODULES.iter().all(|module| repo.path(BUNDLE).join(module).is_file()) {
-        return Ok(());
-    }
-    eprintln!("bundling the Worker");
-    let mut bundle = repo.command(repo.path(".tools/bin/worker-build"))?;
-    bundle
-        .current_dir(repo.path("handlers/worker"))
-        .env("CARGO_TARGET_DIR", repo.target_dir())
-        // A request goes on when its client has left (`waitUntil`). A future that is not woken again is never freed.
-        .env("RUN_TO_COMPLETION", "1")
-        // Each of the three would otherwise be downloaded, from places that not every network reaches.
-        .env("WASM_BINDGEN_BIN", repo.path(".tools/bin/wasm-bindgen"))
-        .env("WASM_OPT_BIN", repo.path("node_modules/.bin/wasm-opt"))
-        .env("ESBUILD_BIN", repo.path("node_modules/.bin/esbuild"))
-        .arg("--release");
-    run_quietly(&mut bundle)?;
-    stamp.set()
-}
-
-/// Bytes of all modules, as they are and compressed together, as an upload is.
-fn size(bundle: &Path) -> Result<(usize, usize)> {
-    let mut raw = 0;
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
-    for module in MODULES {
-        let path = bundle.join(module);
-        let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        raw += bytes.len();
-        gzip.write_all(&bytes).context("cannot compress")?;
-    }
-    Ok((raw, gzip.finish().context("cannot compress")?.len()))
 }
 
 /// Remembers from what a result was made.

@@ -15,7 +15,7 @@ use ssedge::settings::{self, Settings};
 use self::server::{Platform, Server};
 use crate::dev_vars::DevVars;
 use crate::repo::Repo;
-use crate::{Host, bundle, setup};
+use crate::{Host, bundle};
 
 #[derive(clap::Args)]
 pub struct Dev {
@@ -103,12 +103,10 @@ pub fn dev(repo: &Repo, dev: &Dev) -> Result<()> {
 
     let server = match dev.host {
         Host::Worker => {
-            setup::setup(repo)?;
-            bundle::worker(repo)?;
-            Server::worker(repo, port, &state, &vars)?
+            let bundle = bundle::local_worker(repo)?;
+            Server::worker(repo, Some(&bundle), port, &state, &vars)?
         }
         Host::Lambda => {
-            setup::local(repo)?;
             bundle::local(repo)?;
             let platform =
                 Platform { concurrency: dev.concurrency.unwrap_or(8), timeout: dev.timeout.unwrap_or(900) };

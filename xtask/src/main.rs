@@ -9,9 +9,11 @@ mod process;
 mod repo;
 mod schemathesis;
 mod setup;
+mod steps;
 mod supply;
 mod test;
 mod token;
+mod wasm;
 mod weight;
 
 use std::process::ExitCode;
@@ -83,14 +85,8 @@ fn run(command: &Command) -> anyhow::Result<()> {
         Command::Dev(options) => dev::dev(&repo, options),
         Command::Token(options) => token::token(&repo, options),
         Command::Test { fast } => test::test(&repo, *fast),
-        Command::Build { host: Host::Worker } => {
-            setup::setup(&repo)?;
-            bundle::worker(&repo)
-        }
-        Command::Build { host: Host::Lambda } => {
-            setup::lambda(&repo)?;
-            bundle::lambda(&repo)
-        }
+        Command::Build { host: Host::Worker } => bundle::worker(&repo),
+        Command::Build { host: Host::Lambda } => bundle::lambda(&repo),
         Command::Bench { what } => bench::bench(&repo, *what),
         Command::Setup => {
             setup::all(&repo)?;

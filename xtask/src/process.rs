@@ -91,23 +91,33 @@ pub fn run(command: &mut Command) -> Result<()> {
     Group::spawn(command.stdin(Stdio::null()))?.wait()
 }
 
-/// Runs `command` to its end; what it prints is shown only if it fails.
+/// Runs `command` to its end; what it prints is shown only if it fails, and then as a whole.
 ///
 /// # Errors
 /// When it cannot be started or fails.
 pub fn run_quietly(command: &mut Command) -> Result<()> {
+    run_captured(command, false)
+}
+
+/// Runs `command` to its end; what it prints on standard error is shown as a whole, also if it does not fail.
+///
+/// # Errors
+/// When it cannot be started or fails.
+pub fn run_with_warnings(command: &mut Command) -> Result<()> {
+    run_captured(command, true)
+}
+
+fn run_captured(command: &mut Command, shows_errors: bool) -> Result<()> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut group = Group::spawn(command)?;
-    let outputs = [
-        group.child.stdout.take().map(|pipe| thread::spawn(|| std::io::read_to_string(pipe))),
-        group.child.stderr.take().map(|pipe| thread::spawn(|| std::io::read_to_string(pipe))),
-    ];
+    let output = group.child.stdout.take().map(|pipe| thread::spawn(|| std::io::read_to_string(pipe)));
+    let errors = group.child.stderr.take().map(|pipe| thread::spawn(|| std::io::read_to_string(pipe)));
     let result = group.wait();
-    if result.is_err() {
-        for text in outputs.into_iter().flatten().filter_map(|reader| reader.join().ok()).flatten() {
-            eprint!("{text}");
-        }
-    }
+    let shown = [output.filter(|_| result.is_err()), errors.filter(|_| result.is_err() || shows_errors)];
+    let text: Vec<_> =
+        shown.into_iter().flatten().filter_map(|reader| reader.join().ok()).flatten().collect();
+    // At once, because others may print at the same time.
+    eprint!("{}", text.concat());
     result
 }
 

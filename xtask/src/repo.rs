@@ -4,10 +4,11 @@ use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 /// The checkout that the command was started in.
 pub struct Repo {
@@ -51,21 +52,28 @@ impl Repo {
         Ok(command)
     }
 
-    /// The version of `package` in Cargo.lock.
+    /// A command of cargo that prints nothing but warnings and errors.
     ///
     /// # Errors
-    /// When Cargo.lock cannot be read or does not name the package.
-    pub fn locked_version(&self, package: &str) -> Result<String> {
-        let lock = fs::read_to_string(self.path("Cargo.lock")).context("cannot read Cargo.lock")?;
-        match version_in_lock(&lock, package) {
-            Some(version) => Ok(version.to_owned()),
-            None => bail!("Cargo.lock names no package `{package}`"),
+    /// As [`Self::command`].
+    pub fn cargo(&self, command: &str) -> Result<Command> {
+        let mut cargo = self.command("cargo")?;
+        cargo.args([command, "--quiet"]);
+        // Its output is a pipe.
+        if std::io::stderr().is_terminal() {
+            cargo.args(["--color", "always"]);
         }
+        Ok(cargo)
     }
 
     /// Where cargo puts what it builds for this checkout.
     pub fn target_dir(&self) -> PathBuf {
         self.root.join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
+    }
+
+    /// A program of this workspace, where cargo puts it in the profile `dev`, by which local runs and tests are built.
+    pub fn built(&self, program: &str) -> PathBuf {
+        self.target_dir().join("debug").join(program)
     }
 
     /// Waits for, then holds, the right to change the tools and bundles of this checkout.
@@ -82,12 +90,6 @@ impl Repo {
         }
         Ok(file)
     }
-}
-
-fn version_in_lock<'a>(lock: &'a str, package: &str) -> Option<&'a str> {
-    let name = format!("name = \"{package}\"");
-    let mut lines = lock.lines().skip_while(|line| *line != name).skip(1);
-    lines.next()?.strip_prefix("version = \"")?.strip_suffix('"')
 }
 
 /// One number for the names and contents of `files` and of the files in folders among them.
@@ -112,16 +114,4 @@ pub fn fingerprint(files: &[PathBuf]) -> Result<String> {
         }
     }
     Ok(format!("{:016x}", hasher.finish()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::version_in_lock;
-
-    #[test]
-    fn a_name_is_matched_whole() {
-        let lock = "[[package]]\nname = \"worker-sys\"\nversion = \"1\"\n\n[[package]]\nname = \"worker\"\nversion = \"2\"\n";
-        assert_eq!(version_in_lock(lock, "worker"), Some("2"));
-        assert_eq!(version_in_lock(lock, "work"), None);
-    }
 }

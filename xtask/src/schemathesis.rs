@@ -76,7 +76,7 @@ fn serve(repo: &Repo, host: Host, deployment: &Deployment, folder: &Path) -> Res
     vars.extend(deployment.settings.iter().copied());
     let (port, state) = (free_port(0)?, folder.join("state"));
     match host {
-        Host::Worker => Server::worker(repo, port, &state, &vars),
+        Host::Worker => Server::worker(repo, None, port, &state, &vars),
         Host::Lambda => {
             vars.insert("TABLE_NAME", "ssedge");
             Server::lambda(repo, port, &state, &vars, &PLATFORM)

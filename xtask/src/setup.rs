@@ -7,84 +7,32 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::process::run;
+use crate::process::run_quietly;
 use crate::repo::{Repo, fingerprint};
+use crate::steps::{side_by_side, step};
+use crate::wasm;
+
+pub use python::packages as python_packages;
 
 /// wrangler itself needs a newer one, which npm then brings; this much installs it.
 const NODE_MIN: u32 = 20;
 /// What is compiled for, and why.
-const WASM: (&str, &str) = ("wasm32-unknown-unknown", "the Worker is WebAssembly");
-const ARM64: (&str, &str) = ("aarch64-unknown-linux-gnu", "the function runs on arm64, a fifth cheaper");
-
-/// A program that `cargo install` builds into `.tools/bin`.
-struct Tool {
-    package: &'static str,
-    /// Its version is that of this package in Cargo.lock, which the two must share.
-    versioned_as: &'static str,
-    /// Whether the tool's own lock file is used: wasm-bindgen-cli does not build with the one it publishes.
-    locked: bool,
-    reason: &'static str,
-    minutes: u32,
-}
-
-const TOOLS: [Tool; 2] = [
-    Tool {
-        package: "worker-build",
-        versioned_as: "worker",
-        locked: true,
-        reason: "it turns the wasm into a Worker bundle",
-        minutes: 4,
-    },
-    Tool {
-        package: "wasm-bindgen-cli",
-        versioned_as: "wasm-bindgen",
-        locked: false,
-        reason: "it writes the JavaScript around the wasm and runs the wasm tests",
-        minutes: 3,
-    },
-];
-
-/// Sets up what building and serving the Worker takes.
-///
-/// # Errors
-/// When something is missing that only the user can install, or an installation fails.
-pub fn setup(repo: &Repo) -> Result<()> {
-    let _lock = repo.lock()?;
-    check_node()?;
-    rust_target(WASM)?;
-    npm_packages(repo)?;
-    cargo_tools(repo)
-}
-
-/// Sets up what building and serving the function on this machine takes.
-///
-/// # Errors
-/// As [`setup`].
-pub fn local(repo: &Repo) -> Result<()> {
-    let _lock = repo.lock()?;
-    check_node()?;
-    npm_packages(repo)
-}
-
-/// Sets up what building the function for AWS takes, and deploying it.
-///
-/// # Errors
-/// As [`setup`].
-pub fn lambda(repo: &Repo) -> Result<()> {
-    let _lock = repo.lock()?;
-    check_node()?;
-    rust_target(ARM64)?;
-    npm_packages(repo)?;
-    python::packages(repo)
-}
+pub const WASM: (&str, &str) = (wasm::TARGET, "the Worker is WebAssembly");
+pub const ARM64: (&str, &str) = ("aarch64-unknown-linux-gnu", "the function runs on arm64, a fifth cheaper");
 
 /// Sets up everything, for both hosts and all checks.
 ///
 /// # Errors
-/// As [`setup`].
+/// When something is missing that only the user can install, or an installation fails.
 pub fn all(repo: &Repo) -> Result<()> {
-    setup(repo)?;
-    lambda(repo)
+    let _lock = repo.lock()?;
+    let of_rust = || {
+        rust_target(WASM)?;
+        rust_target(ARM64)?;
+        wasm::tool(repo)
+    };
+    let of_others = || side_by_side(|| npm_packages(repo), || python_packages(repo));
+    side_by_side(of_rust, of_others).map(drop)
 }
 
 fn check_node() -> Result<()> {
@@ -106,61 +54,41 @@ fn node_major(version: &str) -> Option<u32> {
     version.strip_prefix('v')?.split('.').next()?.parse().ok()
 }
 
-fn rust_target((target, reason): (&str, &str)) -> Result<()> {
+/// Adds what the standard library is for another target.
+///
+/// # Errors
+/// When rustup is not here, or cannot add it.
+pub fn rust_target((target, reason): (&str, &str)) -> Result<()> {
     let libraries = output(Command::new("rustc").args(["--print", "target-libdir", "--target", target]));
     if libraries.is_some_and(|folder| fs::exists(folder).unwrap_or(false)) {
         return Ok(());
     }
     eprintln!("adding the Rust target {target} (seconds, once): {reason}");
-    run(Command::new("rustup").args(["target", "add", target])).context(
+    run_quietly(Command::new("rustup").args(["target", "add", target])).context(
         "the Rust target cannot be added; with a Rust not from rustup, install it by the same way as Rust",
     )
 }
 
-fn npm_packages(repo: &Repo) -> Result<()> {
+/// Installs the npm packages, unless these very ones are here.
+///
+/// # Errors
+/// When there is no Node.js, or the installation fails.
+pub fn npm_packages(repo: &Repo) -> Result<()> {
     // The stamp says that an installation was finished.
     let stamp = repo.path("node_modules/.ssedge-installed");
     let wanted = fingerprint(&[repo.path("package.json"), repo.path("package-lock.json")])?;
     if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(());
     }
-    eprintln!("installing npm packages (half a minute, once): wrangler, workerd and what builds the page");
+    check_node()?;
     let _ = fs::remove_file(&stamp);
     // Not `npm ci`, which refuses a lock file that was written where a registry lacks the packages of other platforms.
     let install = ["install", "--include=dev", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"];
-    run(repo.command("npm")?.args(install))?;
+    step(
+        "installing npm packages (half a minute, once): wrangler, workerd and what builds the page",
+        || run_quietly(repo.command("npm")?.args(install)),
+    )?;
     fs::write(&stamp, wanted).with_context(|| format!("cannot write {}", stamp.display()))
-}
-
-fn cargo_tools(repo: &Repo) -> Result<()> {
-    let mut built = false;
-    for tool in TOOLS {
-        let version = repo.locked_version(tool.versioned_as)?;
-        if is_installed(repo, &tool, &version) {
-            continue;
-        }
-        let Tool { package, reason, minutes, .. } = tool;
-        eprintln!("installing {package} {version} (about {minutes} minutes, once): {reason}");
-        let mut install = repo.command("cargo")?;
-        install.args(["install", "--quiet", package, "--version", &format!("={version}")]);
-        install.args(["--root", ".tools", "--target-dir", ".tools/target"]);
-        if tool.locked {
-            install.arg("--locked");
-        }
-        run(&mut install).with_context(|| format!("{package} cannot be installed"))?;
-        built = true;
-    }
-    if built {
-        // Only the binaries are used again.
-        let _ = fs::remove_dir_all(repo.path(".tools/target"));
-    }
-    Ok(())
-}
-
-/// Asks the record that `cargo install` keeps, in which a line begins with `"package version (`.
-fn is_installed(repo: &Repo, tool: &Tool, version: &str) -> bool {
-    let record = fs::read_to_string(repo.path(".tools/.crates.toml")).unwrap_or_default();
-    record.lines().any(|line| line.starts_with(&format!("\"{} {version} (", tool.package)))
 }
 
 fn output(command: &mut Command) -> Option<String> {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::process::run;
 use crate::repo::Repo;
-use crate::{Host, browser, bundle, schemathesis, setup, supply};
+use crate::{Host, browser, bundle, schemathesis, setup, supply, wasm};
 
 /// The test targets of `ssedge-tests` with these prefixes need a running host.
 const HOST_PREFIXES: [&str; 2] = ["worker_", "lambda_"];
@@ -50,11 +50,7 @@ pub fn test(repo: &Repo, fast: bool) -> Result<()> {
     cargo_step(&hostless)?;
     cargo_step("test -p xtask")?;
     cargo_step("test -p ssedge-wasm-tests")?;
-    step("the same tests in a wasm build", || {
-        let runner = repo.path(".tools/bin/wasm-bindgen-test-runner");
-        run(cargo("test -p ssedge-wasm-tests --target wasm32-unknown-unknown")?
-            .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner))
-    })?;
+    step("the same tests in a wasm build", || wasm::test(repo))?;
     step("types of the page", || run(repo.command("tsc")?.args(["--noEmit", "--project", "web"])))?;
     step("sam validate --lint", || run(repo.command("sam")?.args(["validate", "--lint"])))?;
     step("template.yaml, translated", || {

@@ -33,7 +33,7 @@ pub struct Platform {
 
 impl Default for Platform {
     fn default() -> Self {
-        Self { concurrency: 1000, timeout: 900, share: 1, profile: "local" }
+        Self { concurrency: 1000, timeout: 900, share: 1, profile: "debug" }
     }
 }
 

@@ -64,6 +64,11 @@ impl Rig {
         self.ask(json!({ "do": "crash", "channel": channel })).await;
     }
 
+    /// Makes the next stream that is opened end the wasm of its isolate, as a panic does.
+    pub async fn fail(&mut self) {
+        self.ask(json!({ "do": "fail" })).await;
+    }
+
     /// Makes the next object of a channel slow to start.
     pub async fn stall(&mut self, channel: &str, by: Duration) {
         self.ask(json!({ "do": "stall", "channel": channel, "millis": by.as_millis().to_string() })).await;

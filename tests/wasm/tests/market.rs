@@ -1,33 +1,16 @@
-//! The market gives the same bits in a native build and in a wasm build: this one source runs as both.
-//!
-//! In wasm: `cargo test -p ssedge-wasm-tests --target wasm32-unknown-unknown`, with
-//! `CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER` set to `wasm-bindgen-test-runner`.
+//! The native half of what `src/lib.rs` promises.
 
 use ssedge::stock::{Symbol, price_at};
 use ssedge::time::UnixMillis;
-#[cfg(target_arch = "wasm32")]
-use wasm_bindgen_test::wasm_bindgen_test;
+use ssedge_wasm_tests::check_quotes;
 
-/// Quotes as `symbol,unix_ms,cents`. After a deliberate change of the market, `write_quotes` writes it anew.
-const QUOTES: &str = include_str!("../../fixtures/market.csv");
-
-#[cfg_attr(target_arch = "wasm32", wasm_bindgen_test)]
-#[cfg_attr(not(target_arch = "wasm32"), test)]
+#[test]
 fn quotes_are_bit_for_bit_those_of_the_fixture() {
-    let mut checked = 0;
-    for line in QUOTES.lines().skip(1) {
-        let [symbol, unix_ms, cents] = line.split(',').collect::<Vec<_>>()[..] else {
-            panic!("not a quote: {line}");
-        };
-        let price = price_at(&Symbol::new(symbol).unwrap(), UnixMillis(unix_ms.parse().unwrap()));
-        assert_eq!(price.cents(), cents.parse::<i64>().unwrap(), "{line}");
-        checked += 1;
-    }
+    let checked = check_quotes().unwrap();
     assert!(checked >= 1_000, "only {checked} quotes");
 }
 
 /// `cargo test -p ssedge-wasm-tests -- --ignored` writes the fixture.
-#[cfg(not(target_arch = "wasm32"))]
 #[test]
 #[ignore = "overwrites the fixture"]
 fn write_quotes() {

