@@ -25,14 +25,18 @@ pub const ARM64: (&str, &str) = ("aarch64-unknown-linux-gnu", "the function runs
 /// # Errors
 /// When something is missing that only the user can install, or an installation fails.
 pub fn all(repo: &Repo) -> Result<()> {
-    let _lock = repo.lock()?;
-    let of_rust = || {
-        rust_target(WASM)?;
-        rust_target(ARM64)?;
-        wasm::tool(repo)
-    };
     let of_others = || side_by_side(|| npm_packages(repo), || python_packages(repo));
-    side_by_side(of_rust, of_others).map(drop)
+    side_by_side(|| rust_tools(repo), of_others).map(drop)
+}
+
+/// Installs what compiling for the two platforms takes beside Rust itself.
+///
+/// # Errors
+/// When a target cannot be added, or the tool does not compile.
+pub fn rust_tools(repo: &Repo) -> Result<()> {
+    rust_target(WASM)?;
+    rust_target(ARM64)?;
+    wasm::tool(repo)
 }
 
 fn check_node() -> Result<()> {
@@ -74,6 +78,7 @@ pub fn rust_target((target, reason): (&str, &str)) -> Result<()> {
 /// # Errors
 /// When there is no Node.js, or the installation fails.
 pub fn npm_packages(repo: &Repo) -> Result<()> {
+    let _lock = repo.lock("npm")?;
     // The stamp says that an installation was finished.
     let stamp = repo.path("node_modules/.ssedge-installed");
     let wanted = fingerprint(&[repo.path("package.json"), repo.path("package-lock.json")])?;
