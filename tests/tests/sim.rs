@@ -123,7 +123,8 @@ const WORLDS: (&str, u32) = ("SSEDGE_WORLDS", 300);
 
 fn config() -> ProptestConfig {
     let (name, default) = WORLDS;
-    let cases = std::env::var(name).map_or(default, |worlds| worlds.parse().unwrap());
+    let cases =
+        std::env::var(name).map_or(default, |worlds| worlds.parse().expect("SSEDGE_WORLDS is a number"));
     let seed = RngSeed::Fixed(0x5353_4544_4745);
     ProptestConfig { cases, rng_seed: seed, failure_persistence: None, ..ProptestConfig::default() }
 }
