@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures::future::join_all;
 use ssedge::limits::IDEMPOTENCY_WINDOW;
 use ssedge_tests::client::{Answer, End, PATIENCE};
 use ssedge_tests::host::{Folder, Front, Lambda, POST_BURST, POST_RATE, Platform, Table};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures::future::join_all;
 use ssedge::sse::Decoded;
 use ssedge_tests::client::{Answer, Client, End, EventSource, Message, PATIENCE, Stream};
 use ssedge_tests::host::{Folder, Front, Lambda, POST_BURST, POST_RATE, Platform, Table, kill_process};

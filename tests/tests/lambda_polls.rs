@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures::future::join_all;
 use serde_json::Value;
 use ssedge::limits::{PAGE_BYTES, QUERY_ENTRIES, SNAPSHOT_ENTRIES};
 use ssedge::sse::Decoded;

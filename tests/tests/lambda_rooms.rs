@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures::future::join_all;
 use serde_json::Value;
 use ssedge::sse::Decoded;
 use ssedge_tests::client::{Client, End, EventSource, PATIENCE, Stream};

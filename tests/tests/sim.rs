@@ -118,9 +118,15 @@ fn settle(world: &mut World) {
     }
 }
 
+/// How many worlds are tried: `cargo xtask test --long` asks for more by this variable.
+const WORLDS: (&str, u32) = ("SSEDGE_WORLDS", 300);
+
 fn config() -> ProptestConfig {
+    let (name, default) = WORLDS;
+    let cases =
+        std::env::var(name).map_or(default, |worlds| worlds.parse().expect("SSEDGE_WORLDS is a number"));
     let seed = RngSeed::Fixed(0x5353_4544_4745);
-    ProptestConfig { cases: 300, rng_seed: seed, failure_persistence: None, ..ProptestConfig::default() }
+    ProptestConfig { cases, rng_seed: seed, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 proptest! {

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use eventsource_stream::EventStream;
-use futures_util::{FutureExt, StreamExt, stream};
+use futures::{FutureExt, StreamExt, stream};
 use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;

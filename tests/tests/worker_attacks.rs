@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use futures_util::future::join_all;
+use futures::future::join_all;
 use ssedge_tests::client::{Client, PATIENCE, Stream};
 use ssedge_tests::host::Host;
 use tokio::time::{Duration, Instant, sleep};

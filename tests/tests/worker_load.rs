@@ -4,7 +4,7 @@
 use std::fs;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures::future::join_all;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use ssedge_tests::client::{Client, Stream};
 use ssedge_tests::host::{Host, POST_BURST, POST_RATE};

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures::future::join_all;
 use ssedge::sse::Decoded;
 use ssedge_tests::client::{Client, End, Heard, PATIENCE, Stream};
 use ssedge_tests::host::{Host, POST_BURST, POST_RATE, Rig};

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::Host;
 use crate::process::run;
 use crate::repo::Repo;
 
@@ -25,7 +26,7 @@ const TIMEOUT: u32 = 900_000;
 ///
 /// # Errors
 /// When there is no browser, or a test fails.
-pub fn test(repo: &Repo, host: &str) -> Result<()> {
+pub fn test(repo: &Repo, host: Host) -> Result<()> {
     let chromium = chromium(repo)?;
     run(repo
         .command("node")?
@@ -33,7 +34,7 @@ pub fn test(repo: &Repo, host: &str) -> Result<()> {
         .arg(format!("--test-timeout={TIMEOUT}"))
         .arg("tests/browser/*.test.mjs")
         .env("CHROMIUM", chromium)
-        .env("SSEDGE_HOST", host))
+        .env("SSEDGE_HOST", host.name()))
 }
 
 /// Finds Chromium or Chrome, or installs it.

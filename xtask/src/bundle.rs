@@ -30,7 +30,6 @@ const FUNCTION: &str = ".aws-sam/build/Function/bootstrap";
 /// # Errors
 /// When a step fails, or the bundle is over its bound.
 pub fn worker(repo: &Repo) -> Result<()> {
-    let _lock = repo.lock()?;
     let folder = worker_and_page(repo, Profile::Release)?;
     let (raw, gzip) = worker::size(&folder)?;
     println!("worker bundle: {} KB, {} KB gzip", raw.div_ceil(1024), gzip.div_ceil(1024));
@@ -47,7 +46,6 @@ pub fn worker(repo: &Repo) -> Result<()> {
 /// # Errors
 /// When a step fails.
 pub fn local_worker(repo: &Repo) -> Result<PathBuf> {
-    let _lock = repo.lock()?;
     worker_and_page(repo, Profile::Dev)
 }
 
@@ -71,12 +69,12 @@ fn worker_and_page(repo: &Repo, profile: Profile) -> Result<PathBuf> {
 /// # Errors
 /// When a step fails, or the function is over its bound or not for arm64.
 pub fn lambda(repo: &Repo) -> Result<()> {
-    let _lock = repo.lock()?;
     let tools = || {
         setup::rust_target(setup::ARM64)?;
         setup::python_packages(repo)
     };
     side_by_side(tools, || set_up_and_build_page(repo))?;
+    let _lock = repo.lock("function")?;
     // cargo-lambda, which sam starts, strips it and takes the rest of the profile from Cargo.toml.
     step("building the function for arm64 (some minutes, the first time)", || {
         run_quietly(repo.command("sam")?.args(["build", "--template-file", "template.yaml"]))
@@ -98,7 +96,6 @@ pub fn lambda(repo: &Repo) -> Result<()> {
 /// # Errors
 /// When a step fails.
 pub fn local(repo: &Repo) -> Result<()> {
-    let _lock = repo.lock()?;
     let build = |packages: &[&str]| -> Result<()> {
         let mut build = repo.cargo("build")?;
         run_with_warnings(build.args(packages.iter().flat_map(|package| ["--package", package])))
@@ -118,7 +115,6 @@ pub fn local(repo: &Repo) -> Result<()> {
 /// # Errors
 /// When a step fails.
 pub fn page(repo: &Repo) -> Result<()> {
-    let _lock = repo.lock()?;
     set_up_and_build_page(repo)
 }
 
@@ -135,6 +131,7 @@ fn is_arm64(program: &[u8]) -> bool {
 /// Bundles the page into `web/dist`: scripts and styles under names that change with their content, so that they
 /// may be cached for ever, and a document that names them.
 fn dist(repo: &Repo) -> Result<()> {
+    let _lock = repo.lock("page")?;
     let stamp = Stamp::new(repo, "page", &[repo.path("web/src"), repo.path("package-lock.json")])?;
     let dist = repo.path("web/dist");
     if stamp.is_current() && dist.is_dir() {

@@ -102,7 +102,7 @@ impl DevVars {
         if text.trim().is_empty() {
             return Ok(BTreeMap::new());
         }
-        setup::wrangler(repo)?;
+        setup::npm_packages(repo)?;
         let read = feed(repo.command("node")?.arg("xtask/dev-vars.mjs"), text)
             .with_context(|| format!("wrangler cannot read {}", self.path.display()))?;
         let vars: BTreeMap<String, String> = serde_json::from_str(&read)?;

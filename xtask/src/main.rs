@@ -50,11 +50,7 @@ enum Command {
     /// nothing else: what ANONYMOUS grants is for those without a token.
     Token(token::Token),
     /// Run every check
-    Test {
-        /// Only the checks that need no host
-        #[arg(long)]
-        fast: bool,
-    },
+    Test(test::Test),
     /// Build what is deployed
     Build {
         #[arg(value_enum, default_value_t)]
@@ -74,6 +70,15 @@ enum Host {
     #[default]
     Worker,
     Lambda,
+}
+
+impl Host {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Worker => "worker",
+            Self::Lambda => "lambda",
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -119,7 +124,7 @@ fn run(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Dev(options) => dev::dev(&repo, options),
         Command::Token(options) => token::token(&repo, options),
-        Command::Test { fast } => test::test(&repo, *fast),
+        Command::Test(options) => test::test(&repo, options),
         Command::Build { host: Host::Worker } => bundle::worker(&repo),
         Command::Build { host: Host::Lambda } => bundle::lambda(&repo),
         Command::Bench { what } => bench::bench(&repo, *what),

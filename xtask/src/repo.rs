@@ -76,17 +76,18 @@ impl Repo {
         self.target_dir().join("debug").join(program)
     }
 
-    /// Waits for, then holds, the right to change the tools and bundles of this checkout.
+    /// Waits for, then holds, the right to change one part of what is built or installed in this checkout: `npm` or
+    /// `page`, for example.
     ///
     /// # Errors
     /// When the lock file cannot be made.
-    pub fn lock(&self) -> Result<fs::File> {
-        let path = self.path(".tools/lock");
+    pub fn lock(&self, part: &str) -> Result<fs::File> {
+        let path = self.path(".tools").join(format!("{part}.lock"));
         fs::create_dir_all(self.path(".tools")).context("cannot make .tools")?;
         let file = fs::File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
         if file.try_lock().is_err() {
-            eprintln!("waiting for another `cargo xtask` that is setting up or building here");
-            file.lock().context("cannot lock .tools/lock")?;
+            eprintln!("waiting for another `cargo xtask` that makes the same here: {part}");
+            file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
         }
         Ok(file)
     }

@@ -15,8 +15,25 @@ use crate::dev::server::{Platform, Served, Server};
 use crate::process::run;
 use crate::repo::Repo;
 
-/// A host must answer so many generated cases.
-const CASES_MIN: u64 = 2_000;
+/// How much is asked. The seed is fixed, so a run asks the same each time.
+#[derive(Clone, Copy)]
+pub enum Extent {
+    /// What each run of the tests can bear.
+    Short,
+    /// Several times as many cases, of which a change of the document or of a parser is worth it.
+    Long,
+}
+
+impl Extent {
+    /// A host must answer so many generated cases.
+    const fn cases_min(self) -> u64 {
+        match self {
+            Self::Short => 500,
+            Self::Long => 2_000,
+        }
+    }
+}
+
 /// The key of the tokens that the cases bring.
 const AUTH_SECRET: &str = "the key of the tokens of this test";
 /// Streams are read to their end, and this is as short as they can be.
@@ -32,8 +49,18 @@ const DOCUMENT: &str = "GET /openapi.json ";
 struct Deployment {
     name: &'static str,
     settings: &'static [(&'static str, &'static str)],
-    /// Cases for each operation, of those that are drawn at random.
-    examples: u32,
+    /// Cases for each operation, of those that are drawn at random: in a short run, and in a long one.
+    examples: [u32; 2],
+}
+
+impl Deployment {
+    const fn examples(&self, extent: Extent) -> u32 {
+        let [short, long] = self.examples;
+        match extent {
+            Extent::Short => short,
+            Extent::Long => long,
+        }
+    }
 }
 
 const DEPLOYMENTS: [Deployment; 2] = [
@@ -41,10 +68,10 @@ const DEPLOYMENTS: [Deployment; 2] = [
     Deployment {
         name: "published",
         settings: &[("STOCK_SOURCE", "published"), ("POST_RATE", "1000000"), ("POST_BURST", "1000000")],
-        examples: 70,
+        examples: [12, 70],
     },
     // The market is simulated, and a sender has to wait.
-    Deployment { name: "simulated", settings: &[("POST_RATE", "1"), ("POST_BURST", "2")], examples: 20 },
+    Deployment { name: "simulated", settings: &[("POST_RATE", "1"), ("POST_BURST", "2")], examples: [6, 20] },
 ];
 
 /// Which answers came, each as `GET /healthz 200`.
@@ -52,22 +79,23 @@ type Answers = BTreeSet<String>;
 
 /// # Errors
 /// When schemathesis finds something, or asked too little.
-pub fn test(repo: &Repo, host: Host) -> Result<()> {
+pub fn test(repo: &Repo, host: Host, extent: Extent) -> Result<()> {
     let mut cases = 0;
     let mut answers = Answers::new();
     for deployment in &DEPLOYMENTS {
-        let folder = repo.target_dir().join("schemathesis").join(deployment.name);
+        let folder = repo.target_dir().join("schemathesis").join(host.name()).join(deployment.name);
         // What was kept before would be there again.
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let mut server = serve(repo, host, deployment, &folder)?;
         server.wait_until_healthy()?;
-        cases += ask(repo, &server.url(), deployment.examples, &folder)?;
+        cases += ask(repo, &server.url(), deployment.examples(extent), &folder)?;
         let came = read(&folder.join("answers.json"))?;
         answers.extend(came.as_object().into_iter().flat_map(|came| came.keys().cloned()));
     }
     println!("{cases} cases, {} kinds of answers", answers.len());
-    ensure!(cases >= CASES_MIN, "these are too few cases: there must be {CASES_MIN}");
+    let least = extent.cases_min();
+    ensure!(cases >= least, "these are too few cases: there must be {least}");
     check_reached(host, &answers)
 }
 

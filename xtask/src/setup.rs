@@ -26,26 +26,18 @@ pub const ARM64: (&str, &str) = ("aarch64-unknown-linux-gnu", "the function runs
 /// # Errors
 /// When something is missing that only the user can install, or an installation fails.
 pub fn all(repo: &Repo) -> Result<()> {
-    let _lock = repo.lock()?;
-    let of_rust = || {
-        rust_target(WASM)?;
-        rust_target(ARM64)?;
-        wasm::tool(repo)
-    };
     let of_others = || side_by_side(|| npm_packages(repo), || python_packages(repo));
-    side_by_side(of_rust, of_others).map(drop)
+    side_by_side(|| rust_tools(repo), of_others).map(drop)
 }
 
-/// Installs the npm packages, of which wrangler is one, unless these very ones are here.
+/// Installs what compiling for the two platforms takes beside Rust itself.
 ///
 /// # Errors
-/// As [`all`].
-pub fn wrangler(repo: &Repo) -> Result<()> {
-    if has_npm_packages(repo)? {
-        return Ok(());
-    }
-    let _lock = repo.lock()?;
-    npm_packages(repo)
+/// When a target cannot be added, or the tool does not compile.
+pub fn rust_tools(repo: &Repo) -> Result<()> {
+    rust_target(WASM)?;
+    rust_target(ARM64)?;
+    wasm::tool(repo)
 }
 
 fn check_node() -> Result<()> {
@@ -97,11 +89,15 @@ pub fn has_npm_packages(repo: &Repo) -> Result<bool> {
     Ok(fs::read_to_string(stamp).is_ok_and(|installed| installed == wanted))
 }
 
-/// Installs the npm packages, unless these very ones are here. The caller holds the lock of the checkout.
+/// Installs the npm packages, unless these very ones are here.
 ///
 /// # Errors
 /// When there is no Node.js, or the installation fails.
 pub fn npm_packages(repo: &Repo) -> Result<()> {
+    if has_npm_packages(repo)? {
+        return Ok(());
+    }
+    let _lock = repo.lock("npm")?;
     if has_npm_packages(repo)? {
         return Ok(());
     }

@@ -1,109 +1,286 @@
-//! `cargo xtask test`: every check, from the cheapest to the dearest. The first failure ends it.
+//! `cargo xtask test`: every check. Those that do not need each other run side by side, each as a process of its own
+//! (`cargo xtask test --only NAME`), whose output is kept and shown when it ends.
 
+mod report;
+mod schedule;
+
+use std::env;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
+use self::schedule::{Load, Outcome, Step};
 use crate::process::run;
 use crate::repo::Repo;
+use crate::schemathesis::Extent;
 use crate::{Host, browser, bundle, schemathesis, setup, supply, wasm};
 
 /// The test targets of `ssedge-tests` with these prefixes need a running host.
-const HOST_PREFIXES: [&str; 2] = ["worker_", "lambda_"];
+const HOST_PREFIXES: [&str; 2] = ["worker", "lambda"];
 /// The one other test that needs a tool, npm's decoder, which the fast checks do not install.
 const NPM_TEST: &str = "eventsource_parser_reads_what_we_read";
+/// All packages that run on this machine. Cargo chooses the features of a dependency for all packages that are named
+/// together, so a command that names fewer of them would compile the dependencies anew.
+const NATIVE: &str = "--workspace --exclude ssedge-worker";
+/// The packages of the fast checks.
+const FAST: &str = "-p ssedge -p ssedge-tests";
+/// What a longer run does beyond the default one.
+const LONG: &str = "--long adds: every case of schemathesis (here: a quarter of them), ten times as many simulated \
+                    worlds, and the load that is only measured";
+/// The worlds that are simulated in a longer run.
+const LONG_WORLDS: (&str, &str) = ("SSEDGE_WORLDS", "3000");
+
+#[derive(clap::Args)]
+pub struct Test {
+    /// Only the checks that need no host
+    #[arg(long)]
+    fast: bool,
+    /// Also what takes long: more cases and worlds
+    #[arg(long)]
+    long: bool,
+    /// Only this check, without those that it needs
+    #[arg(long, value_name = "NAME")]
+    only: Option<String>,
+}
+
+/// A check, or what others need to run.
+struct Check {
+    step: Step,
+    /// Whether it needs neither a host nor a tool that is installed.
+    is_fast: bool,
+    run: fn(&Repo, &Test) -> Result<()>,
+}
+
+type Run = fn(&Repo, &Test) -> Result<()>;
+
+/// A check that mostly computes.
+const fn computes(name: &'static str, after: &'static [&'static str], run: Run) -> Check {
+    Check { step: Step { name, after, load: Load::Computes }, is_fast: false, run }
+}
+
+/// A check that mostly waits.
+const fn waits(name: &'static str, after: &'static [&'static str], run: Run) -> Check {
+    Check { step: Step { name, after, load: Load::Waits }, is_fast: false, run }
+}
+
+/// A check that belongs to the fast ones, too. There, what it stands behind is not run.
+const fn fast(name: &'static str, after: &'static [&'static str], run: Run) -> Check {
+    Check { step: Step { name, after, load: Load::Computes }, is_fast: true, run }
+}
+
+/// All checks. Of those that can run, the first one is started first.
+const CHECKS: &[Check] = &[
+    // What others need.
+    waits("npm packages", &[], |repo, _| setup::npm_packages(repo)),
+    waits("Python packages", &[], |repo, _| setup::python_packages(repo)),
+    waits("Chromium", &["npm packages"], |repo, _| browser::chromium(repo).map(drop)),
+    computes("page", &["npm packages"], |repo, _| bundle::page(repo)),
+    computes("Rust tools", &[], |repo, _| setup::rust_tools(repo)),
+    computes("build the Worker", &["page", "Rust tools"], |repo, _| bundle::worker(repo)),
+    computes("build the tests", &["page"], |repo, _| {
+        cargo(repo, &["build", NATIVE])?;
+        cargo(repo, &["test", NATIVE, "--no-run"])
+    }),
+    // What a host does. It takes the longest, so it begins first.
+    waits("Worker", &["build the Worker", "build the tests"], |repo, test| {
+        hosted(repo, test, HOST_PREFIXES[0])
+    }),
+    waits("Lambda", &["build the tests"], |repo, test| hosted(repo, test, HOST_PREFIXES[1])),
+    waits("page of the Worker", &["build the Worker", "Chromium"], |repo, _| {
+        browser::test(repo, Host::Worker)
+    }),
+    waits("page of Lambda", &["build the tests", "Chromium"], |repo, _| browser::test(repo, Host::Lambda)),
+    waits("document of the Worker", &["build the Worker", "Python packages"], |repo, test| {
+        schemathesis::test(repo, Host::Worker, test.extent())
+    }),
+    waits("document of Lambda", &["build the tests", "Python packages"], |repo, test| {
+        schemathesis::test(repo, Host::Lambda, test.extent())
+    }),
+    waits("emulator", &["build the tests"], |repo, _| cargo(repo, &["test", NATIVE, "--test emulator"])),
+    // What needs no host.
+    fast("format", &[], |repo, _| cargo(repo, &["fmt --all --check"])),
+    fast("lint", &["page"], |repo, test| {
+        cargo(repo, &["clippy", test.packages(), "--all-targets -- -D warnings"])
+    }),
+    fast("units", &["build the tests"], |repo, test| {
+        cargo(repo, &["test", test.packages(), if test.fast { "--lib" } else { "--lib --bins --examples" }])
+    }),
+    fast("examples in the docs", &["build the tests"], |repo, test| {
+        cargo(repo, &["test", test.packages(), "--doc"])
+    }),
+    fast("tests without a host", &["build the tests"], hostless),
+    computes("lint the Worker", &["Rust tools"], |repo, _| {
+        cargo(repo, &["clippy -p ssedge-worker --target wasm32-unknown-unknown -- -D warnings"])
+    }),
+    computes("core in wasm", &["npm packages", "Rust tools"], |repo, _| wasm::test(repo)),
+    computes("build the function", &["page", "Python packages"], |repo, _| bundle::lambda(repo)),
+    computes("docs", &[], |repo, _| {
+        let mut command = repo.command("cargo")?;
+        run(command.args(["doc", "-p", "ssedge", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
+    }),
+    waits("faults of crates", &["Python packages"], |repo, _| supply::crates(repo)),
+    waits("faults of npm packages", &["npm packages"], |repo, _| supply::npm_packages(repo)),
+    computes("types of the page", &["npm packages"], |repo, _| {
+        run(repo.command("tsc")?.args(["--noEmit", "--project", "web"]))
+    }),
+    computes("template.yaml", &["Python packages"], |repo, _| {
+        run(repo.command("sam")?.args(["validate", "--lint"]))?;
+        let python = repo.path(".tools/python/bin/python");
+        run(repo.command(python)?.args(["-m", "unittest", "discover", "-s", "tests/python"]))
+    }),
+    waits("wrangler.toml", &["build the Worker"], |repo, _| {
+        run(repo.command("wrangler")?.args(["deploy", "--dry-run"]))
+    }),
+];
+
+impl Test {
+    const fn extent(&self) -> Extent {
+        if self.long { Extent::Long } else { Extent::Short }
+    }
+
+    const fn packages(&self) -> &'static str {
+        if self.fast { FAST } else { NATIVE }
+    }
+
+    fn steps(&self) -> Vec<Step> {
+        if self.fast {
+            let fast = CHECKS.iter().filter(|check| check.is_fast);
+            fast.map(|check| Step { after: &[], ..check.step }).collect()
+        } else {
+            CHECKS.iter().map(|check| check.step).collect()
+        }
+    }
+
+    /// This program again, for one check.
+    fn one(&self, name: &str) -> Result<Command> {
+        let mut command = Command::new(env::current_exe().context("this program has no path")?);
+        command.args(["test", "--only", name]);
+        command.args(self.fast.then_some("--fast")).args(self.long.then_some("--long"));
+        Ok(command)
+    }
+}
 
 /// # Errors
 /// When a check fails.
-pub fn test(repo: &Repo, fast: bool) -> Result<()> {
+pub fn test(repo: &Repo, test: &Test) -> Result<()> {
+    if let Some(name) = &test.only {
+        let Some(check) = CHECKS.iter().find(|check| check.step.name == name) else {
+            let names: Vec<_> = CHECKS.iter().map(|check| check.step.name).collect();
+            bail!("there is no check `{name}`; the checks are: {}", names.join(", "));
+        };
+        return (check.run)(repo, test);
+    }
     let started = Instant::now();
-    let cargo = |arguments: &str| -> Result<Command> {
-        let mut command = repo.command("cargo")?;
-        command.args(arguments.split(' '));
-        Ok(command)
-    };
-    let cargo_step = |arguments: &str| step(&format!("cargo {arguments}"), || run(&mut cargo(arguments)?));
-    let (hosted, hostless) = test_targets(repo)?;
+    let (steps, at_once) = (test.steps(), schedule::at_once());
+    println!("{} checks, {at_once} at once", steps.len());
+    let logs = repo.target_dir().join("test-logs");
+    let outcomes =
+        schedule::run(&steps, at_once, &logs, |name| test.one(name), |outcome| tell(outcome, started))?;
+    announce(&outcomes, started, test)
+}
 
-    cargo_step("fmt --all --check")?;
-    if fast {
-        cargo_step("clippy -p ssedge -p ssedge-tests --all-targets -- -D warnings")?;
-    } else {
-        step("setup", || setup::all(repo))?;
-        step("cargo deny", || supply::crates(repo))?;
-        step("npm audit", || supply::npm_packages(repo))?;
-        step("the page", || bundle::page(repo))?;
-        cargo_step("clippy --workspace --exclude ssedge-worker --all-targets -- -D warnings")?;
-        cargo_step("clippy -p ssedge-worker --target wasm32-unknown-unknown -- -D warnings")?;
-        step("cargo doc", || run(cargo("doc -p ssedge --no-deps")?.env("RUSTDOCFLAGS", "-D warnings")))?;
+/// Shows how a check went: all of its output if it failed, else what is worth reading.
+fn tell(outcome: &Outcome, started: Instant) {
+    let log = fs::read_to_string(&outcome.log).unwrap_or_default();
+    let (at, took) = (started.elapsed().as_secs(), outcome.took.as_secs_f32());
+    match &outcome.failure {
+        None => {
+            print!("\n=== [{at} s] passed in {took:.1} s: {}\n{}", outcome.name, report::worth_reading(&log))
+        }
+        Some(failure) => {
+            println!("\n=== [{at} s] FAILED after {took:.1} s: {}\n{log}\n{failure}", outcome.name)
+        }
     }
-    cargo_step("test -p ssedge")?;
-    let hostless = format!("test -p ssedge-tests --lib{}", flags(&hostless));
-    if fast {
-        cargo_step(&format!("{hostless} -- --skip {NPM_TEST}"))?;
-        announce(started);
-        return Ok(());
-    }
+}
 
-    cargo_step(&hostless)?;
-    cargo_step("test -p xtask")?;
-    cargo_step("test -p ssedge-wasm-tests")?;
-    step("the same tests in a wasm build", || wasm::test(repo))?;
-    step("types of the page", || run(repo.command("tsc")?.args(["--noEmit", "--project", "web"])))?;
-    step("sam validate --lint", || run(repo.command("sam")?.args(["validate", "--lint"])))?;
-    step("template.yaml, translated", || {
-        let python = repo.path(".tools/python/bin/python");
-        run(repo.command(python)?.args(["-m", "unittest", "discover", "-s", "tests/python"]))
-    })?;
-    step("build worker", || bundle::worker(repo))?;
-    step("build lambda", || bundle::lambda(repo))?;
-    step("build the function for this machine", || bundle::local(repo))?;
-    step("wrangler deploy --dry-run", || run(repo.command("wrangler")?.args(["deploy", "--dry-run"])))?;
-    cargo_step("test -p ssedge-emulator -p ssedge-lambda")?;
-    // Minutes long, so one run names all that fail.
-    cargo_step(&format!("test -p ssedge-tests --no-fail-fast{}", flags(&hosted)))?;
-    for (name, host) in [("worker", Host::Worker), ("lambda", Host::Lambda)] {
-        step(&format!("the {name} against its OpenAPI document"), || schemathesis::test(repo, host))?;
+fn announce(outcomes: &[Outcome], started: Instant, test: &Test) -> Result<()> {
+    let checks = outcomes.iter().map(|outcome| (outcome.name.to_owned(), outcome.took)).collect();
+    let log = |log: &Path| fs::read_to_string(log).unwrap_or_default();
+    let tests = outcomes.iter().flat_map(|outcome| report::times(&log(&outcome.log))).collect();
+    print!("{}", report::slowest("the slowest checks", checks));
+    print!("{}", report::slowest("the slowest test files, and tests of the page", tests));
+    let failed: Vec<_> = outcomes.iter().filter(|outcome| outcome.failure.is_some()).collect();
+    println!("\n{} passed, {} failed", outcomes.len() - failed.len(), failed.len());
+    if !failed.is_empty() {
+        let names: Vec<_> = failed.iter().map(|outcome| outcome.name).collect();
+        bail!(
+            "these checks failed: {}; one alone: `cargo xtask test --only \"{}\"`",
+            names.join(", "),
+            names[0]
+        );
     }
-    for host in ["worker", "lambda"] {
-        step(&format!("the page of the {host} in a browser"), || browser::test(repo, host))?;
+    println!("all checks passed in {} s", started.elapsed().as_secs());
+    if !test.long && !test.fast {
+        println!("{LONG}");
     }
-    announce(started);
     Ok(())
 }
 
-fn step(name: &str, run: impl FnOnce() -> Result<()>) -> Result<()> {
-    println!("\n=== {name}");
-    let started = Instant::now();
-    run().with_context(|| format!("this check failed: {name}"))?;
-    println!("=== {:.1} s: {name}", started.elapsed().as_secs_f32());
-    Ok(())
+/// Runs cargo with these arguments, of which a space separates two.
+fn cargo(repo: &Repo, arguments: &[&str]) -> Result<()> {
+    run(repo.command("cargo")?.args(arguments.iter().flat_map(|some| some.split(' '))))
 }
 
-fn announce(started: Instant) {
-    println!("\nall checks passed in {:.0} s", started.elapsed().as_secs_f32());
+fn hostless(repo: &Repo, test: &Test) -> Result<()> {
+    let targets = test_targets(repo, |name| !HOST_PREFIXES.iter().any(|prefix| name.starts_with(prefix)))?;
+    let mut command = repo.command("cargo")?;
+    command.arg("test").args(test.packages().split(' ')).args(targets);
+    if test.fast {
+        command.args(["--", "--skip", NPM_TEST]);
+    }
+    if test.long {
+        command.env(LONG_WORLDS.0, LONG_WORLDS.1);
+    }
+    run(&mut command)
 }
 
-/// The test targets of `ssedge-tests`: those that need a host, and the others.
-fn test_targets(repo: &Repo) -> Result<(Vec<String>, Vec<String>)> {
+/// The tests of a host. Minutes long, so one run names all that fail.
+fn hosted(repo: &Repo, test: &Test, prefix: &str) -> Result<()> {
+    let targets = test_targets(repo, |name| name.starts_with(prefix))?;
+    let mut command = repo.command("cargo")?;
+    command.arg("test").args(NATIVE.split(' ')).arg("--no-fail-fast").args(targets);
+    if test.long {
+        command.args(["--", "--include-ignored"]);
+    }
+    run(&mut command)
+}
+
+/// The test targets of `ssedge-tests` of these names, as arguments of cargo.
+fn test_targets(repo: &Repo, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<String>> {
     let folder = repo.path("tests/tests");
     let mut names = Vec::new();
-    if folder.is_dir() {
-        for entry in fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))? {
-            let path = entry?.path();
-            let is_target =
-                path.extension().is_some_and(|extension| extension == "rs") || path.join("main.rs").exists();
-            if let (true, Some(name)) = (is_target, path.file_stem()) {
-                names.push(name.to_string_lossy().into_owned());
-            }
+    for entry in fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))? {
+        let path = entry?.path();
+        let is_target =
+            path.extension().is_some_and(|extension| extension == "rs") || path.join("main.rs").exists();
+        if let (true, Some(name)) = (is_target, path.file_stem().and_then(|name| name.to_str()))
+            && is_wanted(name)
+        {
+            names.push(name.to_owned());
         }
     }
     names.sort();
-    Ok(names.into_iter().partition(|name| HOST_PREFIXES.iter().any(|prefix| name.starts_with(prefix))))
+    Ok(names.into_iter().flat_map(|name| ["--test".to_owned(), name]).collect())
 }
 
-fn flags(targets: &[String]) -> String {
-    targets.iter().map(|target| format!(" --test {target}")).collect()
+#[cfg(test)]
+mod tests {
+    use super::CHECKS;
+
+    #[test]
+    fn a_check_stands_behind_those_that_it_needs() {
+        for (index, check) in CHECKS.iter().enumerate() {
+            for needed in check.step.after {
+                assert!(
+                    CHECKS[..index].iter().any(|earlier| earlier.step.name == *needed),
+                    "{} needs {needed}, which does not stand before it",
+                    check.step.name
+                );
+            }
+            assert!(!CHECKS[..index].iter().any(|earlier| earlier.step.name == check.step.name));
+        }
+    }
 }

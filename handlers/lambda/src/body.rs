@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use futures_util::Stream;
+use http_body::Frame;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -69,15 +69,19 @@ impl Body {
     }
 }
 
-impl Stream for Body {
-    type Item = Result<Bytes, Infallible>;
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = Infallible;
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         self.chunks.poll_recv(context).map(|chunk| {
             chunk.map(|chunk| {
                 self.backlog.bytes.fetch_sub(chunk.len(), Ordering::Relaxed);
                 self.backlog.shrank.notify_one();
-                Ok(chunk)
+                Ok(Frame::data(chunk))
             })
         })
     }

@@ -1,146 +1,173 @@
 //! Events: requests as Lambda gets them, from a function URL ([format 2.0]) or from a REST API ([format 1.0]).
 //!
+//! `lambda_http` makes a request of an event. It panics if the parts of the event are not those of a URL, or if the body
+//! is not the base64 that the event says it is, and the client would get a 502 without a reason. So an [`Event`] is looked
+//! at first, and what would panic is taken out: a path that cannot be one leads nowhere, and a body that cannot be read
+//! is empty. The core then answers as it answers any such request.
+//!
 //! [format 2.0]: https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads
 //! [format 1.0]: https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 
-use std::collections::BTreeMap;
-
 use base64::prelude::{BASE64_STANDARD, Engine};
-use bytes::Bytes;
-use http::header;
 use http::request::Parts;
-use serde::Deserialize;
-use ssedge::problem::Problem;
-use ssedge::route::request_head;
+use http::{HeaderMap, HeaderName, Method, Uri, header};
+use lambda_http::RequestExt;
+use lambda_http::aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayV2httpRequest};
+use lambda_http::request::{LambdaRequest, RequestContext};
+use serde::de::{Deserialize, Deserializer, Error};
+use serde_json::Value;
+use ssedge::route::request_headers;
+use url::Url;
 
-/// What is read of an event. What an invoker by hand leaves out is empty.
-#[derive(Deserialize)]
-#[serde(untagged)]
-pub enum Event {
-    Url(UrlEvent),
-    Rest(RestEvent),
-}
+/// Where `lambda_http` looks for the scheme of the URL.
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+/// A path in place of one that no URL can have. Nothing is there.
+const NOWHERE: &str = "/-";
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct UrlEvent {
-    raw_path: String,
-    /// The empty text where there is none; `cargo lambda watch` says `null`.
-    #[serde(default)]
-    raw_query_string: Option<String>,
-    #[serde(default)]
-    cookies: Vec<String>,
-    #[serde(default)]
-    headers: BTreeMap<String, String>,
-    request_context: UrlContext,
-    #[serde(flatten)]
-    body: Body,
-}
+/// An event that `lambda_http` converts without a panic.
+#[derive(Debug)]
+pub struct Event(pub LambdaRequest);
 
-#[derive(Deserialize)]
-struct UrlContext {
-    http: UrlHttp,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct UrlHttp {
-    method: String,
-    #[serde(default)]
-    source_ip: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RestEvent {
-    http_method: String,
-    /// Without the stage.
-    path: String,
-    #[serde(default)]
-    multi_value_headers: Option<BTreeMap<String, Vec<String>>>,
-    #[serde(default)]
-    multi_value_query_string_parameters: Option<BTreeMap<String, Vec<String>>>,
-    #[serde(default)]
-    request_context: RestContext,
-    #[serde(flatten)]
-    body: Body,
-}
-
-#[derive(Default, Deserialize)]
-struct RestContext {
-    #[serde(default)]
-    identity: RestIdentity,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RestIdentity {
-    #[serde(default)]
-    source_ip: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Body {
-    #[serde(default)]
-    body: Option<String>,
-    #[serde(default)]
-    is_base64_encoded: bool,
-}
-
-impl Event {
-    /// The address of the client, as the platform saw it.
-    pub fn address(&self) -> Option<String> {
-        match self {
-            Self::Url(event) => event.request_context.http.source_ip.clone(),
-            Self::Rest(event) => event.request_context.identity.source_ip.clone(),
+impl<'de> Deserialize<'de> for Event {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut event = Value::deserialize(deserializer)?;
+        // `lambda_http` refuses an event for one character that no header may have.
+        let headers = request_headers(take_headers(&mut event));
+        for pointer in ["/httpMethod", "/requestContext/httpMethod", "/requestContext/http/method"] {
+            check_method(&mut event, pointer);
         }
-    }
-
-    /// The request, byte for byte as it came: a path that was cleaned up would be another path.
-    ///
-    /// # Errors
-    /// [`Problem::NotFound`] where the path or the query is none that a URL can have.
-    pub fn request(self) -> Result<(Parts, Bytes), Problem> {
-        match self {
-            Self::Url(event) => {
-                let target = match event.raw_query_string.as_deref() {
-                    None | Some("") => event.raw_path,
-                    Some(query) => format!("{}?{query}", event.raw_path),
-                };
-                let cookies = (!event.cookies.is_empty()).then(|| event.cookies.join("; "));
-                let headers =
-                    event.headers.into_iter().chain(cookies.map(|all| (header::COOKIE.to_string(), all)));
-                Ok((request_head(&event.request_context.http.method, &target, headers)?, event.body.bytes()))
-            }
-            Self::Rest(event) => {
-                // They come decoded.
-                let pairs = event.multi_value_query_string_parameters.unwrap_or_default();
-                let pairs =
-                    pairs.iter().flat_map(|(name, values)| values.iter().map(move |value| (name, value)));
-                let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
-                let headers = event.multi_value_headers.unwrap_or_default();
-                let headers = headers
-                    .into_iter()
-                    .flat_map(|(name, values)| values.into_iter().map(move |value| (name.clone(), value)));
-                Ok((
-                    request_head(&event.http_method, &format!("{}?{query}", event.path), headers)?,
-                    event.body.bytes(),
-                ))
-            }
-        }
-    }
-}
-
-impl Body {
-    /// What is no base64, though the event says so, is no body.
-    fn bytes(self) -> Bytes {
-        let body = self.body.unwrap_or_default();
-        if self.is_base64_encoded {
-            BASE64_STANDARD.decode(body).unwrap_or_default().into()
+        check_body(&mut event);
+        let request = if event.get("httpMethod").is_some() {
+            serde_json::from_value(event).map(|event| LambdaRequest::ApiGatewayV1(rest(event, headers)))
         } else {
-            body.into()
+            serde_json::from_value(event).map(|event| LambdaRequest::ApiGatewayV2(url(event, headers)))
+        };
+        request.map(Self).map_err(D::Error::custom)
+    }
+}
+
+fn take_headers(event: &mut Value) -> Vec<(String, String)> {
+    let mut take = |name| event.as_object_mut().and_then(|event| event.remove(name)).unwrap_or_default();
+    // What a REST API says twice: of several values, `headers` has the last one alone.
+    let (all, last_ones) = (take("multiValueHeaders"), take("headers"));
+    let headers = if all.is_object() { all } else { last_ones };
+    let mut pairs = Vec::new();
+    for (name, values) in headers.as_object().into_iter().flatten() {
+        let values = values.as_array().map_or(std::slice::from_ref(values), Vec::as_slice);
+        pairs.extend(values.iter().filter_map(Value::as_str).map(|value| (name.clone(), value.to_owned())));
+    }
+    if let Value::Array(cookies) = take("cookies") {
+        let cookies: Vec<_> = cookies.iter().filter_map(Value::as_str).collect();
+        pairs.extend((!cookies.is_empty()).then(|| (header::COOKIE.to_string(), cookies.join("; "))));
+    }
+    pairs
+}
+
+/// Puts a method that nothing is served by in place of what is not a method.
+fn check_method(event: &mut Value, pointer: &str) {
+    if let Some(Value::String(method)) = event.pointer_mut(pointer)
+        && Method::from_bytes(method.as_bytes()).is_err()
+    {
+        *method = Method::TRACE.to_string();
+    }
+}
+
+/// Empties a body that is not the base64 that the event says it is.
+fn check_body(event: &mut Value) {
+    let is_base64 = event.get("isBase64Encoded").is_some_and(|value| *value == Value::Bool(true));
+    if let Some(Value::String(body)) = event.get_mut("body")
+        && is_base64
+        && BASE64_STANDARD.decode(&*body).is_err()
+    {
+        body.clear();
+    }
+}
+
+fn url(mut event: ApiGatewayV2httpRequest, headers: HeaderMap) -> ApiGatewayV2httpRequest {
+    let path = event.raw_path.take().unwrap_or_default();
+    let query = event.raw_query_string.take().filter(|query| !query.is_empty());
+    let target = Target::new(path, query, headers);
+    (event.raw_path, event.raw_query_string) = (Some(target.path), Some(target.query.unwrap_or_default()));
+    event.headers = target.headers;
+    // What else would be a part of the URL.
+    (event.request_context.domain_name, event.request_context.stage) = (None, None);
+    event
+}
+
+fn rest(mut event: ApiGatewayProxyRequest, headers: HeaderMap) -> ApiGatewayProxyRequest {
+    if event.multi_value_query_string_parameters.is_empty() {
+        event.multi_value_query_string_parameters = std::mem::take(&mut event.query_string_parameters);
+    }
+    let query = event.multi_value_query_string_parameters.to_query_string();
+    let path = event.path.take().unwrap_or_default();
+    let target = Target::new(path, Some(query).filter(|query| !query.is_empty()), headers);
+    event.path = Some(target.path);
+    if target.query.is_none() {
+        event.multi_value_query_string_parameters = Default::default();
+    }
+    event.multi_value_headers = target.headers;
+    (event.request_context.domain_name, event.request_context.stage) = (None, None);
+    event
+}
+
+/// What `lambda_http` makes a URL of.
+struct Target {
+    path: String,
+    query: Option<String>,
+    headers: HeaderMap,
+}
+
+impl Target {
+    /// Keeps what makes a URL, and takes out what does not.
+    fn new(path: String, query: Option<String>, headers: HeaderMap) -> Self {
+        let mut target = Self { path, query, headers };
+        if !target.is_url() {
+            target.headers.remove(X_FORWARDED_PROTO);
         }
+        if !target.is_url() {
+            target.headers.remove(header::HOST);
+        }
+        if !target.is_url() {
+            (target.path, target.query) = (NOWHERE.to_owned(), None);
+        }
+        target
+    }
+
+    /// Whether these, as they came, are a target, and the URL that `lambda_http` makes of them is one.
+    fn is_url(&self) -> bool {
+        let text_of = |name| self.headers.get(name).and_then(|value| value.to_str().ok());
+        let url = match text_of(header::HOST) {
+            None => Url::parse(&format!("http://localhost{}", self.path)),
+            Some(host) => {
+                let scheme = text_of(X_FORWARDED_PROTO).unwrap_or("https");
+                Url::parse(&format!("{scheme}://{host}{}", self.path))
+            }
+        };
+        // Neither a host nor a path brings a query of its own.
+        let url = url.ok().filter(|url| url.query().is_none() && url.fragment().is_none());
+        let is_target = |path: &str| target(path, self.query.as_deref()).is_some();
+        url.is_some_and(|url| is_target(url.as_str())) && self.path.starts_with('/') && is_target(&self.path)
+    }
+}
+
+fn target(path: &str, query: Option<&str>) -> Option<Uri> {
+    query.map_or_else(|| path.parse(), |query| format!("{path}?{query}").parse()).ok()
+}
+
+/// The head of a request, with path and query byte for byte as they came: `lambda_http` makes another path of it.
+pub fn head(mut parts: Parts) -> Parts {
+    if let Some(target) = target(parts.raw_http_path(), parts.uri.query()) {
+        parts.uri = target;
+    }
+    parts
+}
+
+/// The address of the client, as the platform saw it.
+pub fn address(parts: &Parts) -> Option<&str> {
+    match parts.request_context_ref()? {
+        RequestContext::ApiGatewayV1(context) => context.identity.source_ip.as_deref(),
+        RequestContext::ApiGatewayV2(context) => context.http.source_ip.as_deref(),
+        _ => None,
     }
 }
 
@@ -148,25 +175,35 @@ impl Body {
 mod tests {
     use super::*;
 
+    /// The request of an event.
+    #[track_caller]
+    fn request(event: &str) -> (Parts, Vec<u8>) {
+        let Event(event) = serde_json::from_str(event).unwrap();
+        let (parts, body) = lambda_http::Request::from(event).into_parts();
+        (head(parts), body.to_vec())
+    }
+
     #[track_caller]
     fn check(event: &str, request_line: &str, headers: &[(&str, &str)], body: &str) {
-        let event: Event = serde_json::from_str(event).unwrap();
-        let (parts, bytes) = event.request().unwrap();
+        let (parts, bytes) = request(event);
         assert_eq!(format!("{} {}", parts.method, parts.uri), request_line);
         for (name, value) in headers {
-            assert_eq!(parts.headers[*name].to_str().unwrap(), *value);
+            let all = parts.headers.get_all(*name).iter().map(|value| value.as_bytes());
+            assert_eq!(all.collect::<Vec<_>>().join(&b"|"[..]), value.as_bytes(), "{name}");
         }
-        assert_eq!(bytes, body);
+        assert_eq!(bytes, body.as_bytes());
     }
 
     #[test]
     fn a_request_to_the_function_url_is_taken_as_it_came() {
         check(
             r#"{"version":"2.0","rawPath":"/api/chat/%2e%2e/events","rawQueryString":"topics=a%2Cb&tick=off",
-                "cookies":["a=1","ssedge_token=x"],"headers":{"accept":"*/*","last-event-id":"7"},
-                "requestContext":{"http":{"method":"GET","path":"/x","sourceIp":"127.0.0.1"}},"isBase64Encoded":false}"#,
+                "cookies":["a=1","ssedge_token=x"],
+                "headers":{"accept":"*/*","last-event-id":"7","host":"a.example","x-forwarded-proto":"https"},
+                "requestContext":{"domainName":"a.example","stage":"$default",
+                                  "http":{"method":"GET","path":"/x","sourceIp":"127.0.0.1"}},"isBase64Encoded":false}"#,
             "GET /api/chat/%2e%2e/events?topics=a%2Cb&tick=off",
-            &[("cookie", "a=1; ssedge_token=x"), ("last-event-id", "7")],
+            &[("cookie", "a=1; ssedge_token=x"), ("last-event-id", "7"), ("host", "a.example")],
             "",
         );
     }
@@ -182,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_is_decoded_where_it_was_encoded() {
+    fn a_body_is_decoded_if_it_was_encoded() {
         let event = |body: &str| {
             format!(r#"{{"rawPath":"/api/chat","requestContext":{{"http":{{"method":"POST"}}}},{body}}}"#)
         };
@@ -193,12 +230,24 @@ mod tests {
 
     #[test]
     fn a_request_to_a_rest_api_is_the_same() {
+        let event = |parameters: &str| {
+            format!(
+                r#"{{"httpMethod":"GET","path":"/api/events","headers":{{"Cookie":"b=2"}},
+                    "multiValueHeaders":{{"Accept":["text/event-stream"],"Cookie":["a=1","b=2"]}},
+                    {parameters},"body":null,
+                    "requestContext":{{"stage":"live","domainName":"a.example","httpMethod":"GET"}}}}"#
+            )
+        };
         check(
-            r#"{"httpMethod":"GET","path":"/api/events","multiValueHeaders":{"Accept":["text/event-stream"]},
-                "multiValueQueryStringParameters":{"topics":["a b,c"],"tick":["off"]},"body":null,
-                "requestContext":{"stage":"live"}}"#,
-            "GET /api/events?tick=off&topics=a+b%2Cc",
-            &[("accept", "text/event-stream")],
+            &event(r#""multiValueQueryStringParameters":{"topics":["a b,c","d"]}"#),
+            "GET /api/events?topics=a+b%2Cc&topics=d",
+            &[("accept", "text/event-stream"), ("cookie", "a=1|b=2")],
+            "",
+        );
+        check(
+            &event(r#""queryStringParameters":{"tick":"off"},"multiValueQueryStringParameters":null"#),
+            "GET /api/events?tick=off",
+            &[],
             "",
         );
     }
@@ -225,19 +274,75 @@ mod tests {
             r#"{"rawPath":"/","headers":{"x-forwarded-for":"192.0.2.9"},
                 "requestContext":{"http":{"method":"GET","sourceIp":"192.0.2.1"}}}"#,
             r#"{"httpMethod":"GET","path":"/","multiValueHeaders":{"X-Forwarded-For":["192.0.2.9"]},
-                "requestContext":{"identity":{"sourceIp":"192.0.2.1"}}}"#,
+                "requestContext":{"httpMethod":"GET","identity":{"sourceIp":"192.0.2.1"}}}"#,
         ] {
-            let event: Event = serde_json::from_str(event).unwrap();
-            assert_eq!(event.address().as_deref(), Some("192.0.2.1"));
+            assert_eq!(address(&request(event).0), Some("192.0.2.1"));
         }
     }
 
     #[test]
-    fn what_is_no_url_is_not_found() {
-        for path in ["no slash", "/a b", "/<", "/\u{7f}"] {
+    fn a_target_that_no_url_has_leads_nowhere() {
+        let long = format!("/{}", "a".repeat(70_000));
+        let quotes = format!("/{}", "\\\"".repeat(30_000));
+        for path in ["", "no slash", "/a?b", "/a#b", "/a b", "/<", "/\u{7f}", "@[", ":x", &long, &quotes] {
             let event = format!(r#"{{"rawPath":"{path}","requestContext":{{"http":{{"method":"GET"}}}}}}"#);
-            let event: Event = serde_json::from_str(&event).unwrap();
-            assert!(matches!(event.request(), Err(Problem::NotFound(_))), "{path}");
+            assert_eq!(request(&event).0.uri, NOWHERE, "{path}");
+        }
+        for query in ["a b", "\u{7f}", &long] {
+            let event = format!(
+                r#"{{"rawPath":"/","rawQueryString":"{query}","requestContext":{{"http":{{"method":"GET"}}}}}}"#
+            );
+            assert_eq!(request(&event).0.uri, NOWHERE, "{query}");
+        }
+        // A query of a REST API grows when it is encoded.
+        let event = format!(
+            r#"{{"httpMethod":"GET","path":"/","multiValueQueryStringParameters":{{"a":["{}"]}},
+                "requestContext":{{"httpMethod":"GET"}}}}"#,
+            "€".repeat(20_000)
+        );
+        assert_eq!(request(&event).0.uri, NOWHERE);
+    }
+
+    /// A host or a scheme that is not one makes a URL of a good path impossible, and is not needed for the path.
+    #[test]
+    fn a_bad_host_or_scheme_costs_no_path() {
+        for (name, value) in [
+            ("host", "a b"),
+            ("host", ""),
+            ("host", "["),
+            ("host", "a:99999"),
+            ("host", "a/b?c#d"),
+            ("host", "é"),
+            ("host", "a\\u0000b"),
+            ("x-forwarded-proto", "1:"),
+            ("x-forwarded-proto", ""),
+        ] {
+            let event = format!(
+                r#"{{"rawPath":"/api/chat","rawQueryString":"history=2",
+                    "headers":{{"host":"a.example","{name}":"{value}"}},
+                    "requestContext":{{"domainName":"a b","stage":"%","http":{{"method":"GET"}}}}}}"#
+            );
+            check(&event, "GET /api/chat?history=2", &[], "");
+        }
+    }
+
+    #[test]
+    fn what_http_does_not_allow_costs_a_header_and_no_request() {
+        check(
+            r#"{"rawPath":"/","headers":{"a":"b\u0001c","no name":"x","":"y","d":7,"e":"ü"},"cookies":["f=é\u0000"],
+                "requestContext":{"http":{"method":"GET"}}}"#,
+            "GET /",
+            &[("a", "b c"), ("d", ""), ("e", "ü"), ("cookie", "f=é ")],
+            "",
+        );
+        check(r#"{"rawPath":"/","requestContext":{"http":{"method":"GET it"}}}"#, "TRACE /", &[], "");
+        check(r#"{"httpMethod":"é","path":"/","requestContext":{"httpMethod":"é"}}"#, "TRACE /", &[], "");
+    }
+
+    #[test]
+    fn an_event_that_is_no_request_is_refused_and_breaks_nothing() {
+        for event in ["null", "[]", "{}", r#"{"rawPath":7}"#, r#"{"Records":[]}"#] {
+            assert!(serde_json::from_str::<Event>(event).is_err(), "{event}");
         }
     }
 }

@@ -23,17 +23,18 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Method, Request, Response};
-use lambda_runtime::{LambdaEvent, service_fn};
+use http::{Method, Response};
+use lambda_http::{Request, RequestExt, StreamAdapter};
+use lambda_runtime::{LambdaEvent, Service, service_fn};
 use ssedge::problem::Problem;
 use ssedge::route::{self, Plan, Reader};
 use ssedge::session::{Opening, Session, Terms};
 use ssedge::settings::{LogLevel, Settings};
 use ssedge::time::UnixMillis;
 
+use crate::body::Body;
 use crate::event::Event;
 use crate::feeds::Feeds;
-use crate::reply::Reply;
 use crate::store::Store;
 use crate::stream::Sources;
 
@@ -53,29 +54,28 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let feeds = Arc::new(Feeds::new(store.clone(), &settings));
     let sources = Sources { store, feeds, log_level: settings.log_level };
     let function = Arc::new(Function { settings, sources });
-    lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<Event>| {
+    let adapter = StreamAdapter::from(service_fn(move |request: Request| {
         let function = function.clone();
-        async move { Ok::<_, Infallible>(function.invoke(event).await) }
+        async move { Ok::<_, Infallible>(function.invoke(request).await) }
+    }));
+    lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<Event>| {
+        let Event(request) = event.payload;
+        adapter.clone().call(LambdaEvent::new(request, event.context))
     }))
     .await
 }
 
 impl Function {
-    async fn invoke(&self, LambdaEvent { payload, context }: LambdaEvent<Event>) -> Reply {
-        let address = payload.address();
-        let (parts, body) = match payload.request() {
-            Ok(request) => request,
-            // Of a request whose path is none, nothing else is known.
-            Err(problem) => return self.whole(Err(problem), &Request::new(()).into_parts().0),
-        };
+    async fn invoke(&self, request: Request) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        let parts = event::head(parts);
         let plan = match page::asset(parts.uri.path()) {
             Some(asset) if is_read(&parts.method) => Ok(Plan::Reply(asset)),
-            _ => route::plan(&parts, address.as_deref(), &self.settings, host::now()),
+            _ => route::plan(&parts, event::address(&parts), &self.settings, host::now()),
         };
         let response = match plan {
             Ok(Plan::Stream(opening, reader)) if parts.method != Method::HEAD => {
-                let deadline = UnixMillis(context.deadline);
-                return self.stream(*opening, &reader, deadline, &parts).await;
+                return self.stream(*opening, &reader, &parts).await;
             }
             Ok(plan) => self.reply(plan, &body).await,
             Err(problem) => Err(problem),
@@ -83,17 +83,20 @@ impl Function {
         self.whole(response, &parts)
     }
 
-    fn whole(&self, response: Result<Response<Bytes>, Problem>, parts: &Parts) -> Reply {
+    fn whole(&self, response: Result<Response<Bytes>, Problem>, parts: &Parts) -> Response<Body> {
         let response = response.unwrap_or_else(|problem| {
             reply::log(&problem, self.settings.log_level);
             problem.response()
         });
-        reply::whole(self.finish(response, parts))
+        let mut response = self.finish(response, parts);
+        let body = Body::whole(std::mem::take(response.body_mut()));
+        reply::with_body(response, body)
     }
 
     /// Opens a stream while it is found out whether there is room for it.
-    async fn stream(&self, opening: Opening, reader: &Reader, deadline: UnixMillis, parts: &Parts) -> Reply {
-        let terms = Terms::new(&self.settings).expiring(reader.expires).until(deadline);
+    async fn stream(&self, opening: Opening, reader: &Reader, parts: &Parts) -> Response<Body> {
+        let deadline = parts.lambda_context_ref().map_or(0, |context| context.deadline);
+        let terms = Terms::new(&self.settings).expiring(reader.expires).until(UnixMillis(deadline));
         let channel = opening.channel.as_ref().map(|(channel, _)| channel.clone());
         let ((starts_after, stream), is_admitted) = tokio::join!(
             stream::open(opening, terms, self.sources.clone()),
@@ -102,7 +105,7 @@ impl Function {
         if !is_admitted {
             return self.whole(Ok(route::overloaded(host::draw())), parts);
         }
-        reply::streamed(self.finish(route::head_of_stream(starts_after), parts), stream)
+        reply::with_body(self.finish(route::head_of_stream(starts_after), parts), stream)
     }
 
     fn finish(&self, mut response: Response<Bytes>, parts: &Parts) -> Response<Bytes> {

@@ -7,8 +7,8 @@ use std::future::pending;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use ssedge::channel::{ChannelName, EntryId, Page, Subscribe};
 use ssedge::session::{Chunk, CloseReason, Input, Opening, Output, Session, Terms};
 use ssedge::settings::LogLevel;

@@ -1,6 +1,6 @@
 //! The Worker's way to a channel's Durable Object, and what they say to each other.
 
-use futures_util::future::{Either, select};
+use futures::future::{Either, select};
 use js_sys::{ArrayBuffer, Uint8Array};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};

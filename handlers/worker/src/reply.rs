@@ -3,8 +3,8 @@
 use std::pin::pin;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
-use futures_util::future::select;
+use futures::StreamExt;
+use futures::future::select;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use ssedge::limits::{BODY_BYTES, REFUSED_BODY_BYTES, REFUSED_BODY_PATIENCE};

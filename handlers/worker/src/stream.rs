@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use futures_util::future::{AbortHandle, abortable};
+use futures::future::{AbortHandle, abortable};
 use js_sys::Uint8Array;
 use ssedge::channel::{EntryId, Subscribe};
 use ssedge::session::{Chunk, CloseReason, Input, Opening, Output, Session, Terms};

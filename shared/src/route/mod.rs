@@ -15,7 +15,7 @@ pub use accept::{Representation, negotiate};
 pub use append::Append;
 pub use plan::{Plan, Reader, plan};
 pub use read::{Read, Snapshot};
-pub use request::request_head;
+pub use request::{request_head, request_headers};
 pub(crate) use response::secure;
 pub use response::{finish, head_of_stream, health, json, overloaded, preflight};
 

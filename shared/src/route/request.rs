@@ -2,18 +2,14 @@
 
 use http::header::{HeaderName, HeaderValue};
 use http::request::Parts;
-use http::{Method, Request};
+use http::{HeaderMap, Method, Request};
 
 use crate::problem::Problem;
 
 /// The head of a request, with path and query byte for byte as they came: a path that was cleaned up would be another.
 ///
-/// A platform may let through what HTTP does not allow. Characters that no header may have are read as spaces
-/// ([RFC 9110, section 5.5](https://www.rfc-editor.org/rfc/rfc9110#section-5.5)), so that a bad token stays a bad one and
-/// a bad cursor is a gap; a header whose name is none is one that nobody asked for.
-///
 /// # Errors
-/// [`Problem::NotFound`] where the target is no URL.
+/// [`Problem::NotFound`] if the target is not a URL.
 pub fn request_head(
     method: &str,
     target: &str,
@@ -23,14 +19,25 @@ pub fn request_head(
     let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::TRACE);
     let (mut parts, ()) =
         Request::builder().method(method).uri(target).body(()).map_err(unreadable)?.into_parts();
+    parts.headers = request_headers(headers);
+    Ok(parts)
+}
+
+/// The headers of a request.
+///
+/// A platform may let through what HTTP does not allow. Characters that no header may have are read as spaces
+/// ([RFC 9110, section 5.5](https://www.rfc-editor.org/rfc/rfc9110#section-5.5)), so that a bad token stays a bad one and
+/// a bad cursor is a gap. A header whose name cannot be one is left out.
+pub fn request_headers(headers: impl IntoIterator<Item = (String, String)>) -> HeaderMap {
+    let mut map = HeaderMap::new();
     for (name, value) in headers {
         let value = value.replace(|c: char| c.is_ascii_control() && c != '\t', " ");
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
             // More than a map of them can hold are more than are asked for.
-            let _ = parts.headers.try_append(name, value);
+            let _ = map.try_append(name, value);
         }
     }
-    Ok(parts)
+    map
 }
 
 #[cfg(test)]

@@ -2,10 +2,9 @@
 
 use std::fmt;
 use std::ops::Sub;
-use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
-use serde_json::Number;
+use serde_json::value::RawValue;
 use thiserror::Error;
 
 use crate::limits::MAX_PRICE_CENTS;
@@ -145,9 +144,9 @@ fn write_decimal(cents: i64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
 }
 
-/// A JSON number keeps the text it was parsed from (`arbitrary_precision`), so no digit passes through a float.
+/// Writes the digits themselves, so none of them passes through a float.
 fn serialize_decimal<S: Serializer>(decimal: &impl fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
-    Number::from_str(&decimal.to_string()).map_err(ser::Error::custom)?.serialize(serializer)
+    RawValue::from_string(decimal.to_string()).map_err(ser::Error::custom)?.serialize(serializer)
 }
 
 impl Serialize for Price {
@@ -164,7 +163,7 @@ impl Serialize for Change {
 
 impl<'de> Deserialize<'de> for Price {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::parse_decimal(Number::deserialize(deserializer)?.as_str()).map_err(de::Error::custom)
+        Self::parse_decimal(Box::<RawValue>::deserialize(deserializer)?.get()).map_err(de::Error::custom)
     }
 }
 
@@ -239,7 +238,9 @@ mod tests {
             assert_eq!(serde_json::from_str::<Price>(json).unwrap(), price);
             assert_eq!(serde_json::to_value(price).unwrap().to_string(), json);
         }
-        for json in [r#""189.34""#, "null", "1e2", "1E2", "0", "1.234", "{}"] {
+        let private =
+            [r#"{"$serde_json::private::Number":"1"}"#, r#"{"$serde_json::private::RawValue":"1"}"#];
+        for json in private.into_iter().chain([r#""189.34""#, "null", "1e2", "1E2", "0", "1.234", "{}"]) {
             assert!(serde_json::from_str::<Price>(json).is_err(), "{json}");
         }
     }

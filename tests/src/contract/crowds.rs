@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use futures_util::future::join_all;
+use futures::future::join_all;
 use serde_json::json;
 
 use super::{Case, Context};

@@ -1,6 +1,6 @@
 //! § 2: the same post twice, by its Idempotency-Key.
 
-use futures_util::future::join_all;
+use futures::future::join_all;
 use serde_json::json;
 use tokio::time::sleep;
 

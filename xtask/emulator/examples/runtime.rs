@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use futures::StreamExt;
 use lambda_runtime::{Error, LambdaEvent, StreamResponse, service_fn};
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     lambda_runtime::run_concurrent(service_fn(|_: LambdaEvent<Value>| async {
-        let chunks = futures_util::stream::iter(["first", "second"]).then(|word| async move {
+        let chunks = futures::stream::iter(["first", "second"]).then(|word| async move {
             if word == "second" {
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }

@@ -255,8 +255,8 @@ async fn a_slow_reader_holds_up_the_function_and_a_large_answer_is_cut() {
 async fn a_real_runtime_works_alone_and_shared() {
     for share in [1, 3] {
         let emulator = Emulator::of("runtime", json!({ "concurrency": 3, "share": share })).await;
-        let readers = futures_util::future::join_all((0..3).map(|_| emulator.open("/"))).await;
-        let texts = futures_util::future::join_all(readers.into_iter().map(Reader::finish)).await;
+        let readers = futures::future::join_all((0..3).map(|_| emulator.open("/"))).await;
+        let texts = futures::future::join_all(readers.into_iter().map(Reader::finish)).await;
         let pids = texts.iter().map(|text| text.as_ref().unwrap().split(' ').next().unwrap());
         let pids = pids.collect::<std::collections::BTreeSet<_>>();
         assert_eq!(pids.len(), if share == 1 { 3 } else { 1 }, "{texts:?}");

@@ -61,16 +61,18 @@ pub fn bundle(repo: &Repo, profile: Profile, wasm: &Path) -> Result<()> {
     let tools =
         [ENTRY, "Cargo.lock", "package-lock.json", "xtask/bindgen/src/main.rs", "xtask/src/bundle/worker.rs"];
     let inputs = [&[wasm.to_owned()], &tools.map(|file| repo.path(file))[..]].concat();
-    let stamp = Stamp::new(repo, if profile == Profile::Dev { "worker-dev" } else { "worker" }, &inputs)?;
+    let name = if profile == Profile::Dev { "worker-dev" } else { "worker" };
+    let _lock = repo.lock(name)?;
+    let stamp = Stamp::new(repo, name, &inputs)?;
     if stamp.is_current() && MODULES.iter().all(|module| folder.join(module).is_file()) {
         return Ok(());
     }
-    step("bundling the Worker", || make(repo, profile, wasm, &folder))?;
+    step("bundling the Worker", || make(repo, profile, wasm, &folder, name))?;
     stamp.set()
 }
 
-fn make(repo: &Repo, profile: Profile, wasm: &Path, folder: &Path) -> Result<()> {
-    let glue = repo.target_dir().join("worker.glue");
+fn make(repo: &Repo, profile: Profile, wasm: &Path, folder: &Path, name: &str) -> Result<()> {
+    let glue = repo.target_dir().join(format!("{name}.glue"));
     let staging = folder.with_extension("new");
     for folder in [&glue, &staging] {
         let _ = fs::remove_dir_all(folder);

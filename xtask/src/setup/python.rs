@@ -24,6 +24,7 @@ const ENVIRONMENT: &str = ".tools/python";
 /// # Errors
 /// When Python or its module `venv` is missing, or an installation fails.
 pub fn packages(repo: &Repo) -> Result<()> {
+    let _lock = repo.lock("python")?;
     let environment = repo.path(ENVIRONMENT);
     // The stamp says that an installation was finished.
     let stamp = environment.join(".ssedge-installed");

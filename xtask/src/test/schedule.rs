@@ -1,0 +1,231 @@
+//! Runs programs that depend on each other, as many at once as the machine has cores.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use crate::process::Group;
+
+/// How soon the end of a program is seen.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How often a run without news says what it is at.
+const SAY_EVERY: Duration = Duration::from_secs(30);
+/// Programs at once on a machine of one core: one computes while the other waits.
+const AT_ONCE_MIN: usize = 2;
+/// Programs at once on a machine of many cores: each host test has a crowd of processes of its own.
+const AT_ONCE_MAX: usize = 4;
+
+/// What a program mostly does. One that computes and one that waits disturb each other least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// It keeps the cores busy, as a compiler does.
+    Computes,
+    /// It waits for hosts and clocks, as most tests of a host do.
+    Waits,
+}
+
+/// A program to run.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    pub name: &'static str,
+    /// The steps that must have passed before. Each of them stands earlier in the list.
+    pub after: &'static [&'static str],
+    pub load: Load,
+}
+
+/// How a step went.
+#[derive(Debug)]
+pub struct Outcome {
+    pub name: &'static str,
+    pub took: Duration,
+    /// All that it printed.
+    pub log: PathBuf,
+    /// Why it failed; `None` if it passed.
+    pub failure: Option<String>,
+}
+
+struct Running {
+    step: Step,
+    group: Group,
+    started: Instant,
+    log: PathBuf,
+}
+
+/// How many programs run at once on this machine.
+pub fn at_once() -> usize {
+    thread::available_parallelism().map_or(AT_ONCE_MIN, usize::from).clamp(AT_ONCE_MIN, AT_ONCE_MAX)
+}
+
+/// Runs all steps and tells `ended` of each when it ends. A step whose predecessor failed is not run, and its failure
+/// says so. The rest goes on, so that one run names all that fails.
+///
+/// # Errors
+/// When a program cannot be started or its output cannot be kept in `logs`.
+pub fn run(
+    steps: &[Step],
+    at_once: usize,
+    logs: &Path,
+    program: impl Fn(&str) -> Result<Command>,
+    mut ended: impl FnMut(&Outcome),
+) -> Result<Vec<Outcome>> {
+    fs::create_dir_all(logs).with_context(|| format!("cannot make {}", logs.display()))?;
+    let mut waiting = steps.to_vec();
+    let mut running: Vec<Running> = Vec::new();
+    let mut outcomes: Vec<Outcome> = Vec::new();
+    let mut news = Instant::now();
+    while !waiting.is_empty() || !running.is_empty() {
+        skip_the_hopeless(&mut waiting, &mut outcomes, &mut ended);
+        while running.len() < at_once
+            && let Some(next) = next(&waiting, &running, &outcomes)
+        {
+            let step = waiting.remove(next);
+            let log = logs.join(format!("{}.log", step.name.replace(' ', "-")));
+            let group = start(&mut program(step.name)?, &log)?;
+            running.push(Running { step, group, started: Instant::now(), log });
+        }
+        thread::sleep(LOOK_EVERY);
+        let mut index = 0;
+        while index < running.len() {
+            let Some(status) = running[index].group.child().try_wait()? else {
+                index += 1;
+                continue;
+            };
+            let Running { step, started, log, .. } = running.remove(index);
+            let failure = crate::process::check(step.name, status).err().map(|error| format!("{error:#}"));
+            let outcome = Outcome { name: step.name, took: started.elapsed(), log, failure };
+            ended(&outcome);
+            outcomes.push(outcome);
+            news = Instant::now();
+        }
+        if news.elapsed() > SAY_EVERY && !running.is_empty() {
+            let names: Vec<_> = running
+                .iter()
+                .map(|run| format!("{} ({} s)", run.step.name, run.started.elapsed().as_secs()))
+                .collect();
+            println!("... {}", names.join(", "));
+            news = Instant::now();
+        }
+    }
+    Ok(outcomes)
+}
+
+/// The index of the step to start now: one of the kind that fewer running steps are of, if there is one.
+fn next(waiting: &[Step], running: &[Running], outcomes: &[Outcome]) -> Option<usize> {
+    let has_passed = |name: &str| outcomes.iter().any(|outcome| outcome.name == name);
+    let is_ready = |step: &Step| step.after.iter().all(|name| has_passed(name));
+    let count = |load| running.iter().filter(|run| run.step.load == load).count();
+    let rarer = if count(Load::Waits) < count(Load::Computes) { Load::Waits } else { Load::Computes };
+    let of_kind = waiting.iter().position(|step| is_ready(step) && step.load == rarer);
+    of_kind.or_else(|| waiting.iter().position(is_ready))
+}
+
+/// Fails the steps that can no longer run, because one that they depend on has failed.
+fn skip_the_hopeless(waiting: &mut Vec<Step>, outcomes: &mut Vec<Outcome>, ended: &mut impl FnMut(&Outcome)) {
+    // In one pass, since each step stands behind those that it depends on.
+    let mut index = 0;
+    while index < waiting.len() {
+        let step = waiting[index];
+        let failed =
+            |name: &&&str| outcomes.iter().any(|outcome| outcome.name == **name && outcome.failure.is_some());
+        let Some(cause) = step.after.iter().find(failed) else {
+            index += 1;
+            continue;
+        };
+        let failure = Some(format!("not run, because it needs: {cause}"));
+        let outcome = Outcome { name: step.name, took: Duration::ZERO, log: PathBuf::new(), failure };
+        waiting.remove(index);
+        ended(&outcome);
+        outcomes.push(outcome);
+    }
+}
+
+/// Starts a program whose standard output and error both go to `log`, in the order in which they were written.
+fn start(command: &mut Command, log: &Path) -> Result<Group> {
+    let file = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
+    let errors = file.try_clone().context("a file cannot be shared")?;
+    Group::spawn(command.stdin(Stdio::null()).stdout(file).stderr(errors))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+
+    use super::*;
+
+    /// Runs `steps`, each a line of shell, and tells how each ended in the order in which they ended.
+    fn run_all(name: &str, steps: &[(Step, &'static str)]) -> Vec<(&'static str, String)> {
+        let logs = env::temp_dir().join(format!("ssedge-schedule-{name}-{}", std::process::id()));
+        let list: Vec<_> = steps.iter().map(|(step, _)| *step).collect();
+        let program = |name: &str| {
+            let line = steps.iter().find(|(step, _)| step.name == name).map(|(_, line)| *line);
+            let mut command = Command::new("sh");
+            command.args(["-c", line.unwrap()]);
+            Ok(command)
+        };
+        let outcomes = run(&list, 2, &logs, program, |_| {}).unwrap();
+        let told = outcomes.iter().map(|outcome| {
+            let log = fs::read_to_string(&outcome.log).unwrap_or_default();
+            (outcome.name, outcome.failure.clone().unwrap_or(log))
+        });
+        let told = told.collect();
+        let _ = fs::remove_dir_all(logs);
+        told
+    }
+
+    fn step(name: &'static str, after: &'static [&'static str]) -> Step {
+        Step { name, after, load: Load::Computes }
+    }
+
+    #[test]
+    fn a_step_waits_for_those_before_it_and_keeps_what_it_prints() {
+        let told = run_all(
+            "order",
+            &[
+                (step("slow", &[]), "sleep 0.3; echo out; echo err >&2"),
+                (step("then", &["slow"]), "echo then"),
+            ],
+        );
+        assert_eq!(told, [("slow", "out\nerr\n".to_owned()), ("then", "then\n".to_owned())]);
+    }
+
+    #[test]
+    fn a_failure_skips_what_needs_it_and_nothing_else() {
+        let told = run_all(
+            "failure",
+            &[
+                (step("broken", &[]), "exit 3"),
+                (step("needs", &["broken"]), "echo never"),
+                (step("needs too", &["needs"]), "echo never"),
+                (step("free", &[]), "sleep 0.3; echo free"),
+            ],
+        );
+        assert_eq!(
+            told,
+            [
+                ("broken", "broken failed (exit code 3)".to_owned()),
+                ("needs", "not run, because it needs: broken".to_owned()),
+                ("needs too", "not run, because it needs: needs".to_owned()),
+                ("free", "free\n".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_step_that_waits_runs_beside_one_that_computes() {
+        let waits = |name| Step { name, after: &[], load: Load::Waits };
+        let told = run_all(
+            "kinds",
+            &[
+                (step("first", &[]), "sleep 0.2"),
+                (step("second", &[]), "sleep 0.4"),
+                (waits("waits"), "true"),
+            ],
+        );
+        let ended: Vec<_> = told.iter().map(|(name, _)| *name).collect();
+        assert_eq!(ended, ["waits", "first", "second"]);
+    }
+}
