@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::process::{run, run_quietly, run_with_warnings};
+use crate::process::{run, run_quietly};
 use crate::repo::{Repo, fingerprint};
 use crate::steps::{side_by_side, step};
 use crate::wasm::Profile;
@@ -22,6 +22,7 @@ const BUNDLE_MAX_GZIP: usize = 400 * 1024;
 /// more.
 const FUNCTION_MAX: usize = 4 * 1024 * 1024;
 
+const EMULATOR: &str = "ssedge-emulator";
 /// Where `sam build` puts the function of template.yaml, and `sam deploy` takes it from.
 const FUNCTION: &str = ".aws-sam/build/Function/bootstrap";
 
@@ -96,18 +97,12 @@ pub fn lambda(repo: &Repo) -> Result<()> {
 /// # Errors
 /// When a step fails.
 pub fn local(repo: &Repo) -> Result<()> {
-    let build = |packages: &[&str]| -> Result<()> {
-        let mut build = repo.cargo("build")?;
-        run_with_warnings(build.args(packages.iter().flat_map(|package| ["--package", package])))
-    };
     // The function takes up the page, which the npm packages build. The emulator shares most of its crates.
     let emulator = || {
-        step("compiling the emulator of Lambda (half a minute, the first time)", || {
-            build(&["ssedge-emulator"])
-        })
+        step("compiling the emulator of Lambda (half a minute, the first time)", || repo.compile(&[EMULATOR]))
     };
     side_by_side(emulator, || set_up_and_build_page(repo))?;
-    step("compiling the function (a minute, the first time)", || build(&["ssedge-emulator", "ssedge-lambda"]))
+    step("compiling the function (a minute, the first time)", || repo.compile(&[EMULATOR, "ssedge-lambda"]))
 }
 
 /// Builds the page alone, which the function takes up when it is compiled.

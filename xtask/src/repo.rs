@@ -10,6 +10,12 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use crate::process::run_with_warnings;
+
+/// All packages that run on this machine. Cargo chooses the features of a dependency for all packages that are named
+/// together, so a command that names fewer of them would compile the dependencies anew.
+pub const NATIVE: &str = "--workspace --exclude ssedge-worker";
+
 /// The checkout that the command was started in.
 pub struct Repo {
     root: PathBuf,
@@ -69,6 +75,17 @@ impl Repo {
     /// Where cargo puts what it builds for this checkout.
     pub fn target_dir(&self) -> PathBuf {
         self.root.join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
+    }
+
+    /// Compiles programs for this machine, in the profile `dev`. All packages are named, so that what they are made of is
+    /// what the tests are made of ([`NATIVE`]).
+    ///
+    /// # Errors
+    /// When one of them does not compile.
+    pub fn compile(&self, programs: &[&str]) -> Result<()> {
+        let mut build = self.cargo("build")?;
+        build.args(NATIVE.split(' ')).args(programs.iter().flat_map(|program| ["--bin", program]));
+        run_with_warnings(&mut build)
     }
 
     /// A program of this workspace, where cargo puts it in the profile `dev`, by which local runs and tests are built.

@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 
 use self::schedule::{Load, Outcome, Step};
 use crate::process::run;
-use crate::repo::Repo;
+use crate::repo::{NATIVE, Repo};
 use crate::schemathesis::Extent;
 use crate::{Host, browser, bundle, schemathesis, setup, supply, wasm};
 
@@ -22,9 +22,6 @@ use crate::{Host, browser, bundle, schemathesis, setup, supply, wasm};
 const HOST_PREFIXES: [&str; 2] = ["worker", "lambda"];
 /// The one other test that needs a tool, npm's decoder, which the fast checks do not install.
 const NPM_TEST: &str = "eventsource_parser_reads_what_we_read";
-/// All packages that run on this machine. Cargo chooses the features of a dependency for all packages that are named
-/// together, so a command that names fewer of them would compile the dependencies anew.
-const NATIVE: &str = "--workspace --exclude ssedge-worker";
 /// The packages of the fast checks.
 const FAST: &str = "-p ssedge -p ssedge-tests";
 /// What a longer run does beyond the default one.

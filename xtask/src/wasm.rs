@@ -63,7 +63,7 @@ pub fn compile(repo: &Repo, package: &str, profile: Profile) -> Result<PathBuf> 
 /// When it does not compile.
 pub fn tool(repo: &Repo) -> Result<()> {
     step("compiling what writes the JavaScript around wasm (half a minute, the first time)", || {
-        run_with_warnings(repo.cargo("build")?.args(["--package", "ssedge-bindgen"]))
+        repo.compile(&["ssedge-bindgen"])
     })
 }
 
