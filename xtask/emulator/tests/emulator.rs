@@ -162,6 +162,24 @@ async fn a_reader_that_leaves_is_not_told_to_the_function() {
 }
 
 #[tokio::test]
+async fn a_process_is_reaped_when_its_reader_leaves_if_that_is_asked_for() {
+    let emulator = Emulator::start(json!({ "concurrency": 2, "reap": true, "timeout": 3600 })).await;
+    let mut beside = emulator.open("/stream?count=20&pause=50").await;
+    let other = beside.pid().await;
+    for count in [1, 100_000] {
+        // One that leaves between two lines, and one that leaves while lines are on their way.
+        let mut stream = emulator.open(&format!("/stream?count={count}000&pause=20")).await;
+        let (pid, request) = (stream.pid().await, stream.request_id());
+        drop(stream);
+        assert_eq!(emulator.end_of(&request).await["outcome"], "reaped");
+        settled(|| state(pid).is_none(), "the process is killed").await;
+    }
+    // Whoever is served to the end keeps the process.
+    assert_eq!(beside.rest().await, Ok(19));
+    assert_eq!(emulator.get("/sleep").await.json().as_u64(), Some(other));
+}
+
+#[tokio::test]
 async fn what_breaks_off_does_not_end_cleanly() {
     let emulator = Emulator::start(json!({ "concurrency": 1 })).await;
     for (path, outcome) in [("/trailers", "error"), ("/abort", "error"), ("/exit?chunks=1", "crash")] {
