@@ -115,7 +115,12 @@ pub struct Client {
 
 impl Client {
     pub fn new(head: oneshot::Sender<Response<ReplyBody>>) -> Self {
-        Self { head: RefCell::new(Some(head)), chunks: RefCell::new(None), gone: Notify::new(), begun: Notify::new() }
+        Self {
+            head: RefCell::new(Some(head)),
+            chunks: RefCell::new(None),
+            gone: Notify::new(),
+            begun: Notify::new(),
+        }
     }
 
     /// Sends all of an answer.

@@ -121,7 +121,10 @@ impl Settings {
 
     fn function(self) -> Result<Function> {
         ensure!(self.concurrency > 0 && self.timeout > 0 && self.share > 0, "the numbers start at 1");
-        ensure!(!(self.reap && self.share > 1), "to reap a process that is shared would end other invocations");
+        ensure!(
+            !(self.reap && self.share > 1),
+            "to reap a process that is shared would end other invocations"
+        );
         let program = self.function.canonicalize();
         let program =
             program.with_context(|| format!("there is no function at {}", self.function.display()))?;
