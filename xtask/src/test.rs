@@ -11,7 +11,9 @@ use crate::repo::Repo;
 use crate::{Host, browser, bundle, schemathesis, setup, supply};
 
 /// The test targets of `ssedge-tests` with these prefixes need a running host.
-const HOST_PREFIXES: [&str; 2] = ["worker_", "lambda_"];
+const HOST_PREFIXES: [&str; 2] = ["worker", "lambda"];
+/// Tests of a host that run at once: most of them wait, and those that do not take turns.
+const TESTS_AT_ONCE: u32 = 12;
 /// The one other test that needs a tool, npm's decoder, which the fast checks do not install.
 const NPM_TEST: &str = "eventsource_parser_reads_what_we_read";
 
@@ -67,7 +69,8 @@ pub fn test(repo: &Repo, fast: bool) -> Result<()> {
     step("wrangler deploy --dry-run", || run(repo.command("wrangler")?.args(["deploy", "--dry-run"])))?;
     cargo_step("test -p ssedge-emulator -p ssedge-lambda")?;
     // Minutes long, so one run names all that fail.
-    cargo_step(&format!("test -p ssedge-tests --no-fail-fast{}", flags(&hosted)))?;
+    let hosted = flags(&hosted);
+    cargo_step(&format!("test -p ssedge-tests --no-fail-fast{hosted} -- --test-threads={TESTS_AT_ONCE}"))?;
     for (name, host) in [("worker", Host::Worker), ("lambda", Host::Lambda)] {
         step(&format!("the {name} against its OpenAPI document"), || schemathesis::test(repo, host))?;
     }
