@@ -13,7 +13,7 @@ const message = (page, url, wanted = "") =>
         const source = new EventSource(url);
         const others = [];
         const stop = () => reject(new Error(`${url} is in state ${source.readyState} and brought ${others}`));
-        const timer = setTimeout(stop, 20_000);
+        const timer = setTimeout(stop, 60_000);
         source.onmessage = ({ data, type, lastEventId }) => {
           if (!data.includes(wanted)) return void others.push(data);
           clearTimeout(timer);

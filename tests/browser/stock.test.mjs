@@ -1,7 +1,7 @@
 // The stock panel.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cut, inState, suite } from "./suite.mjs";
+import { cut, eventually, inState, suite } from "./suite.mjs";
 
 const the = suite();
 
@@ -107,8 +107,12 @@ for (const reducedMotion of ["reduce", "no-preference"]) {
       () => Number.parseInt(document.querySelector("[data-stat=found]").textContent, 10) >= 8 * 3,
     );
     await page.waitForTimeout(1_500);
-    const { columns, width, perSecond, edge } = await plot(page);
-    assert.ok((width - columns.at(-1)) / perSecond < 4, "the lines go on to the edge");
+    let drawn;
+    await eventually("the lines go on to the edge", async () => {
+      drawn = await plot(page);
+      return (drawn.width - drawn.columns.at(-1)) / drawn.perSecond < 4;
+    });
+    const { columns, edge } = drawn;
     const holes = columns.slice(1).filter((column, at) => column !== columns[at] + 1);
     assert.deepEqual(holes, [], "no column between is empty");
     assert.notEqual(edge, await colour(page, "--outage"));

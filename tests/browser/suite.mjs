@@ -18,7 +18,7 @@ export const ARGUMENTS = [
 ];
 
 /** Longer than the pauses of a page that lost its server for as long as one takes to start on a busy machine. */
-const WAIT_MS = 45_000;
+const WAIT_MS = 90_000;
 
 export const launch = (options = {}) =>
   chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ARGUMENTS, ...options });

@@ -2,7 +2,7 @@
 //! contract that makes it. It knows nothing of a host but its name and where it listens, so that one table holds
 //! for all of them.
 //!
-//! A statement is checked in rooms of its own, so that many are at the same time.
+//! A statement is checked in rooms of its own, so that some are at the same time.
 
 #![allow(clippy::missing_panics_doc, reason = "a statement that does not hold is a failed test")]
 
@@ -44,19 +44,16 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::{Duration, sleep};
 
 use crate::client::{Answer, Client, Stream};
-use crate::host::Host;
+use crate::host::{Host, Turn, turn};
 
 pub use groups::*;
-
-/// Statements that are checked at the same time.
-const AT_ONCE: usize = 12;
 
 /// Statements that hold under the same settings.
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +78,8 @@ pub struct Context {
     /// Its name.
     pub host: &'static str,
     rooms: Arc<AtomicU32>,
+    /// The turn of the check, until it is idle.
+    turn: Arc<Mutex<Option<Turn>>>,
 }
 
 impl Context {
@@ -88,6 +87,18 @@ impl Context {
     #[must_use]
     pub fn room(&self) -> String {
         format!("room-{}", self.rooms.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Waits for something that takes its time and keeps nobody busy. From then on it is another statement's turn, and
+    /// this one goes on beside it: what it waited for is not to be old when it looks at it.
+    pub async fn idle<T>(&self, wait: impl Future<Output = T>) -> T {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner).take();
+        wait.await
+    }
+
+    /// Lets time pass.
+    pub async fn sleep(&self, time: Duration) {
+        self.idle(sleep(time)).await;
     }
 
     /// A room in which the numbers from 1 to `n` were said, and their ids.
@@ -103,15 +114,15 @@ impl Context {
 
 /// Checks every statement of the group. What does not hold is told together, each by its section.
 pub async fn check(host: &Host, group: &Group) {
-    let context = Context { client: host.client.clone(), host: host.name, rooms: Arc::default() };
-    let slots = Arc::new(Semaphore::new(AT_ONCE));
+    let rooms = Arc::default();
     let mut running = JoinSet::new();
     let mut names = BTreeMap::new();
     for case in group.tables.iter().copied().flatten() {
-        let (context, slots) = (context.clone(), slots.clone());
+        let (client, host, rooms) = (host.client.clone(), host.name, Arc::clone(&rooms));
         let handle = running.spawn(async move {
-            let _slot = slots.acquire_owned().await;
-            (case.check)(context).await;
+            let turn = turn().await;
+            let turn = Arc::new(Mutex::new(Some(turn)));
+            (case.check)(Context { client, host, rooms, turn }).await;
         });
         names.insert(handle.id().to_string(), case);
     }

@@ -10,17 +10,19 @@ use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
+use std::num::NonZero;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::client::Client;
 
@@ -34,9 +36,40 @@ pub const POST_RATE: (&str, &str) = ("POST_RATE", "1000");
 pub const POST_BURST: (&str, &str) = ("POST_BURST", "10000");
 
 /// How long a host may take to start while other tests run.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_secs(120);
 /// How long it may take to end before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// The processors of this machine.
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+/// Hosts that start at the same time: each keeps a processor busy until it answers.
+static STARTING: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(cores()));
+/// Turns of each processor. A statement of the contract takes one, and waits for its host for about half of the time.
+const TURNS_PER_CORE: usize = 2;
+/// Turns that a test takes which keeps processors busy: as much as some statements.
+const HEAVY: u32 = 2;
+
+static TURNS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(TURNS_PER_CORE * cores())));
+
+/// The right to keep the processors busy, for as long as it is held.
+///
+/// Tests that wait for a time to pass run all at once. Those that work take turns, so that what a host does in time on a
+/// machine of its own is done in time beside other tests, too: a channel that cannot answer within some seconds says so
+/// by a 503, whatever the reason.
+pub type Turn = OwnedSemaphorePermit;
+
+/// Waits for a turn.
+pub async fn turn() -> Turn {
+    TURNS.clone().acquire_owned().await.expect("it is never closed")
+}
+
+/// Waits for the turn of a test that keeps processors busy for long.
+pub async fn heavy() -> Turn {
+    TURNS.clone().acquire_many_owned(HEAVY).await.expect("it is never closed")
+}
 
 /// Where this checkout is.
 #[must_use]
@@ -130,6 +163,7 @@ impl Host {
         output: fn(File) -> Stdio,
         program: impl Fn(u16) -> (Command, Value),
     ) -> Self {
+        let _starting = STARTING.acquire().await.expect("it is never closed");
         let logs = Folder::new();
         let mut failures = String::new();
         for attempt in 0..3 {
@@ -245,9 +279,25 @@ fn kill_group(leader: &Child) {
     let _ = killpg(Pid::from_raw(leader.id().cast_signed()), Signal::SIGKILL);
 }
 
-/// A port that nobody listens on now.
+/// A port that nobody listens on now, nor is likely to soon.
+///
+/// A host takes seconds to start. A port that the system gives to whoever asks for any, as processes of the emulated
+/// Lambda do for their runtime, might be another's by then, who would be taken for the host. So it is below those that
+/// Linux and macOS give, and processes of tests begin to look at places of their own.
 #[must_use]
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a machine has a free port");
-    listener.local_addr().expect("a listener has an address").port()
+    const FIRST: u16 = 20_000;
+    const PORTS: u32 = 12_000;
+    /// Ports that a process of tests asks for, about.
+    const EACH: u32 = 97;
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    let from = std::process::id().wrapping_mul(EACH);
+    for _ in 0..PORTS {
+        let nth = from.wrapping_add(ASKED.fetch_add(1, Ordering::Relaxed)) % PORTS;
+        let port = FIRST + u16::try_from(nth).expect("ports are few");
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("this machine has no free port from {FIRST} on");
 }

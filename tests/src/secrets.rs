@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use crate::client::{Answer, Client, EventSource, PATIENCE};
-use crate::host::Host;
+use crate::host::{Host, turn};
 use crate::token::{FOREIGN, HEADER, PREVIOUS, SECRET, now, signed, token};
 
 /// Settings under which everything can be done and everything is logged.
@@ -58,6 +58,7 @@ impl Secrets {
 
 /// Lets somebody at this address do a bit of everything, and checks that the log has all the refusals and no secret.
 pub async fn check(host: &Host, client: &Client, address: &str) {
+    let _turn = turn().await;
     let secrets = visit(client, address).await;
     let deadline = Instant::now() + PATIENCE;
     for status in [400, 401, 403, 404, 406, 413, 415, 422, 429] {
@@ -83,7 +84,7 @@ async fn visit(client: &Client, address: &str) -> Secrets {
     let data = secrets.keep("the data", "four hundred zlotys");
     let cursor = secrets.keep("a cursor", "zyzzyva-cursor");
     let key = secrets.keep("a key", "idempotency-of-ottilie");
-    let good = json!({ "sub": user, "subscribe": ["*"], "publish": ["*"], "exp": now() + 60 });
+    let good = json!({ "sub": user, "subscribe": ["*"], "publish": ["*"], "exp": now() + 3_600 });
     let good = secrets.keep_token(token(good));
     let expired = secrets.keep_token(token(json!({ "sub": user, "exp": 1 })));
     let foreign = secrets.keep_token(signed(FOREIGN, HEADER, json!({ "sub": user }).to_string()));

@@ -20,6 +20,8 @@ use crate::{Host, browser, bundle, schemathesis, setup, supply, wasm};
 
 /// The test targets of `ssedge-tests` with these prefixes need a running host.
 const HOST_PREFIXES: [&str; 2] = ["worker", "lambda"];
+/// Tests of a host that run at once: most of them wait, and those that do not take turns.
+const TESTS_AT_ONCE: &str = "--test-threads=12";
 /// The one other test that needs a tool, npm's decoder, which the fast checks do not install.
 const NPM_TEST: &str = "eventsource_parser_reads_what_we_read";
 /// The packages of the fast checks.
@@ -239,9 +241,7 @@ fn hosted(repo: &Repo, test: &Test, prefix: &str) -> Result<()> {
     let targets = test_targets(repo, |name| name.starts_with(prefix))?;
     let mut command = repo.command("cargo")?;
     command.arg("test").args(NATIVE.split(' ')).arg("--no-fail-fast").args(targets);
-    if test.long {
-        command.args(["--", "--include-ignored"]);
-    }
+    command.args(["--", TESTS_AT_ONCE]).args(test.long.then_some("--include-ignored"));
     run(&mut command)
 }
 

@@ -46,7 +46,7 @@ async fn nothing(c: Context) {
 }
 
 async fn no_key(c: Context) {
-    let claims = json!({ "exp": now() + 60, "subscribe": ["*"], "publish": ["*"] }).to_string();
+    let claims = json!({ "exp": now() + 3_600, "subscribe": ["*"], "publish": ["*"] }).to_string();
     let holder = c.client.bearing(&signed(PREVIOUS, HEADER, &claims));
     for path in ["/api/events", "/api/stock", "/api/chat"] {
         problem(&holder.get(path, &[]).await, 401, None, &["token"]);

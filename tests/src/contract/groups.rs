@@ -76,19 +76,19 @@ pub const DEFAULT: Group = Group {
 
 /// Streams that end soon.
 pub const ROTATING: Group = Group {
-    vars: &[("STREAM_SECS", "3"), ("HEARTBEAT_SECS", "1"), ("RETRY_MS", "100"), POST_RATE, POST_BURST],
+    vars: &[("STREAM_SECS", "3"), ("RETRY_MS", "100"), POST_RATE, POST_BURST],
     tables: &[rotation::CASES],
 };
 
-/// A channel that keeps little.
+/// A channel that keeps little, and streams that say soon that they are there.
 pub const FEW: Group = Group {
-    vars: &[("HISTORY_MAX", "5"), POST_RATE, POST_BURST],
-    tables: &[retention::FEW, idempotency::FEW],
+    vars: &[("HISTORY_MAX", "5"), ("HEARTBEAT_SECS", "1"), ("RETRY_MS", "100"), POST_RATE, POST_BURST],
+    tables: &[retention::FEW, idempotency::FEW, rotation::LIVELY],
 };
 
-/// A channel that keeps not for long.
+/// A channel that keeps not for long, but for longer than a slow machine takes for a post and a look at it.
 pub const BRIEF: Group =
-    Group { vars: &[("HISTORY_SECS", "4")], tables: &[retention::BRIEF, idempotency::BRIEF] };
+    Group { vars: &[("HISTORY_SECS", "10")], tables: &[retention::BRIEF, idempotency::BRIEF] };
 
 /// Listed origins, published quotes, and few grants without a token.
 pub const STRICT: Group = Group {

@@ -2,7 +2,6 @@
 
 use futures::future::join_all;
 use serde_json::json;
-use tokio::time::sleep;
 
 use super::rates::{BURST, INTERVAL, hi};
 use super::retention::EXPIRED;
@@ -210,7 +209,7 @@ async fn refused_first(c: Context) {
     for (text, later) in [("the same", "the same"), ("a text", "another text")] {
         let path = format!("/api/chat/{}", c.room());
         let key = refused(&sender, &path, text).await;
-        sleep(INTERVAL).await;
+        c.sleep(INTERVAL).await;
         let stored = say(&sender, &path, &key, later).await;
         is_replay(&say(&sender, &path, &key, later).await, &stored);
     }
@@ -224,14 +223,14 @@ async fn replay_costs_nothing(c: Context) {
         is_replay(&again, &first);
     }
     is_reused(&say(&sender, &path, "first", "another").await);
-    sleep(INTERVAL).await;
+    c.sleep(INTERVAL).await;
     assert_eq!(hi(&sender, &path).await.status, 201, "nothing was taken");
 }
 
 async fn outlives_its_run(c: Context) {
     let path = format!("/api/chat/{}", c.room());
     let first = say(&c.client, &path, "k", "1").await;
-    sleep(EXPIRED).await;
+    c.sleep(EXPIRED).await;
     assert!(said(&c, &path).await.is_empty(), "everything has expired");
     is_replay(&say(&c.client, &path, "k", "1").await, &first);
     is_reused(&say(&c.client, &path, "k", "2").await);

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use serde_json::json;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::tokens::JSON;
 use super::{Case, Context, problem};
-use crate::client::{Answer, Client};
+use crate::client::{Answer, Client, TRIES};
 use crate::token::token;
 
 pub(super) const CASES: &[Case] = cases! {
@@ -57,11 +57,11 @@ async fn recovers(c: Context) {
     empty(&sender, &room).await;
     // What Retry-After says is enough, each time.
     for _ in 0..3 {
-        sleep(INTERVAL).await;
+        c.sleep(INTERVAL).await;
         assert_eq!(hi(&sender, &room).await.status, 201);
     }
     // Silence fills it, and no fuller than it was.
-    sleep((BURST as u32 + 2) * INTERVAL).await;
+    c.sleep((BURST as u32 + 2) * INTERVAL).await;
     empty(&sender, &room).await;
 }
 
@@ -71,7 +71,7 @@ async fn refused_costs_nothing(c: Context) {
     // Many refusals do not push the next one away.
     stored +=
         join_all((0..MANY).map(|_| hi(&sender, &room))).await.iter().filter(|a| a.status == 201).count();
-    sleep(INTERVAL).await;
+    c.sleep(INTERVAL).await;
     assert_eq!(hi(&sender, &room).await.status, 201);
     let kept = sender.get_json(&format!("{room}?history=200")).await.json();
     assert_eq!(kept["messages"].as_array().map(Vec::len), Some(stored + 1), "{kept}");
@@ -102,11 +102,15 @@ async fn by_channel(c: Context) {
     for (path, body) in
         [("/api/events", r#"{"topic":"rates","data":1}"#), ("/api/stock", r#"{"symbol":"ACME","price":1}"#)]
     {
-        let statuses: Vec<_> = join_all((0..MANY).map(|_| publisher.post_json(path, body)))
-            .await
-            .iter()
-            .map(|a| a.status)
-            .collect();
+        // On a machine that takes some seconds for them, the bucket fills meanwhile.
+        let mut statuses = Vec::new();
+        for _ in 0..TRIES {
+            let answers = join_all((0..MANY).map(|_| publisher.post_json(path, body))).await;
+            statuses.extend(answers.iter().map(|answer| answer.status));
+            if statuses.contains(&429) {
+                break;
+            }
+        }
         let stored = statuses.iter().filter(|status| **status == 201).count();
         assert!(stored >= BURST && statuses.contains(&429), "{path}: {statuses:?}");
     }

@@ -1,9 +1,8 @@
 //! §§ 1 and 3: what is no longer kept.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use tokio::time::sleep;
-
+use super::stock::{is_between, now};
 use super::{Case, Context, first_block, first_gap, numbers, problem, texts};
 
 pub(super) const FEW: &[Case] = cases! {
@@ -58,20 +57,21 @@ async fn bounded(c: Context) {
     assert_eq!(c.client.get(&format!("{path}/messages/{}", ids[7]), &[]).await.status, 200);
 }
 
-pub(super) const EXPIRED: Duration = Duration::from_millis(4_600);
+/// Longer than HISTORY_SECS.
+pub(super) const EXPIRED: Duration = Duration::from_millis(10_600);
 
 async fn expired_by_age(c: Context) {
     let (room, ids) = c.filled(3).await;
     let path = format!("/api/chat/{room}");
-    sleep(EXPIRED).await;
+    c.sleep(EXPIRED).await;
     problem(&c.client.get(&format!("{path}/messages/{}", ids[2]), &[]).await, 404, None, &[]);
     let cursor = ids[0].to_string();
     let mut stream = c.client.open(&path, &[("Last-Event-ID", &cursor)]).await;
     first_gap(&mut stream, "expired", &cursor).await;
 
-    let now = SystemTime::UNIX_EPOCH.elapsed().expect("it is after 1970").as_millis();
+    let asked = now();
     let id = c.client.say(&room, "new").await;
-    assert!(u128::from(id).abs_diff(now) < 2_000 && id > ids[2], "{id} at {now}, after {ids:?}");
+    assert!(is_between(asked, id) && id > ids[2], "{id} since {asked}, after {ids:?}");
     assert_eq!(stream.message().await.last_event_id, id.to_string());
     let mut late = c.client.open(&path, &[("Last-Event-ID", &cursor)]).await;
     assert_eq!(first_gap(&mut late, "expired", &cursor).await, (id - 1).to_string());
@@ -83,7 +83,7 @@ async fn seen_all(c: Context) {
     let path = format!("/api/chat/{room}?lastEventId={}", ids[2]);
     let mut open = c.client.open(&path, &[]).await;
     first_block(&mut open).await;
-    sleep(EXPIRED).await;
+    c.sleep(EXPIRED).await;
     let mut stream = c.client.open(&path, &[]).await;
     assert_eq!(first_block(&mut stream).await.1, ids[2].to_string());
     let id = c.client.say(&room, "new").await.to_string();
@@ -97,7 +97,7 @@ async fn seen_all(c: Context) {
 
 async fn empty_again(c: Context) {
     let (room, _) = c.filled(3).await;
-    sleep(EXPIRED).await;
+    c.sleep(EXPIRED).await;
     let path = format!("/api/chat/{room}");
     assert_eq!(c.client.get_json(&path).await.text, r#"{"messages":[],"cursor":"0"}"#);
     let mut stream = c.client.open(&path, &[]).await;

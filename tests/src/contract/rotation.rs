@@ -1,19 +1,24 @@
-//! § 1: heartbeats, and streams that end by plan.
+//! § 1: heartbeats of a second, and streams that end by plan.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ssedge::sse::Decoded;
 use tokio::time::{Instant, sleep};
 
 use super::{Case, Context, first_block, numbers, texts};
-use crate::client::{End, EventSource, Stream};
+use crate::client::{End, EventSource, PATIENCE, Stream, TRIES};
 
 pub(super) const CASES: &[Case] = cases! {
-    "§ 1", "after HEARTBEAT_SECS of silence, a comment line and a blank line" => heartbeats;
-    "§ 1", "ticks are no silence" => ticks_are_no_silence;
     "§ 1", "a stream ends after STREAM_SECS at a boundary, after retry: 100–1000" => ends_at_a_boundary;
     "§ 1", "its client comes back and misses nothing" => comes_back;
     "§ 1", "its client comes back to the market and misses no tick" => comes_back_to_the_market;
+};
+
+/// Statements about heartbeats of a second.
+pub(super) const LIVELY: &[Case] = cases! {
+    "§ 1", "after HEARTBEAT_SECS of silence, a comment line and a blank line" => heartbeats;
+    "§ 1", "ticks are no silence" => ticks_are_no_silence;
 };
 
 const LIFE: Duration = Duration::from_secs(3);
@@ -30,43 +35,66 @@ fn farewell(stream: &Stream, end: &End) -> u64 {
 }
 
 async fn heartbeats(c: Context) {
-    let room = c.room();
-    let mut stream = c.client.open(&format!("/api/chat/{room}"), &[]).await;
-    let (retry, _) = first_block(&mut stream).await;
-    assert!((50..=150).contains(&retry), "RETRY_MS is 100, and retry {retry}");
-    sleep(Duration::from_millis(600)).await;
-    c.client.say(&room, "hi").await;
-    stream.message().await;
-    let said = Instant::now();
-    let heartbeat = stream.next(Duration::from_secs(3)).await.expect("the stream says something");
-    assert_eq!(heartbeat.said, Decoded::Comment(String::new()));
-    let silence = heartbeat.at - said;
-    // Had the message been no news, 400 ms would have been left.
-    assert!((600..2_900).contains(&silence.as_millis()), "{silence:?}");
-    assert!(stream.text().ends_with("}\n\n:\n\n"), "{:?}", stream.text());
+    let mut silences = Vec::new();
+    for _ in 0..TRIES {
+        let room = c.room();
+        let mut stream = c.client.open(&format!("/api/chat/{room}"), &[]).await;
+        let (retry, _) = first_block(&mut stream).await;
+        assert!((50..=150).contains(&retry), "RETRY_MS is 100, and retry {retry}");
+        c.sleep(Duration::from_millis(600)).await;
+        c.client.say(&room, "hi").await;
+        stream.message().await;
+        let said = Instant::now();
+        let heartbeat = c.idle(stream.next(PATIENCE)).await.expect("the stream says something");
+        assert_eq!(heartbeat.said, Decoded::Comment(String::new()));
+        assert!(stream.text().ends_with("}\n\n:\n\n"), "{:?}", stream.text());
+        let silence = heartbeat.at - said;
+        silences.push(silence);
+        // Had the message been no news, 400 ms would have been left. A test that is held up hears one of the two late.
+        if (600..1_900).contains(&silence.as_millis()) {
+            return;
+        }
+    }
+    panic!("a heartbeat comes after a second of silence: {silences:?}");
 }
 
 async fn ticks_are_no_silence(c: Context) {
-    let mut stream = c.client.open("/api/events?tick=500", &[]).await;
-    let (all, _) = stream.rest(2 * LIFE).await;
-    let comments = all.iter().filter(|heard| matches!(heard.said, Decoded::Comment(_))).count();
-    assert_eq!(comments, 0, "{:?}", stream.text());
+    let mut comments = usize::MAX;
+    // A host that is held up for half a second is silent for as long.
+    for _ in 0..TRIES {
+        let mut stream = c.client.open("/api/events?tick=500", &[]).await;
+        let (all, _) = c.idle(stream.rest(Duration::from_secs(5))).await;
+        comments = all.iter().filter(|heard| matches!(heard.said, Decoded::Comment(_))).count();
+        if comments == 0 {
+            return;
+        }
+    }
+    panic!("{comments} heartbeats between ticks");
 }
 
 async fn ends_at_a_boundary(c: Context) {
+    /// How late the end may be.
+    const LATE: Duration = Duration::from_secs(2);
+    const ROUNDS: u32 = 2;
     let mut retries = Vec::new();
-    for round in 0..2 {
+    let mut shortest = BTreeMap::new();
+    let is_late = |shortest: &BTreeMap<_, Duration>| shortest.values().any(|life| *life > LIFE + LATE);
+    for round in 0..TRIES {
+        if round >= ROUNDS && !is_late(&shortest) {
+            break;
+        }
         let mut open = Vec::new();
         for path in ["/api/events?tick=250", "/api/stock?interval=250", "/api/chat", "/api/events?tick=off"] {
             let asked = Instant::now();
             open.push((path, c.client.open(path, &[]).await, asked, Instant::now()));
         }
         for (path, mut stream, asked, opened) in open {
-            let (_, end) = stream.rest(LIFE + Duration::from_secs(5)).await;
+            let ((_, end), ended) = c.idle(async { (stream.rest(PATIENCE).await, Instant::now()) }).await;
             // It begins somewhere between the two; clocks of two processes may differ by a little.
-            let (most, least) = (asked.elapsed(), opened.elapsed());
+            let (most, least) = (ended - asked, ended - opened);
             assert!(most >= LIFE - Duration::from_millis(50), "{path} lived for {most:?}, round {round}");
-            assert!(least <= LIFE + Duration::from_secs(2), "{path} lived for {least:?}, round {round}");
+            let shortest = shortest.entry(path).or_insert(least);
+            *shortest = least.min(*shortest);
             retries.push(farewell(&stream, &end));
             for block in stream.text().split_terminator("\n\n") {
                 let whole = [":", "retry: ", "data: {", "id: "].iter().any(|start| block.starts_with(start));
@@ -76,44 +104,65 @@ async fn ends_at_a_boundary(c: Context) {
             }
         }
     }
+    assert!(!is_late(&shortest), "they live for longer than {LIFE:?}: {shortest:?}");
     retries.sort_unstable();
     retries.dedup();
     assert!(retries.len() > 3, "not drawn for each: {retries:?}");
 }
 
 async fn comes_back(c: Context) {
-    const MESSAGES: u64 = 80;
+    /// Streams over which messages are heard.
+    const STREAMS: usize = 3;
     let room = c.room();
     let mut source = EventSource::new(&c.client, &format!("/api/chat/{room}"));
-    assert_eq!(source.next(LIFE).await.map(|message| message.event).as_deref(), Some("cursor"));
+    assert_eq!(source.next(PATIENCE).await.map(|message| message.event).as_deref(), Some("cursor"));
+    let (stop, mut is_over) = tokio::sync::oneshot::channel();
+    let client = c.client.clone();
     let writer = tokio::spawn(async move {
-        for text in 1..=MESSAGES {
-            c.client.say(&room, &text.to_string()).await;
+        let mut said = 0;
+        while is_over.try_recv().is_err() {
+            said += 1;
+            client.say(&room, &said.to_string()).await;
             sleep(Duration::from_millis(100)).await;
         }
+        said
     });
     let mut heard = Vec::new();
-    while heard.len() < MESSAGES as usize {
-        let message = source.next(3 * LIFE).await.unwrap_or_else(|| panic!("after {heard:?}"));
+    let mut hear = async |source: &mut EventSource| {
+        let message = source.next(PATIENCE).await.unwrap_or_else(|| panic!("after {heard:?}"));
         assert_ne!(message.event, "gap", "{message:?}");
         if message.event == "message" {
             heard.extend(texts([message.data]));
         }
-    }
-    assert_eq!(heard, numbers(1, MESSAGES));
-    assert!(source.connects() >= 3, "{} streams", source.connects());
-    writer.await.expect("the writer writes");
+        heard.len() as u64
+    };
+    let said = c.idle(async {
+        let mut count = 0;
+        while source.connects() < STREAMS {
+            count = hear(&mut source).await;
+        }
+        stop.send(()).expect("the writer writes");
+        let said = writer.await.expect("the writer writes");
+        while count < said {
+            count = hear(&mut source).await;
+        }
+        said
+    });
+    let said = said.await;
+    assert_eq!(heard, numbers(1, said));
 }
 
 async fn comes_back_to_the_market(c: Context) {
     let mut source = EventSource::new(&c.client, "/api/stock?symbols=ACME&interval=250");
     let mut ticks: Vec<u64> = Vec::new();
-    while ticks.len() < 32 {
-        let message = source.next(2 * LIFE).await.unwrap_or_else(|| panic!("after {ticks:?}"));
-        if message.event == "message" {
-            ticks.push(message.last_event_id.parse().expect("an id is a number"));
+    let reading = async {
+        while source.connects() < 3 || ticks.len() < 24 {
+            let message = source.next(PATIENCE).await.unwrap_or_else(|| panic!("after {ticks:?}"));
+            if message.event == "message" {
+                ticks.push(message.last_event_id.parse().expect("an id is a number"));
+            }
         }
-    }
+    };
+    c.idle(reading).await;
     assert!(ticks.windows(2).all(|pair| pair[1] == pair[0] + 250), "{ticks:?}");
-    assert!(source.connects() >= 3, "{} streams", source.connects());
 }

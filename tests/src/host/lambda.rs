@@ -20,20 +20,22 @@ const TABLE: &str = "ssedge";
 /// How the platform is set.
 #[derive(Clone, Copy, Debug)]
 pub struct Platform {
-    /// Processes at most. An account has 1000 unless it asks for more; a test that opens many streams and leaves them
-    /// needs many, since the function is not told.
+    /// Processes at most. An account has 1000 unless it asks for more.
     pub concurrency: u32,
     /// Seconds of an invocation.
     pub timeout: u32,
     /// Invocations that a process serves at a time: one on classic Lambda, more on Managed Instances.
     pub share: u32,
+    /// Whether a process ends when its reader leaves. On AWS it is not told, and goes on until its stream ends. So does
+    /// it here, unless a test opens and leaves so many streams that the processes would take the machine from it.
+    pub reap: bool,
     /// The profile in which the function was built.
     pub profile: &'static str,
 }
 
 impl Default for Platform {
     fn default() -> Self {
-        Self { concurrency: 1000, timeout: 900, share: 1, profile: "debug" }
+        Self { concurrency: 1000, timeout: 900, share: 1, reap: false, profile: "debug" }
     }
 }
 
@@ -155,7 +157,7 @@ impl Lambda {
         for (name, value) in vars {
             environment[*name] = (*value).into();
         }
-        let Platform { concurrency, timeout, share, profile } = platform;
+        let Platform { concurrency, timeout, share, reap, profile } = platform;
         let host = Host::start("lambda", &table.state, Stdio::from, |port| {
             let settings = json!({
                 "port": port,
@@ -163,6 +165,7 @@ impl Lambda {
                 "concurrency": concurrency,
                 "timeout": timeout,
                 "share": share,
+                "reap": reap,
                 "environment": environment,
             });
             (Command::new(built(profile, "ssedge-emulator")), settings)

@@ -109,11 +109,18 @@ pub struct Client {
     head: RefCell<Option<oneshot::Sender<Response<ReplyBody>>>>,
     chunks: RefCell<Option<mpsc::Sender<Chunk>>>,
     gone: Notify,
+    /// The stream was begun: it is in `chunks`, unless the client had left by then.
+    begun: Notify,
 }
 
 impl Client {
     pub fn new(head: oneshot::Sender<Response<ReplyBody>>) -> Self {
-        Self { head: RefCell::new(Some(head)), chunks: RefCell::new(None), gone: Notify::new() }
+        Self {
+            head: RefCell::new(Some(head)),
+            chunks: RefCell::new(None),
+            gone: Notify::new(),
+            begun: Notify::new(),
+        }
     }
 
     /// Sends all of an answer.
@@ -133,6 +140,16 @@ impl Client {
             if head.send(response.map(|()| body)).is_ok() {
                 self.chunks.replace(Some(sender));
             }
+        }
+        self.begun.notify_one();
+    }
+
+    /// Waits until the client has left a stream that was begun. An answer of one piece is not waited for.
+    pub async fn left(&self) {
+        self.begun.notified().await;
+        let sender = self.chunks.borrow().clone();
+        if let Some(sender) = sender {
+            sender.closed().await;
         }
     }
 

@@ -20,6 +20,8 @@ pub struct Function {
     pub concurrency: usize,
     /// Invocations that one process may have at a time.
     pub share: usize,
+    /// Whether a process ends when its client leaves.
+    pub reap: bool,
     /// From the handing out of the event to the end of the answer.
     pub timeout: Duration,
     pub environment: BTreeMap<String, String>,

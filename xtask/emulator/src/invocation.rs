@@ -1,9 +1,10 @@
 //! One invocation, from a request to the end of the function's answer.
 //!
-//! It is a task of its own: a client that leaves ends nothing. AWS documents that
+//! It is a task of its own: a client that leaves ends nothing, unless the emulator was told to `reap`. AWS documents that
 //! [streamed responses are not interrupted](https://docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.html)
 //! when the connection of the client breaks, and that the whole duration is billed.
 
+use std::future::pending;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -101,8 +102,21 @@ async fn attempt(pool: &Pool, process: &Process, invocation: &Invocation, client
     });
     let serve = serve(process, &invocation.request_id, answered, client);
     tokio::pin!(serve);
-    if let Ok(attempt) = timeout(limit, &mut serve).await {
-        return attempt;
+    let left = async {
+        match pool.function.reap {
+            true => client.left().await,
+            false => pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        attempt = timeout(limit, &mut serve) => if let Ok(attempt) = attempt {
+            return attempt;
+        },
+        () = left => {
+            process.kill();
+            return Attempt::Ended(Outcome::Reaped, Relayed::Nothing);
+        }
     }
     client.cut();
     if pool.function.share > 1 {

@@ -17,6 +17,8 @@ pub enum Outcome {
     Timeout,
     /// The process ended first.
     Crash,
+    /// The client left, and the process was reaped.
+    Reaped,
     /// The function reported an error, broke off its answer, or was never ready.
     Error,
 }

@@ -4,7 +4,7 @@
 //!
 //! ```json
 //! {"port": 9000, "function": "path/to/binary", "concurrency": 8, "timeout": 900, "share": 1,
-//!  "environment": {"NAME": "value"}, "build": "a name"}
+//!  "reap": false, "environment": {"NAME": "value"}, "build": "a name"}
 //! ```
 //!
 //! Only `function` must be there; the numbers above are the defaults, with any free port for the port. By the name of a
@@ -33,6 +33,12 @@
 //! The rate of 2 MB/s after the first 6 MB; limits of memory and CPU; extensions; IAM and CORS of the URL; HTTP/2 and
 //! TLS; `x-amzn-remapped-` headers; small first chunks that some edges hold back; a second try of an init that takes
 //! too long; the end of idle processes.
+//!
+//! # What can be asked for that Lambda does not do
+//!
+//! With `reap`, the process of a client that leaves in mid-stream is killed. On Lambda its invocation goes on until
+//! the function ends it, and so it does here without `reap`. A test that opens and leaves streams by the hundred would
+//! else have as many processes that go on working on one machine.
 //!
 //! # Latency
 //!
@@ -96,6 +102,8 @@ struct Settings {
     #[serde(default = "Settings::share")]
     share: usize,
     #[serde(default)]
+    reap: bool,
+    #[serde(default)]
     environment: BTreeMap<String, String>,
     #[serde(default)]
     build: Option<String>,
@@ -117,13 +125,17 @@ impl Settings {
 
     fn function(self) -> Result<Function> {
         ensure!(self.concurrency > 0 && self.timeout > 0 && self.share > 0, "the numbers start at 1");
+        ensure!(
+            !(self.reap && self.share > 1),
+            "to reap a process that is shared would end other invocations"
+        );
         let program = self.function.canonicalize();
         let program =
             program.with_context(|| format!("there is no function at {}", self.function.display()))?;
         let folder = program.parent().context("a function is a file")?.to_owned();
         let timeout = Duration::from_secs(self.timeout);
-        let Self { concurrency, share, environment, .. } = self;
-        Ok(Function { program, folder, concurrency, share, timeout, environment })
+        let Self { concurrency, share, reap, environment, .. } = self;
+        Ok(Function { program, folder, concurrency, share, reap, timeout, environment })
     }
 }
 

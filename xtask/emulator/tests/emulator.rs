@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use rig::{Emulator, Reader, settled, state};
+use rig::{Emulator, Reader, TIMEOUT, settled, state};
 use serde_json::{Value, json};
 
 #[tokio::test]
 async fn a_process_has_one_invocation_until_its_stream_ends() {
     let emulator = Emulator::start(json!({ "concurrency": 2 })).await;
-    let mut one = emulator.open("/stream?count=3&pause=600").await;
-    let mut two = emulator.open("/stream?count=6&pause=600").await;
+    let mut one = emulator.open("/stream?count=3&pause=1200").await;
+    let mut two = emulator.open("/stream?count=6&pause=1200").await;
     let (first, second) = (one.pid().await, two.pid().await);
     assert_ne!(first, second);
 
@@ -118,9 +118,13 @@ async fn the_environment_is_the_functions_own() {
     for name in ["HOME", "CARGO_MANIFEST_DIR", "AWS_LAMBDA_MAX_CONCURRENCY"] {
         assert_eq!(environment.get(name), None, "{name}");
     }
-    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis();
-    let deadline = emulator.get("/deadline").await.json().as_u64().unwrap();
-    assert!(u128::from(deadline).abs_diff(now + 5000) < 2000, "{deadline} is not five seconds from {now}");
+    let deadline = || {
+        let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis();
+        u64::try_from(now).unwrap() + TIMEOUT * 1_000
+    };
+    let before = deadline();
+    let told = emulator.get("/deadline").await.json().as_u64().unwrap();
+    assert!((before..=deadline()).contains(&told), "{told} is not {TIMEOUT} s from between {before} and now");
 }
 
 #[tokio::test]
@@ -129,11 +133,12 @@ async fn the_deadline_is_real() {
     let begun = Instant::now();
     let mut stream = emulator.open("/stream?count=1000&pause=100").await;
     let pid = stream.pid().await;
-    let late = emulator.get("/sleep?pause=5000");
+    let late = emulator.get("/sleep?pause=100000");
     let (cut, late) = tokio::join!(stream.rest(), late);
     assert!(cut.is_err(), "the body is cut");
     assert_eq!((late.status, late.text.as_str()), (502, "Internal Server Error"));
-    assert!((900..4500).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
+    // Left alone, both would take a hundred seconds.
+    assert!((900..50_000).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
     settled(|| state(pid).is_none(), "the process is killed").await;
     settled(|| emulator.entries("end").len() == 2, "both are told of").await;
     assert!(emulator.entries("end").iter().all(|entry| entry["outcome"] == "timeout"));
@@ -143,7 +148,7 @@ async fn the_deadline_is_real() {
 #[tokio::test]
 async fn a_reader_that_leaves_is_not_told_to_the_function() {
     let emulator = Emulator::start(json!({ "concurrency": 1 })).await;
-    let mut stream = emulator.open("/stream?count=30&pause=100").await;
+    let mut stream = emulator.open("/stream?count=30&pause=200").await;
     let pid = stream.pid().await;
     let request = stream.request_id();
     drop(stream);
@@ -151,14 +156,31 @@ async fn a_reader_that_leaves_is_not_told_to_the_function() {
     assert_eq!(emulator.get("/sleep").await.status, 429, "the process stays busy");
     let end = emulator.end_of(&request).await;
     assert_eq!(end["outcome"], "complete");
-    assert!(end["millis"].as_u64().unwrap() >= 2900, "{end}");
+    assert!(end["millis"].as_u64().unwrap() >= 5900, "{end}");
     assert_eq!(emulator.open("/stream?count=1").await.pid().await, pid);
 
     // Also before the head.
-    let leaving =
-        emulator.request(reqwest::Method::GET, "/sleep?pause=2000").timeout(Duration::from_millis(200));
+    let leaving = emulator.request(reqwest::Method::GET, "/sleep?pause=6000").timeout(Duration::from_secs(1));
     assert!(leaving.send().await.is_err());
     assert_eq!(emulator.get("/sleep").await.status, 429);
+}
+
+#[tokio::test]
+async fn a_process_is_reaped_when_its_reader_leaves_if_that_is_asked_for() {
+    let emulator = Emulator::start(json!({ "concurrency": 2, "reap": true, "timeout": 3600 })).await;
+    let mut beside = emulator.open("/stream?count=20&pause=50").await;
+    let other = beside.pid().await;
+    for count in [1, 100_000] {
+        // One that leaves between two lines, and one that leaves while lines are on their way.
+        let mut stream = emulator.open(&format!("/stream?count={count}000&pause=20")).await;
+        let (pid, request) = (stream.pid().await, stream.request_id());
+        drop(stream);
+        assert_eq!(emulator.end_of(&request).await["outcome"], "reaped");
+        settled(|| state(pid).is_none(), "the process is killed").await;
+    }
+    // Whoever is served to the end keeps the process.
+    assert_eq!(beside.rest().await, Ok(19));
+    assert_eq!(emulator.get("/sleep").await.json().as_u64(), Some(other));
 }
 
 #[tokio::test]
@@ -186,9 +208,10 @@ async fn nothing_runs_between_invocations() {
     let pid = emulator.get("/sleep").await.json().as_u64().unwrap();
     settled(|| state(pid) == Some('T'), "the process is stopped").await;
     let before = emulator.get("/ticks").await.json().as_u64().unwrap();
-    tokio::time::sleep(Duration::from_millis(600)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
     let after = emulator.get("/ticks").await.json().as_u64().unwrap();
-    assert!(after - before < 100, "it counted from {before} to {after}");
+    // It would have counted to a thousand; while it has an invocation, it may count.
+    assert!(after - before < 500, "it counted from {before} to {after}");
 
     // One that dies while it is stopped is replaced, and its client does not see it.
     settled(|| state(pid) == Some('T'), "the process is stopped").await;
@@ -210,19 +233,20 @@ async fn an_init_that_fails_is_tried_once_for_each_request() {
             assert_eq!(emulator.end_of(&answer.request_id()).await["outcome"], "error", "{how}");
             assert_eq!(emulator.entries("start").len(), tries, "{how}");
         }
-        assert!(begun.elapsed() < Duration::from_secs(3), "{how}");
+        // Each would take ten seconds if the emulator waited for what does not come.
+        assert!(begun.elapsed() < Duration::from_secs(18), "{how}");
         assert_eq!(emulator.entries("ready"), Vec::<Value>::new(), "{how}");
     }
 }
 
 #[tokio::test]
 async fn a_shared_process_has_several_invocations() {
-    let emulator = Emulator::start(json!({ "concurrency": 1, "share": 4, "timeout": 3 })).await;
+    let emulator = Emulator::start(json!({ "concurrency": 1, "share": 4, "timeout": 8 })).await;
     let mut streams = Vec::<Reader>::new();
     for _ in 0..3 {
-        streams.push(emulator.open("/stream?count=3&pause=200").await);
+        streams.push(emulator.open("/stream?count=3&pause=1000").await);
     }
-    let mut late = emulator.open("/stream?count=45&pause=100").await;
+    let mut late = emulator.open("/stream?count=120&pause=100").await;
     let pid = late.pid().await;
     assert_eq!(emulator.get("/sleep").await.status, 429);
     for stream in streams {
@@ -235,7 +259,7 @@ async fn a_shared_process_has_several_invocations() {
 
 #[tokio::test]
 async fn a_slow_reader_holds_up_the_function_and_a_large_answer_is_cut() {
-    let emulator = Emulator::start(json!({ "timeout": 60 })).await;
+    let emulator = Emulator::start(json!({})).await;
     let stream = emulator.open("/bytes?count=64").await;
     let request = stream.request_id();
     tokio::time::sleep(Duration::from_millis(400)).await;
@@ -253,6 +277,7 @@ async fn a_slow_reader_holds_up_the_function_and_a_large_answer_is_cut() {
 
 #[tokio::test]
 async fn a_real_runtime_works_alone_and_shared() {
+    const AT_ONCE: Duration = Duration::from_millis(30);
     for share in [1, 3] {
         let emulator = Emulator::of("runtime", json!({ "concurrency": 3, "share": share })).await;
         let readers = futures::future::join_all((0..3).map(|_| emulator.open("/"))).await;
@@ -263,14 +288,14 @@ async fn a_real_runtime_works_alone_and_shared() {
 
         // Not the waiting that TCP does where small writes are held back, which would be in each of them.
         let mut times = Vec::new();
-        for _ in 0..5 {
+        while times.len() < 50 && !times.iter().any(|time| *time < AT_ONCE) {
             let begun = Instant::now();
             let mut stream = emulator.open("/").await;
             stream.pid().await;
             times.push(begun.elapsed());
             stream.rest().await.unwrap();
         }
-        assert!(times.iter().any(|time| *time < Duration::from_millis(30)), "{times:?}");
+        assert!(times.iter().any(|time| *time < AT_ONCE), "{times:?}");
     }
 }
 

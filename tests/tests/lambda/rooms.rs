@@ -2,19 +2,19 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic, and so may its helpers")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
 use serde_json::Value;
 use ssedge::sse::Decoded;
 use ssedge_tests::client::{Client, End, EventSource, PATIENCE, Stream};
-use ssedge_tests::host::{Lambda, POST_BURST, POST_RATE, Platform};
+use ssedge_tests::host::{Lambda, POST_BURST, POST_RATE, Platform, heavy};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
-/// For everything, on a machine that does much else.
-const LIMIT: Duration = Duration::from_secs(60);
+/// How late a message may be on a machine that does much else. If a reader had to wait for one that stands still, then
+/// until a heartbeat, at the soonest: after a minute.
+const UNDISTURBED: Duration = Duration::from_secs(30);
 
 async fn open(client: &Client, path: &str) -> Stream {
     let mut reader = client.open(path, &[]).await;
@@ -22,14 +22,14 @@ async fn open(client: &Client, path: &str) -> Stream {
     reader
 }
 
-/// Twenty readers and eight writers in one room, none of which shares a process with another at the same time.
+/// Ten readers and eight writers in one room, none of which shares a process with another at the same time. A writer that
+/// comes back is not starved by those that go on: it would be answered 503.
 #[tokio::test]
 async fn every_process_sees_one_order() {
-    const READERS: usize = 20;
+    const READERS: usize = 10;
     const WRITERS: usize = 8;
-    const EACH: usize = 50;
-    /// A writer who comes back must not be starved by those who go on. Less than a channel has to answer.
-    const SLOWEST: Duration = Duration::from_secs(8);
+    const EACH: usize = 25;
+    let _turn = heavy().await;
     let lambda = Lambda::start(&[("STREAM_SECS", "600"), POST_RATE, POST_BURST]).await;
     let mut readers = join_all((0..READERS).map(|_| open(&lambda.client, "/api/chat/busy"))).await;
     let reading: BTreeSet<_> =
@@ -60,7 +60,6 @@ async fn every_process_sees_one_order() {
         WRITERS * EACH,
         started.elapsed()
     );
-    assert!(slowest < SLOWEST, "a message took {slowest:?}");
     for writer in &said {
         assert!(writer.is_sorted_by_key(|(id, _)| *id), "one sender's messages keep their order");
     }
@@ -82,46 +81,47 @@ async fn every_process_sees_one_order() {
 /// A reader that comes back as a browser does, while its streams end every two seconds.
 #[tokio::test]
 async fn rotation_loses_nothing_and_repeats_nothing() {
-    const SPAN: Duration = Duration::from_secs(30);
+    /// Streams of each reader over which messages are heard, at least.
+    const STREAMS: usize = 5;
     let lambda = Lambda::start(&[("STREAM_SECS", "2"), POST_RATE, POST_BURST]).await;
     let mut readers: Vec<_> =
         (0..3).map(|_| EventSource::new(&lambda.client, "/api/chat/turning?history=0")).collect();
-    let said = Arc::new(AtomicUsize::new(0));
     for reader in &mut readers {
         assert_eq!(reader.next(PATIENCE).await.unwrap().event, "cursor");
     }
-    let writing = {
-        let (client, said) = (lambda.client.clone(), said.clone());
-        tokio::spawn(async move {
-            let started = Instant::now();
-            let mut ids = Vec::new();
-            while started.elapsed() < SPAN {
-                ids.push(client.say("turning", &said.fetch_add(1, Ordering::Relaxed).to_string()).await);
-                sleep(Duration::from_millis(40)).await;
-            }
-            ids
-        })
-    };
-    let reading = readers.into_iter().map(|mut reader| {
-        let said = said.clone();
-        async move {
-            let started = Instant::now();
-            let mut heard = Vec::new();
-            while started.elapsed() < SPAN || heard.len() < said.load(Ordering::Relaxed) {
-                assert!(started.elapsed() < LIMIT, "{} of {said:?}", heard.len());
-                match reader.next(Duration::from_millis(500)).await {
-                    Some(message) if message.event == "message" => heard.push(message.last_event_id),
-                    Some(message) => assert_eq!(message.event, "cursor", "{message:?}"),
-                    None => {}
-                }
-            }
-            (heard, reader.connects())
+    let (stop, mut is_over) = oneshot::channel();
+    let client = lambda.client.clone();
+    let writing = tokio::spawn(async move {
+        let mut ids = Vec::new();
+        while is_over.try_recv().is_err() {
+            ids.push(client.say("turning", &ids.len().to_string()).await.to_string());
+            sleep(Duration::from_millis(40)).await;
         }
+        ids
+    });
+    /// Hears one more message; `None` where it is no message but a cursor.
+    async fn hear(reader: &mut EventSource) -> Option<String> {
+        let message = reader.next(PATIENCE).await.expect("the room goes on");
+        if message.event == "message" {
+            return Some(message.last_event_id);
+        }
+        assert_eq!(message.event, "cursor", "{message:?}");
+        None
+    }
+    let reading = readers.into_iter().map(|mut reader| async move {
+        let mut heard = Vec::new();
+        while reader.connects() < STREAMS {
+            heard.extend(hear(&mut reader).await);
+        }
+        (reader, heard)
     });
     let read = join_all(reading).await;
-    let ids: Vec<_> = writing.await.unwrap().iter().map(u64::to_string).collect();
-    for (heard, connects) in read {
-        assert!(connects >= 9, "only {connects} streams in {SPAN:?}");
+    stop.send(()).unwrap();
+    let ids = writing.await.unwrap();
+    for (mut reader, mut heard) in read {
+        while heard.len() < ids.len() {
+            heard.extend(hear(&mut reader).await);
+        }
         assert_eq!(heard, ids);
     }
 }
@@ -140,8 +140,9 @@ async fn speak_at_once(lambda: &Lambda, room: &str, writers: usize) -> Vec<u64> 
 async fn writers_who_meet_in_an_empty_room_begin_one_run() {
     const ROOMS: usize = 5;
     const WRITERS: usize = 8;
-    const EXPIRED: Duration = Duration::from_millis(2_200);
-    let lambda = Lambda::start(&[("HISTORY_SECS", "2"), POST_RATE, POST_BURST]).await;
+    /// Longer than HISTORY_SECS, in which a slow machine takes a post by each writer.
+    const EXPIRED: Duration = Duration::from_millis(10_200);
+    let lambda = Lambda::start(&[("HISTORY_SECS", "10"), POST_RATE, POST_BURST]).await;
     let rooms: Vec<_> = (0..ROOMS).map(|n| format!("empty-{n}")).collect();
     // Processes that are started one after another would not meet.
     speak_at_once(&lambda, "warm-up", WRITERS).await;
@@ -178,7 +179,8 @@ async fn a_reader_that_stands_still_is_ended_and_disturbs_nobody() {
     const ENOUGH: usize = 4_000;
     let platform = Platform { concurrency: 1, share: 16, ..Platform::default() };
     let vars =
-        [("LOG_LEVEL", "info"), ("STREAM_SECS", "600"), ("HISTORY_MAX", "10000"), POST_RATE, POST_BURST];
+        [("LOG_LEVEL", "info"), ("HEARTBEAT_SECS", "60"), ("HISTORY_MAX", "10000"), POST_RATE, POST_BURST];
+    let _turn = heavy().await;
     let lambda = Lambda::on(platform, &vars).await;
     let text = "𝄞".repeat(ssedge::limits::TEXT_CHARS);
     let first = lambda.client.say("lobby", &text).await;
@@ -196,7 +198,7 @@ async fn a_reader_that_stands_still_is_ended_and_disturbs_nobody() {
         said += ABREAST;
     }
     println!("ended after {said} messages; the other reader got each at most {lag:?} after it was stored");
-    assert!(lag < Duration::from_secs(5), "{lag:?}");
+    assert!(lag < UNDISTURBED, "{lag:?}");
 
     let (heard, end) = slow.rest(PATIENCE).await;
     assert_eq!(end, End::Ended);

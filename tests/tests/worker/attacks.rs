@@ -7,7 +7,7 @@ use std::path::Path;
 
 use futures::future::join_all;
 use ssedge_tests::client::{Client, PATIENCE, Stream};
-use ssedge_tests::host::Host;
+use ssedge_tests::host::{Host, heavy};
 use tokio::time::{Duration, Instant, sleep};
 
 /// The objects whose database has a table, by the names of their files. One that was only looked into has an empty
@@ -39,11 +39,12 @@ fn holds(path: &Path, text: &[u8]) -> bool {
     fs::read(path).is_ok_and(|bytes| bytes.windows(text.len()).any(|window| window == text))
 }
 
-/// Room names by the thousand: to look into a room that nobody spoke in stores nothing.
+/// Room names by the hundred: to look into a room that nobody spoke in stores nothing.
 #[tokio::test]
 async fn rooms_without_a_message_are_nowhere() {
-    const ROOMS: usize = 1_000;
+    const ROOMS: usize = 300;
     const ABREAST: usize = 25;
+    let _turn = heavy().await;
     let host = Host::worker(&[]).await;
     let client = &host.client;
     let look = |n: usize| async move {
@@ -101,9 +102,10 @@ async fn room_for(client: &Client) -> (Stream, Duration) {
 async fn there_is_room_again_when_readers_leave() {
     const PER_SENDER: usize = 3;
     const PER_CHANNEL: usize = 5;
-    /// As soon as a reader that left is gone: before a heartbeat would have told.
-    const SOON: Duration = Duration::from_secs(8);
-    let host = Host::worker(&[("STREAMS_PER_SENDER", "3"), ("STREAMS_PER_CHANNEL", "5")]).await;
+    /// As soon as a reader that left is gone: long before a heartbeat would have told, which is due after a minute.
+    const SOON: Duration = Duration::from_secs(30);
+    let vars = [("STREAMS_PER_SENDER", "3"), ("STREAMS_PER_CHANNEL", "5"), ("HEARTBEAT_SECS", "60")];
+    let host = Host::worker(&vars).await;
     let (one, two) = (host.client.from_address(61), host.client.from_address(62));
     let mut of_one = Vec::new();
     for _ in 0..PER_SENDER {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use ssedge::sse::Decoded;
 use ssedge_tests::client::{Answer, Client, End, EventSource, Message, PATIENCE, Stream};
-use ssedge_tests::host::{Folder, Front, Lambda, POST_BURST, POST_RATE, Platform, Table, kill_process};
+use ssedge_tests::host::{Folder, Front, Lambda, POST_BURST, POST_RATE, Platform, Table, kill_process, turn};
 use tokio::time::{Instant, sleep};
 
 const LIVELY: &[(&str, &str)] = &[("HEARTBEAT_SECS", "1"), ("RETRY_MS", "100"), POST_RATE, POST_BURST];
@@ -57,6 +57,7 @@ async fn kill_under(lambda: &Lambda, reader: &EventSource) {
 
 #[tokio::test]
 async fn a_process_that_is_killed_costs_its_reader_nothing() {
+    let _turn = turn().await;
     let lambda = Lambda::start(LIVELY).await;
     let first = lambda.client.say("lobby", "0").await;
     let mut reader = EventSource::new(&lambda.client, "/api/chat/lobby");
@@ -89,6 +90,7 @@ async fn a_process_that_is_killed_while_messages_flow_costs_its_reader_nothing()
     const KILLS: usize = 4;
     /// Messages that are heard before each, and after the last.
     const BETWEEN: usize = 20;
+    let _turn = turn().await;
     let lambda = Lambda::start(LIVELY).await;
     let mut reader = EventSource::new(&lambda.client, "/api/chat/lobby?history=0");
     assert_eq!(reader.next(PATIENCE).await.unwrap().event, "cursor");
@@ -268,24 +270,14 @@ async fn a_message_whose_answer_is_lost_is_stored_once() {
 async fn a_stream_ends_between_two_events_before_its_process_is_stopped() {
     let platform = Platform { timeout: 4, ..Platform::default() };
     let lambda = Lambda::on(platform, LIVELY).await;
-    let started = Instant::now();
     let mut reader = lambda.client.open("/api/events?tick=250", &[]).await;
     let (heard, end) = reader.rest(PATIENCE).await;
     assert_eq!(end, End::Ended, "the body ends by itself: {heard:?}");
-    assert!((500..3_000).contains(&started.elapsed().as_millis()), "{:?}", started.elapsed());
     assert!(reader.text().ends_with("\n\n"), "{:?}", reader.text());
     let Decoded::Retry(retry) = heard.last().unwrap().said.clone() else { panic!("{heard:?}") };
     assert!((100..=1_000).contains(&retry.as_millis()), "it may come back at once");
-    let end = lambda.noted(|line| line["event"] == "end" && line["millis"].as_u64() > Some(500)).await;
+    let request = reader.header("x-amzn-RequestId").to_owned();
+    let end = lambda.noted(|line| line["event"] == "end" && line["request"] == *request).await;
     assert_eq!(end["outcome"], "complete");
-}
-
-#[tokio::test]
-async fn a_stream_lives_as_long_as_it_may() {
-    let lambda = Lambda::start(&[("STREAM_SECS", "2")]).await;
-    let started = Instant::now();
-    let mut reader = lambda.client.open("/api/chat/lobby", &[]).await;
-    let (_, end) = reader.rest(PATIENCE).await;
-    assert_eq!(end, End::Ended);
-    assert!((1_900..3_500).contains(&started.elapsed().as_millis()), "{:?}", started.elapsed());
+    assert!((500..4_000).contains(&end["millis"].as_u64().unwrap()), "{end}");
 }

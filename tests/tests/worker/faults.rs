@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use ssedge_tests::client::{Client, EventSource, PATIENCE, Stream};
+use ssedge_tests::client::{Client, EventSource, PATIENCE, Stream, TRIES};
 use ssedge_tests::host::{Host, POST_BURST, POST_RATE, Rig, Sockets};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
@@ -91,7 +91,10 @@ async fn a_post_whose_sender_leaves_is_stored_all_the_same() {
     rig.stall(LOBBY, START).await;
     let client = rig.client.clone();
     let post = tokio::spawn(async move { client.say("lobby", "I cannot stay").await });
-    sleep(START / 2).await;
+    // It has come to the object, which is still starting.
+    while rig.instances(LOBBY).await == 0 {
+        sleep(Duration::from_millis(10)).await;
+    }
     post.abort();
     let mut reader = rig.client.open("/api/chat/lobby?history=1", &[]).await;
     let (cursor, said) = (reader.message().await, reader.message().await);
@@ -107,13 +110,20 @@ async fn a_silent_channel_hibernates_by_itself() {
     let mut readers = [lobby(&rig.client).await, lobby(&rig.client).await];
     let first = rig.client.say("lobby", "one").await;
     let second = rig.client.say("lobby", "two").await;
-    sleep(IDLE).await;
-    assert_eq!(rig.instances(LOBBY).await, 1, "it was not woken");
-    let third = rig.client.say("lobby", "three").await;
+    let mut said = vec![first, second];
+    // A machine that does much else may be late with it.
+    for _ in 0..TRIES {
+        sleep(IDLE).await;
+        assert_eq!(rig.instances(LOBBY).await, 1, "it was not woken");
+        said.push(rig.client.say("lobby", "more").await);
+        if rig.instances(LOBBY).await == 2 {
+            break;
+        }
+    }
     assert_eq!(rig.instances(LOBBY).await, 2, "it was evicted");
     for reader in &mut readers {
-        for id in [first, second, third] {
-            hears(reader, id).await;
+        for id in &said {
+            hears(reader, *id).await;
         }
     }
 }
@@ -195,7 +205,8 @@ async fn an_answer_that_comes_too_late_leaves_no_ghost() {
 
 #[tokio::test]
 async fn a_server_that_is_restarted_goes_on() {
-    const RESTARTS: usize = 4;
+    // The first is a stop, the second a power cut.
+    const RESTARTS: usize = 2;
     let mut host = Host::worker(&[]).await;
     let mut said = vec![host.client.say("lobby", "0").await];
     let cursor = said[0].to_string();
@@ -206,7 +217,7 @@ async fn a_server_that_is_restarted_goes_on() {
             reader.next(PATIENCE).await.expect("what was said");
         }
         let state = host.state();
-        if n % 2 == 0 {
+        if n == 1 {
             host.stop()
         } else {
             host.kill()

@@ -4,14 +4,19 @@
 
 use std::time::Duration;
 
-use ssedge_tests::host::{Rig, Sockets};
+use ssedge_tests::client::TRIES;
+use ssedge_tests::host::{Rig, Sockets, heavy};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
 const LOBBY: &str = "chat/lobby";
-/// How soon a reader that left must be gone: before the heartbeat that could not be written would have told.
-const GONE: Duration = Duration::from_secs(8);
+/// The longest silence of a stream: a heartbeat that cannot be written tells of nobody before that.
+const SILENT: &[(&str, &str)] = &[("HEARTBEAT_SECS", "60")];
+/// How soon a reader that left must be gone on a machine that does much else: long before a heartbeat.
+const GONE: Duration = Duration::from_secs(30);
+/// And how soon on one that does not, which the quickest of some shows.
+const SOON: Duration = Duration::from_secs(2);
 
 /// How a connection ends.
 #[derive(Clone, Copy, Debug)]
@@ -41,18 +46,26 @@ fn leave(connection: TcpStream, how: Leave) {
 
 #[tokio::test]
 async fn a_reader_that_leaves_is_gone() {
-    let mut rig = Rig::start(&[]).await;
+    let mut rig = Rig::start(SILENT).await;
     for (path, channel, sockets) in [
         ("/api/chat", LOBBY, 1),
         ("/api/events?tick=off", "events", 1),
         ("/api/stock?interval=60000", "stock", 0),
     ] {
         for how in [Leave::Close, Leave::Reset] {
-            let reader = connection(rig.port(), path, true).await;
-            rig.settle(channel, sockets, 1).await;
-            leave(reader, how);
-            let gone = rig.settle(channel, 0, 0).await;
-            assert!(gone < GONE, "{path}, {how:?}: {gone:?}");
+            let mut quickest = Duration::MAX;
+            for _ in 0..TRIES {
+                let reader = connection(rig.port(), path, true).await;
+                rig.settle(channel, sockets, 1).await;
+                leave(reader, how);
+                let gone = rig.settle(channel, 0, 0).await;
+                assert!(gone < GONE, "{path}, {how:?}: {gone:?}");
+                quickest = quickest.min(gone);
+                if quickest < SOON {
+                    break;
+                }
+            }
+            assert!(quickest < SOON, "{path}, {how:?}: {quickest:?}");
         }
     }
 }
@@ -60,7 +73,8 @@ async fn a_reader_that_leaves_is_gone() {
 #[tokio::test]
 async fn many_readers_that_leave_at_once_are_gone() {
     const READERS: u64 = 200;
-    let mut rig = Rig::start(&[]).await;
+    let _turn = heavy().await;
+    let mut rig = Rig::start(SILENT).await;
     for how in [Leave::Close, Leave::Reset] {
         let mut readers = Vec::new();
         for _ in 0..READERS {
@@ -77,7 +91,7 @@ async fn many_readers_that_leave_at_once_are_gone() {
 /// The channel may take a while to start, and the reader does not wait for it.
 #[tokio::test]
 async fn a_reader_that_leaves_too_early_is_gone() {
-    let mut rig = Rig::start(&[]).await;
+    let mut rig = Rig::start(SILENT).await;
     let slow = Duration::from_millis(700);
     for (stall, patience) in [(Duration::ZERO, 0), (Duration::ZERO, 3), (slow, 1), (slow, 20)] {
         for how in [Leave::Close, Leave::Reset] {

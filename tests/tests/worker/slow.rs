@@ -7,13 +7,16 @@ use std::time::Duration;
 use futures::future::join_all;
 use ssedge::sse::Decoded;
 use ssedge_tests::client::{Client, End, Heard, PATIENCE, Stream};
-use ssedge_tests::host::{Host, POST_BURST, POST_RATE, Rig};
+use ssedge_tests::host::{Host, POST_BURST, POST_RATE, Rig, heavy};
 use tokio::time::{Instant, sleep};
 
 /// Posts that are under way at once.
 const ABREAST: usize = 16;
 /// Messages of the largest size, 8 KB, that are said at most to a reader that stands still.
 const ENOUGH: usize = 4_000;
+/// How late a message may be on a machine that does much else. If a reader had to wait for one that stands still, then
+/// until a heartbeat, at the soonest: after a minute.
+const UNDISTURBED: Duration = Duration::from_secs(30);
 
 /// Says so many of the largest messages; answers the last id.
 async fn say(client: &Client, messages: usize) -> u64 {
@@ -54,7 +57,9 @@ async fn stroll(reader: &mut Stream, n: usize, pace: usize) -> Vec<u64> {
 
 #[tokio::test]
 async fn a_reader_that_stands_still_is_ended_and_comes_back_to_all_of_it() {
-    let mut rig = Rig::start(&[("HISTORY_MAX", "10000"), POST_RATE, POST_BURST]).await;
+    let _turn = heavy().await;
+    let vars = [("HISTORY_MAX", "10000"), ("HEARTBEAT_SECS", "60"), POST_RATE, POST_BURST];
+    let mut rig = Rig::start(&vars).await;
     let first = say(&rig.client, 1).await;
     let cursor = first.to_string();
     let client = rig.client.clone();
@@ -80,7 +85,7 @@ async fn a_reader_that_stands_still_is_ended_and_comes_back_to_all_of_it() {
         said += ABREAST;
     }
     println!("ended after {said} messages; the other reader got each at most {lag:?} after it was stored");
-    assert!(lag < Duration::from_secs(5), "{lag:?}");
+    assert!(lag < UNDISTURBED, "{lag:?}");
 
     let (heard, end) = slow.rest(PATIENCE).await;
     assert_eq!(end, End::Ended);
@@ -100,6 +105,7 @@ async fn a_reader_that_stands_still_is_ended_and_comes_back_to_all_of_it() {
 async fn a_reader_that_is_far_behind_catches_up_at_its_own_pace() {
     const KEPT: usize = 1_000;
     const LIVE: usize = 40;
+    let _turn = heavy().await;
     let mut rig = Rig::start(&[("HISTORY_MAX", "1500"), POST_RATE, POST_BURST]).await;
     let first = say(&rig.client, 1).await;
     let last = say(&rig.client, KEPT).await;
@@ -126,6 +132,7 @@ async fn a_reader_of_quotes_that_stands_still_gets_every_tick_of_its_history() {
     const SYMBOLS: usize = 100;
     let names: Vec<String> = (0..SYMBOLS).map(|n| format!("SYM{n}")).collect();
     let symbols = names.join(",");
+    let _turn = heavy().await;
     let host = Host::worker(&[("STOCK_SYMBOLS", symbols.as_str())]).await;
     let mut reader = host.client.open(&format!("/api/stock?history={TICKS}"), &[]).await;
     sleep(Duration::from_secs(2)).await;

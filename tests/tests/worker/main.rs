@@ -1,0 +1,9 @@
+//! The Worker, built as it is deployed, in real workerd.
+
+mod attacks;
+mod contract;
+mod faults;
+mod leave;
+mod load;
+mod log;
+mod slow;
