@@ -1,6 +1,6 @@
 //! § 6: what a token is good for, and where it may be.
 
-use futures_util::future::join_all;
+use futures::future::join_all;
 use serde_json::json;
 
 use super::{Case, Context, first_block, problem};
