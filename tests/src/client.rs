@@ -10,7 +10,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 pub use raw::Connection;
 pub use source::EventSource;
@@ -156,8 +156,24 @@ impl Client {
         let body = serde_json::json!({ "user": "ada", "text": text }).to_string();
         let answer = self.post_json(&format!("/api/chat/{room}"), &body).await;
         assert_eq!(answer.status, 201, "{answer:?}");
-        let id = answer.json()["id"].as_str().and_then(|id| id.parse().ok());
-        id.unwrap_or_else(|| panic!("no id: {answer:?}"))
+        id_of(&answer)
+    }
+
+    /// Says `text` in a room, again and again while the host answers 503, as a client does that must not lose it; answers
+    /// the id. A host that is too slow to say that it is stored may have stored it, so it may be there more than once.
+    pub async fn insist(&self, room: &str, text: &str) -> u64 {
+        const PAUSE: Duration = Duration::from_millis(50);
+        let body = serde_json::json!({ "user": "ada", "text": text }).to_string();
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.post_json(&format!("/api/chat/{room}"), &body).await;
+            if answer.status == 201 {
+                return id_of(&answer);
+            }
+            assert_eq!((answer.status, answer.header("Retry-After")), (503, "2"), "{answer:?}");
+            assert!(Instant::now() < deadline, "it is not stored in {PATIENCE:?}: {answer:?}");
+            sleep(PAUSE).await;
+        }
     }
 
     /// Opens a stream and waits for its head. Whatever the status is, it is kept in the stream.
@@ -193,6 +209,12 @@ impl Client {
     pub fn authority(&self) -> &str {
         self.base.trim_start_matches("http://")
     }
+}
+
+/// The id of the message that was stored.
+fn id_of(answer: &Answer) -> u64 {
+    let id = answer.json()["id"].as_str().and_then(|id| id.parse().ok());
+    id.unwrap_or_else(|| panic!("no id: {answer:?}"))
 }
 
 fn http(from: Option<Ipv4Addr>) -> reqwest::Client {

@@ -43,14 +43,15 @@ mod tokens;
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::panic::resume_unwind;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task::JoinSet;
 use tokio::time::{Duration, sleep};
 
-use crate::client::{Answer, Client, Stream};
+use crate::client::{Answer, Client, Stream, TRIES};
 use crate::host::{Host, Turn, turn};
 
 pub use groups::*;
@@ -80,6 +81,10 @@ pub struct Context {
     rooms: Arc<AtomicU32>,
     /// The turn of the check, until it is idle.
     turn: Arc<Mutex<Option<Turn>>>,
+    /// How often the statement was tried before.
+    tries: u32,
+    /// Whether the host was too slow for this try to prove anything.
+    inconclusive: Arc<AtomicBool>,
 }
 
 impl Context {
@@ -87,6 +92,20 @@ impl Context {
     #[must_use]
     pub fn room(&self) -> String {
         format!("room-{}", self.rooms.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The same host, asked by a sender of this number, from 40 to 59. In another try it is another sender: the host may
+    /// go on counting what the one before has left.
+    fn sender(&self, n: u8) -> Client {
+        const NUMBERS: u8 = 20;
+        let tries = u8::try_from(self.tries).expect("tries are few");
+        self.client.from_address(n + NUMBERS * tries)
+    }
+
+    /// The host was so slow that what it does next is what it does when it is slow, and no fault. If the statement does
+    /// not hold, it is tried again.
+    fn is_inconclusive(&self) {
+        self.inconclusive.store(true, Ordering::Relaxed);
     }
 
     /// Waits for something that takes its time and keeps nobody busy. From then on it is another statement's turn, and
@@ -119,11 +138,7 @@ pub async fn check(host: &Host, group: &Group) {
     let mut names = BTreeMap::new();
     for case in group.tables.iter().copied().flatten() {
         let (client, host, rooms) = (host.client.clone(), host.name, Arc::clone(&rooms));
-        let handle = running.spawn(async move {
-            let turn = turn().await;
-            let turn = Arc::new(Mutex::new(Some(turn)));
-            (case.check)(Context { client, host, rooms, turn }).await;
-        });
+        let handle = running.spawn(async move { try_out(case, &client, host, &rooms).await });
         names.insert(handle.id().to_string(), case);
     }
     let mut failures = String::new();
@@ -143,6 +158,20 @@ pub async fn check(host: &Host, group: &Group) {
         group.vars
     );
     println!("{all} statements hold of {name} with {:?}", group.vars);
+}
+
+/// Checks a statement, again if the host was too slow for the try to prove anything.
+async fn try_out(case: &Case, client: &Client, host: &'static str, rooms: &Arc<AtomicU32>) {
+    for tries in 0..TRIES {
+        let turn = Arc::new(Mutex::new(Some(turn().await)));
+        let inconclusive = Arc::<AtomicBool>::default();
+        let (client, rooms) = (client.clone(), Arc::clone(rooms));
+        let context = Context { client, host, rooms, turn, tries, inconclusive: Arc::clone(&inconclusive) };
+        let Err(end) = tokio::spawn((case.check)(context)).await else { return };
+        if tries + 1 == TRIES || !inconclusive.load(Ordering::Relaxed) {
+            resume_unwind(end.into_panic());
+        }
+    }
 }
 
 fn message_of(panic: &(dyn Any + Send)) -> String {
@@ -226,5 +255,53 @@ fn problem(answer: &Answer, status: u16, field: Option<&str>, says: &[&str]) {
     }
     for internal in ["panicked", ".rs:", "worker::", "SQL", "undefined", "Error"] {
         assert!(!answer.text.contains(internal), "the problem shows internals: {document}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How often a statement is tried, and whether it holds in the end.
+    async fn tried(cases: &'static [Case]) -> (u32, bool) {
+        let rooms = Arc::default();
+        let client = Client::new("http://127.0.0.1:1");
+        let check = {
+            let rooms = Arc::clone(&rooms);
+            tokio::spawn(async move { try_out(&cases[0], &client, "no host", &rooms).await })
+        };
+        let holds = check.await.is_ok();
+        // Each try asks for a room.
+        (rooms.load(Ordering::Relaxed), holds)
+    }
+
+    async fn holds_in_the_end(c: Context) {
+        let _ = c.room();
+        c.is_inconclusive();
+        assert_eq!(c.tries, 2);
+    }
+
+    async fn never_holds(c: Context) {
+        let _ = c.room();
+        c.is_inconclusive();
+        panic!("the host is slow, and broken");
+    }
+
+    async fn is_broken(c: Context) {
+        let _ = c.room();
+        assert_ne!(c.tries, 0, "the host is not slow");
+    }
+
+    async fn is_slow(c: Context) {
+        let _ = c.room();
+        c.is_inconclusive();
+    }
+
+    #[tokio::test]
+    async fn only_what_a_slow_host_spoiled_is_tried_again() {
+        assert_eq!(tried(cases! { "", "" => holds_in_the_end; }).await, (3, true));
+        assert_eq!(tried(cases! { "", "" => never_holds; }).await, (TRIES, false));
+        assert_eq!(tried(cases! { "", "" => is_broken; }).await, (1, false));
+        assert_eq!(tried(cases! { "", "" => is_slow; }).await, (1, true));
     }
 }

@@ -879,10 +879,10 @@ async fn forged_addresses(c: Context) {
 /// test of their own, so there it opens fewer.)
 async fn thousand_connects(c: Context) {
     let (connects, abreast) = if c.host == "lambda" { (2 * PER_SENDER, ABREAST) } else { (1_000, 100) };
-    let (sender, other) = (c.client.from_address(52), c.client.from_address(53));
+    let (sender, other) = (c.sender(52), c.sender(53));
     let path = format!("/api/chat/{}", c.room());
-    let (open, retries) = crowd(&sender, &path, connects, abreast).await;
+    let (open, retries) = crowd(&c, &sender, &path, connects, abreast).await;
     assert_eq!((open.len(), retries.len()), (PER_SENDER, connects - PER_SENDER));
-    knock(&other, &path).await.expect("another sender is served");
+    knock(&c, &other, &path).await.expect("another sender is served");
     is_well(&c).await;
 }

@@ -113,24 +113,36 @@ async fn a_key_is_remembered_from_its_message_on() {
     assert_eq!(say().await, (200, second));
 }
 
-/// One sender, in as many processes as posts.
+/// One sender, in as many processes as posts. In the first round they start, in the second one they are there.
 #[tokio::test]
 async fn a_rate_is_one_rate_whatever_process_takes_the_posts() {
-    const BURST: usize = 10;
-    const POSTS: usize = 40;
+    const BURST: usize = 6;
+    const POSTS: usize = 20;
+    const ROUNDS: usize = 2;
     let _turn = heavy().await;
-    let lambda = Lambda::start(&[("POST_RATE", "1"), ("POST_BURST", "10")]).await;
-    for room in ["/api/chat/cold", "/api/chat/warm"] {
+    let lambda = Lambda::start(&[("POST_RATE", "1"), ("POST_BURST", "6")]).await;
+    let mut conclusive = 0;
+    for n in 0..ROUNDS + TRIES as usize {
+        let room = format!("/api/chat/rated-{n}");
         let asked = Instant::now();
-        let post = || lambda.client.post_json(room, r#"{"user":"ada","text":"hi"}"#);
+        let post = || lambda.client.post_json(&room, r#"{"user":"ada","text":"hi"}"#);
         let answers = join_all((0..POSTS).map(|_| post())).await;
         let flowed = asked.elapsed().as_secs() as usize + 1;
         let pids = processes(&lambda, &answers).await;
         assert!(pids.len() >= PROCESSES, "{POSTS} posts in {} processes", pids.len());
         let stored = answers.iter().filter(|answer| answer.status == 201).count();
-        assert!((BURST..=BURST + flowed).contains(&stored), "{stored} in {:?}", asked.elapsed());
-        assert!(answers.iter().all(|answer| matches!(answer.status, 201 | 429)), "{answers:?}");
+        assert!(stored <= BURST + flowed, "{stored} in {:?}", asked.elapsed());
+        assert!(answers.iter().all(|answer| matches!(answer.status, 201 | 429 | 503)), "{answers:?}");
+        // A post that a slow machine does not store in time has taken its token all the same.
+        if answers.iter().all(|answer| answer.status != 503) {
+            assert!(stored >= BURST, "{stored} in {:?}", asked.elapsed());
+            conclusive += 1;
+        }
+        if conclusive == ROUNDS {
+            return;
+        }
     }
+    panic!("the table has no time for {POSTS} posts at once, in any of {TRIES} tries");
 }
 
 /// A deployment that lowers POST_BURST finds buckets that are emptier than its own can be.
@@ -170,7 +182,7 @@ async fn a_rate_that_is_lowered_locks_nobody_out() {
 async fn a_stream_counts_for_as_long_as_its_process_lets_it_live() {
     const BOUND: usize = 2;
     let platform = Platform { timeout: 5, ..Platform::default() };
-    let lambda = Lambda::on(platform, &[("STREAMS_PER_SENDER", "2"), ("STREAM_SECS", "0")]).await;
+    let lambda = Lambda::on(platform, &[("STREAMS_PER_SENDER", "2")]).await;
     for round in 0..3 {
         let mut streams = join_all((0..BOUND).map(|_| lambda.client.open("/api/chat", &[]))).await;
         for stream in &mut streams {

@@ -132,21 +132,6 @@ async fn await_heartbeats(reader: &mut Stream, mut heartbeats: usize) -> Vec<Mes
     messages
 }
 
-/// Says it again until it is stored, as somebody does who was told 503.
-async fn insist(client: &Client, text: &str) -> u64 {
-    let body = serde_json::json!({ "user": "ada", "text": text }).to_string();
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let answer = client.post_json("/api/chat/lobby", &body).await;
-        if answer.status == 201 {
-            return answer.json()["id"].as_str().unwrap().parse().unwrap();
-        }
-        assert_unavailable(&answer);
-        assert!(Instant::now() < deadline, "the table does not come back");
-        sleep(Duration::from_millis(100)).await;
-    }
-}
-
 #[tokio::test]
 async fn a_table_that_is_away_is_waited_for() {
     let lambda = Lambda::start(LIVELY).await;
@@ -174,7 +159,7 @@ async fn a_table_that_is_away_is_waited_for() {
     heard.extend(await_heartbeats(&mut reader, 3).await);
 
     lambda.table.resume();
-    let after = insist(&lambda.client, "after").await;
+    let after = lambda.client.insist("lobby", "after").await;
     stop.store(true, Ordering::Relaxed);
     let stored = join_all(writers).await.into_iter().flat_map(Result::unwrap);
     let stored: Vec<_> = stored.chain([(after, "after".to_owned())]).collect();
@@ -248,7 +233,7 @@ async fn a_table_that_refuses_for_good_is_waited_for() {
     assert!(front.asked("Query") > asked, "the stream goes on asking");
 
     front.relent();
-    let second = insist(&lambda.client, "after").await;
+    let second = lambda.client.insist("lobby", "after").await;
     assert_eq!(second, first + 1, "what was refused is not stored");
     assert_eq!(reader.plain(1).await[0].last_event_id, second.to_string());
 }

@@ -138,7 +138,7 @@ async fn a_long_history_is_read_to_its_end() {
     let _turn = turn().await;
     let (front, table) = front().await;
     let (millis, kept, own) = (PAUSE.as_millis().to_string(), KEPT.to_string(), table.port());
-    let vars = [("POLL_MIN_MS", &*millis), ("POLL_MAX_MS", &*millis), ("STREAM_SECS", "600")];
+    let vars = [("POLL_MIN_MS", &*millis), ("POLL_MAX_MS", &*millis)];
     let all = Lambda::asking(Platform::default(), &vars, table.clone(), front.port()).await;
     let vars = [("HISTORY_MAX", &*kept), POST_RATE, POST_BURST];
     let few = Lambda::asking(Platform::default(), &vars, table, own).await;
