@@ -20,8 +20,7 @@ use self::server::{Platform, Served, Server};
 use self::watch::Watch;
 use crate::dev_vars::DevVars;
 use crate::repo::Repo;
-use crate::steps::side_by_side;
-use crate::{Host, bundle, process, setup};
+use crate::{Host, bundle, setup};
 
 /// How soon a change is seen, and the end of a server.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
@@ -138,19 +137,18 @@ impl Session<'_> {
         self.repo.path(self.dev.dev_vars.name())
     }
 
-    /// Builds what has changed, and meanwhile reads the file of settings. Answers where the Worker is, and the settings.
+    /// Reads the file of settings and builds what has changed. Answers where the Worker is, and the settings.
     fn build(&self) -> Result<(PathBuf, BTreeMap<String, String>)> {
         let build = || match self.dev.host {
             Host::Worker => bundle::local_worker(self.repo),
             Host::Lambda => bundle::local(self.repo).map(|()| PathBuf::new()),
         };
-        if self.dev.dev_vars.is_empty(self.repo)? || !setup::has_npm_packages(self.repo)? {
-            return Ok((build()?, self.settings()?));
+        // A bad setting is not worth minutes of a build, but what reads the file may have to be installed beside it.
+        if setup::has_npm_packages(self.repo)? {
+            let settings = self.settings()?;
+            return Ok((build()?, settings));
         }
-        // A bad setting is not worth minutes of a build.
-        let settings = || self.settings().inspect_err(|_| process::end_all());
-        let (settings, bundle) = side_by_side(settings, build)?;
-        Ok((bundle, settings))
+        Ok((build()?, self.settings()?))
     }
 
     /// The settings of the file. With those of the command line they are good.

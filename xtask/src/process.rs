@@ -40,11 +40,6 @@ pub fn is_stopping() -> bool {
     STOPPING.load(Ordering::SeqCst)
 }
 
-/// Ends every program that runs, because what it does is of no use any more.
-pub fn end_all() {
-    end_groups(&groups(), || {});
-}
-
 /// A running program and all that it started.
 pub struct Group {
     child: Child,

@@ -79,12 +79,15 @@ const CHECKS: &[Check] = &[
     computes("page", &["npm packages"], |repo, _| bundle::page(repo)),
     computes("Rust tools", &[], |repo, _| setup::rust_tools(repo)),
     computes("build the Worker", &["page", "Rust tools"], |repo, _| bundle::worker(repo)),
+    computes("build the Worker of dev", &["page", "Rust tools"], |repo, _| {
+        bundle::local_worker(repo).map(drop)
+    }),
     computes("build the tests", &["page"], |repo, _| {
         cargo(repo, &["build", NATIVE])?;
         cargo(repo, &["test", NATIVE, "--no-run"])
     }),
     // What a host does. It takes the longest, so it begins first.
-    waits("Worker", &["build the Worker", "build the tests"], |repo, test| {
+    waits("Worker", &["build the Worker", "build the Worker of dev", "build the tests"], |repo, test| {
         hosted(repo, test, HOST_PREFIXES[0])
     }),
     waits("Lambda", &["build the tests"], |repo, test| hosted(repo, test, HOST_PREFIXES[1])),
