@@ -93,7 +93,8 @@ pub async fn command(request: &mut Request) -> Result<Command> {
         let json = form_urlencoded::parse(query.as_bytes()).next().map(|(json, _)| json.into_owned());
         return Ok(serde_json::from_str(&json.unwrap_or_default())?);
     }
-    request.json().await
+    // As text, since a number that JavaScript reads is a float, and a price is not.
+    Ok(serde_json::from_str(&request.text().await?)?)
 }
 
 /// A channel, seen from a request.
