@@ -156,12 +156,12 @@ impl Test {
         }
     }
 
-    /// This program again, for one check.
-    fn one(&self, name: &str) -> Result<Command> {
-        let mut command = Command::new(env::current_exe().context("this program has no path")?);
+    /// `program`, which is this one, for one check.
+    fn one(&self, program: &Path, name: &str) -> Command {
+        let mut command = Command::new(program);
         command.args(["test", "--only", name]);
         command.args(self.fast.then_some("--fast")).args(self.long.then_some("--long"));
-        Ok(command)
+        command
     }
 }
 
@@ -179,8 +179,13 @@ pub fn test(repo: &Repo, test: &Test) -> Result<()> {
     let (steps, at_once) = (test.steps(), schedule::at_once());
     println!("{} checks, {at_once} at once", steps.len());
     let logs = repo.target_dir().join("test-logs");
-    let outcomes =
-        schedule::run(&steps, at_once, &logs, |name| test.one(name), |outcome| tell(outcome, started))?;
+    fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
+    // A copy, since the build of the tests puts another file in the place of this program.
+    let program = logs.join("xtask");
+    let this = env::current_exe().context("this program has no path")?;
+    fs::copy(&this, &program).with_context(|| format!("cannot copy {}", this.display()))?;
+    let one = |name: &str| Ok(test.one(&program, name));
+    let outcomes = schedule::run(&steps, at_once, &logs, one, |outcome| tell(outcome, started))?;
     announce(&outcomes, started, test)
 }
 
