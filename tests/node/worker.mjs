@@ -38,13 +38,13 @@ export class Channel extends DurableObject {
   webSocketClose(...event) { return this.real.webSocketClose(...event); }
   webSocketError(...event) { return this.real.webSocketError(...event); }
   readers() { return this.ctx.getWebSockets().length; }
-  entries() { return this.ctx.storage.sql.exec("SELECT count(*) AS n FROM entries").one().n; }
+  sql(statement) { return this.ctx.storage.sql.exec(statement).toArray(); }
   crash() { this.ctx.abort("a crash that a test asked for"); }
 }
 
 const commands = {
   readers: (env, channel) => env.CHANNELS.getByName(channel).readers(),
-  entries: (env, channel) => env.CHANNELS.getByName(channel).entries(),
+  sql: (env, channel, statement) => env.CHANNELS.getByName(channel).sql(statement),
   crash: (env, channel) => env.CHANNELS.getByName(channel).crash().catch(() => null),
   // Asks no object, which would wake it.
   instances: (env, channel) => instances.get(env.CHANNELS.idFromName(channel).toString()) ?? 0,
@@ -66,7 +66,7 @@ export default class extends WorkerEntrypoint {
     const { pathname, searchParams } = new URL(request.url);
     const command = commands[pathname.replace("/around/", "")];
     if (!command) return new Worker(this.ctx, this.env).fetch(request);
-    return Response.json({ ok: (await command(this.env, searchParams.get("channel"), searchParams.get("millis"))) ?? null });
+    return Response.json({ ok: (await command(this.env, searchParams.get("channel"), searchParams.get("value"))) ?? null });
   }
 }
 `;

@@ -212,7 +212,11 @@ impl Client {
 }
 
 /// The id of the message that was stored.
-fn id_of(answer: &Answer) -> u64 {
+///
+/// # Panics
+/// If the answer tells of none.
+#[must_use]
+pub fn id_of(answer: &Answer) -> u64 {
     let id = answer.json()["id"].as_str().and_then(|id| id.parse().ok());
     id.unwrap_or_else(|| panic!("no id: {answer:?}"))
 }

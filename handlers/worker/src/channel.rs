@@ -16,6 +16,7 @@ use crate::fan_out::{FILTERED, FanOut, UNFILTERED};
 use crate::link::{Command, PageHead, command, pack};
 use crate::log::Log;
 use crate::posts::Posts;
+use crate::storage::transaction;
 use crate::{PAGE_HEADER, host};
 
 /// One channel. It holds no timer while nothing happens, so it hibernates under its open sockets.
@@ -89,12 +90,20 @@ impl Channel {
 
     /// Nothing is awaited before the entry is on its way to the readers, so entries are sent in the order of the log.
     async fn append(&self, kept: &Kept, post: Post, now: UnixMillis) -> Result<Receipt> {
-        if let Some(refused) = kept.posts.refuse(&post, now)? {
-            return Ok(refused);
-        }
-        let appended = kept.log.append(post.draft.clone(), now)?;
-        let stored = Stored { id: appended.entry.id, body: appended.entry.body.clone() };
-        kept.posts.stored(&post, &stored, now)?;
+        // Whatever fails before the end has stored nothing, so that the sender may say so again.
+        let written = transaction(&self.state, || {
+            if let Some(refused) = kept.posts.refuse(&post, now)? {
+                return Ok(Err(refused));
+            }
+            let appended = kept.log.append(post.draft.clone(), now)?;
+            let stored = Stored { id: appended.entry.id, body: appended.entry.body.clone() };
+            kept.posts.stored(&post, &stored, now)?;
+            Ok(Ok((appended, stored)))
+        })?;
+        let (appended, stored) = match written {
+            Ok(written) => written,
+            Err(refused) => return Ok(refused),
+        };
         self.fan_out.clone().push(&self.state, appended.entry, appended.after, now);
         if appended.begins_run {
             self.state.storage().set_alarm(kept.log.age()).await?;

@@ -13,6 +13,7 @@ mod link;
 mod log;
 mod posts;
 mod reply;
+mod storage;
 mod stream;
 mod subscription;
 

@@ -71,7 +71,7 @@ impl Rig {
 
     /// Makes the next object of a channel slow to start.
     pub async fn stall(&mut self, channel: &str, by: Duration) {
-        self.ask(json!({ "do": "stall", "channel": channel, "millis": by.as_millis().to_string() })).await;
+        self.ask(json!({ "do": "stall", "channel": channel, "value": by.as_millis().to_string() })).await;
     }
 
     /// How many sockets a channel holds. Asking wakes it.
@@ -81,7 +81,26 @@ impl Rig {
 
     /// How many entries a channel stores, kept or not. Asking wakes it.
     pub async fn entries(&mut self, channel: &str) -> u64 {
-        self.number(json!({ "do": "entries", "channel": channel })).await
+        let counted = self.sql(channel, "SELECT count(*) AS n FROM entries").await;
+        counted[0]["n"].as_u64().unwrap_or_else(|| panic!("{counted}"))
+    }
+
+    /// What a statement of SQL answers in the storage of a channel: its rows. Asking wakes it.
+    pub async fn sql(&mut self, channel: &str, statement: &str) -> Value {
+        self.ask(json!({ "do": "sql", "channel": channel, "value": statement })).await
+    }
+
+    /// Makes the storage of a channel refuse such writes from now on (`INSERT ON keys`), as one that is full does.
+    pub async fn refuse(&mut self, channel: &str, write: &str) {
+        let trigger = format!(
+            "CREATE TRIGGER refusal BEFORE {write} BEGIN SELECT RAISE(ABORT, 'a refusal that a test asked for'); END"
+        );
+        self.sql(channel, &trigger).await;
+    }
+
+    /// Makes it take them again.
+    pub async fn relent(&mut self, channel: &str) {
+        self.sql(channel, "DROP TRIGGER refusal").await;
     }
 
     /// How many objects this channel has been so far. Asking does not wake it.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use ssedge_tests::client::{Client, EventSource, PATIENCE, Stream, TRIES};
+use ssedge_tests::client::{Client, EventSource, PATIENCE, Stream, TRIES, id_of};
 use ssedge_tests::host::{Host, POST_BURST, POST_RATE, Rig, Sockets};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
@@ -80,6 +80,38 @@ async fn a_silent_channel_frees_what_has_expired() {
     let mut late = rig.client.open(&format!("/api/chat/lobby?lastEventId={first}"), &[]).await;
     assert_eq!(late.message().await.event, "gap", "what came after it is gone");
     assert!(rig.client.say("lobby", "three").await > first + 1);
+}
+
+/// Whichever of its writes fails, the post is not stored, its sender hears 503, and the same post is then stored once. A
+/// part of it would be a message that nobody is told of and that its sender says again.
+#[tokio::test]
+async fn a_post_is_stored_whole_or_not_at_all() {
+    const KEPT: u64 = 2;
+    let vars = [("HISTORY_MAX", "2"), ("POST_RATE", "1"), ("POST_BURST", "1000")];
+    let mut rig = Rig::start(&vars).await;
+    let client = rig.client.clone();
+    let say = async |key: &str| {
+        let headers = [("Content-Type", "application/json"), ("Idempotency-Key", key)];
+        client.post("/api/chat/lobby", &headers, r#"{"user":"ada","text":"once"}"#).await
+    };
+    let mut last = 0;
+    for n in 0..KEPT {
+        last = id_of(&say(&n.to_string()).await);
+    }
+    let mut reader = rig.client.open("/api/chat/lobby?history=0", &[]).await;
+    assert_eq!(reader.message().await.event, "cursor");
+    for write in ["INSERT ON entries", "DELETE ON entries", "INSERT ON keys", "INSERT ON buckets"] {
+        rig.refuse(LOBBY, write).await;
+        let key = write.replace(' ', "-");
+        let refused = say(&key).await;
+        assert_eq!((refused.status, refused.header("Retry-After")), (503, "2"), "{write}: {refused:?}");
+        rig.relent(LOBBY).await;
+        let stored = say(&key).await;
+        assert_eq!((stored.status, id_of(&stored)), (201, last + 1), "{write}: {stored:?}");
+        last += 1;
+        hears(&mut reader, last).await;
+        assert_eq!(rig.entries(LOBBY).await, KEPT, "{write}");
+    }
 }
 
 /// As on AWS, where nobody is told that the sender left. What waited in the Worker is at its end, too: a future that is
