@@ -1,11 +1,12 @@
 // A host under test: something that serves the page and its feeds on one port, and can be stopped and started again
 // with what it kept. SSEDGE_HOST names it.
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
 import { SECRET, token } from "./token.mjs";
 
 const START_MS = 60_000;
@@ -48,6 +49,43 @@ export async function startHost(vars = {}) {
     throw error;
   });
   return host;
+}
+
+/** `cargo xtask dev` in a checkout that has no settings, and its `run`, which runs another command as one would type it. */
+export async function startDev() {
+  const state = await mkdtemp(join(tmpdir(), "ssedge-browser-"));
+  const { AUTH_SECRET, ...rest } = process.env;
+  const options = { env: { ...rest, CARGO_MANIFEST_DIR: resolve("xtask") } };
+  const settings = ["--dev-vars", join(state, ".dev.vars")];
+  const name = process.env.SSEDGE_HOST ?? "worker";
+  const xtask = join(BUILT, "xtask");
+  const parameters = ["dev", name, "--port", "0", "--state", join(state, "state"), ...settings];
+  const child = spawn(xtask, parameters, { ...options, stdio: ["ignore", "pipe", "pipe"] });
+  const exited = once(child, "exit");
+  let said = "";
+  const greeted = Promise.withResolvers();
+  for (const output of [child.stdout, child.stderr]) {
+    output.on("data", (text) => {
+      said += text;
+      const [, base] = /^ssedge serves (http:\S+): /m.exec(said) ?? [];
+      if (base) greeted.resolve(base);
+    });
+  }
+  const close = async () => {
+    child.kill("SIGTERM");
+    await exited;
+    await rm(state, { recursive: true, force: true });
+  };
+  void exited.then(() => greeted.reject(new Error(`cargo xtask dev ended:\n${said}`)));
+  const base = await greeted.promise.catch(async (error) => {
+    await close();
+    throw error;
+  });
+  const run = async (command) => {
+    const line = `${command.replace("cargo xtask", xtask)} ${settings.join(" ")}`;
+    return promisify(execFile)("sh", ["-c", line], options);
+  };
+  return { base, run, close };
 }
 
 class Host {

@@ -24,10 +24,10 @@ export const launch = (options = {}) =>
   chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ARGUMENTS, ...options });
 
 /**
- * A host and a browser for the tests of one file. Every page is watched: an error, a refused script or style, or
+ * A host (by default one with these settings) and a browser for the tests of one file. Every page is watched: an error, a refused script or style, or
  * a failed request that the test did not announce fails the test.
  */
-export function suite({ vars = {}, launch: options = {} } = {}) {
+export function suite({ vars = {}, host = () => startHost(vars), launch: options = {} } = {}) {
   const the = { host: undefined, browser: undefined };
   let contexts = [];
   let faults = [];
@@ -36,7 +36,7 @@ export function suite({ vars = {}, launch: options = {} } = {}) {
   before(async () => {
     // Where one of them does not start, the other is still to be closed.
     const starts = [
-      startHost(vars).then((host) => (the.host = host)),
+      host().then((host) => (the.host = host)),
       launch(options).then((browser) => (the.browser = browser)),
     ];
     const [failed] = (await Promise.allSettled(starts)).filter(({ status }) => status === "rejected");

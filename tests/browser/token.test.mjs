@@ -6,6 +6,8 @@ import { endingToken, now, token } from "./token.mjs";
 
 const the = suite();
 
+const PANELS = ["stock", "chat", "events"];
+
 async function enterToken(page, text) {
   await page.getByRole("button", { name: /^Token/ }).click();
   await page.locator("#token-field").fill(text);
@@ -56,25 +58,68 @@ test("what is no token is refused at its field, and changes nothing", async () =
   await enterToken(page, "no; token");
   await page.getByText("There is none: you may do what anybody may.").waitFor();
   await page.locator("#token-note", { hasText: "three parts" }).waitFor();
-  await page.locator("#token-field").fill(`${"a".repeat(5_000)}.b.c`);
+  await page.locator("#token-field").fill(token({ more: "a".repeat(4_500) }));
   await page.keyboard.press("Enter");
   await page.locator("#token-note", { hasText: "did not keep it" }).waitFor();
   assert.deepEqual(await page.context().cookies(), []);
   await inState(page, "chat", "live");
 });
 
-test("a token that is refused says why, and the feeds go on at their cursors once it is gone", async () => {
+for (const [what, before] of [["no token", undefined], ["a good token", token({ sub: "ada" })]]) {
+  test(`a token that is refused says why once, at its field, and ends no feed: before it was ${what}`, async () => {
+    the.letLoadsFail();
+    const room = `refused-${before ? "ada" : "guest"}`;
+    const page = await the.open(`#/chat/${room}`);
+    if (before) await enterToken(page, before);
+    await page.getByRole("button", { name: before ? "Token: ada" : "Token", exact: true }).waitFor();
+    for (const panel of PANELS) await inState(page, panel, "live");
+    const button = await page.locator("#token-button").textContent();
+    const streams = await page.evaluate(() => globalThis.sources.length);
+    const forged = token({ sub: "eve" }).replace(/.{8}$/, "AAAAAAAA");
+    for (const [bad, why] of [[token({ exp: now() - 3_600 }), "it has expired"], [forged, "the token is refused"]]) {
+      await enterToken(page, bad);
+      await page.locator("#token-note", { hasText: why }).waitFor();
+      assert.equal(await page.getByText("the token is refused").count(), 1);
+      await page.keyboard.press("Escape");
+    }
+    assert.equal(await page.locator("#token-button").textContent(), button);
+    assert.equal((await page.context().cookies())[0]?.value, before);
+    await showsExactly(page, [await the.host.say("still here", { room })]);
+    for (const panel of PANELS) await inState(page, panel, "live");
+    assert.equal(await page.evaluate(() => globalThis.sources.length), streams, "no stream was opened anew");
+  });
+}
+
+test("a token that cannot be asked about is kept in its field, to be tried again", async () => {
+  the.letLoadsFail();
+  const page = await the.open();
+  for (const panel of PANELS) await inState(page, panel, "live");
+  await page.route("**/api/stock", (route) => route.abort(), { times: 1 });
+  await enterToken(page, token({ sub: "ada" }));
+  await page.locator("#token-note", { hasText: "cannot be reached" }).waitFor();
+  assert.deepEqual(await page.context().cookies(), []);
+  await page.keyboard.press("Enter");
+  await page.getByRole("button", { name: "Token: ada" }).waitFor();
+  for (const panel of PANELS) await inState(page, panel, "live");
+});
+
+test("a cookie that is refused says why once, and the feeds go on at their cursors once it is gone", async () => {
   the.letLoadsFail();
   const room = "refused";
   const ids = [await the.host.say("one", { room })];
   const page = await the.open(`#/chat/${room}`);
   await showsExactly(page, ids);
   await page.selectOption("#wire select", "chat");
-  await enterToken(page, token({ sub: "ada", exp: now() - 3_600 }));
-  for (const panel of ["stock", "chat", "events"]) {
-    await inState(page, panel, "closed");
-    await page.locator(`#${panel} .refused`, { hasText: "the token is refused: it has expired" }).waitFor();
+  // As a site does that has given a token which has ended meanwhile.
+  await signIn(page.context(), token({ sub: "ada", exp: now() - 3_600 }), the.host.base);
+  for (const panel of PANELS) {
+    await page.selectOption("#wire select", panel);
+    await page.getByRole("button", { name: "Cut for 5 s" }).click();
   }
+  await page.selectOption("#wire select", "chat");
+  for (const panel of PANELS) await inState(page, panel, "closed");
+  await page.locator("#token-refused", { hasText: "the token is refused: it has expired" }).waitFor();
+  assert.equal(await page.locator(".refused", { hasText: "it has expired" }).count(), 0);
   await page.getByRole("button", { name: "Token: expired" }).waitFor();
   await page.locator("#wire .line", { hasText: "HTTP 401" }).waitFor();
   await page.locator("#wire .line", { hasText: '"status":401' }).waitFor();
@@ -85,8 +130,8 @@ test("a token that is refused says why, and the feeds go on at their cursors onc
   await page.getByRole("button", { name: "Token: expired" }).click();
   await page.getByRole("button", { name: "Forget it" }).click();
   await showsExactly(page, ids);
-  for (const panel of ["stock", "chat", "events"]) await inState(page, panel, "live");
-  assert.equal(await page.locator(".gap:visible, .refused:visible").count(), 0);
+  for (const panel of PANELS) await inState(page, panel, "live");
+  assert.equal(await page.locator(".gap:visible, .refused:visible, #token-refused:visible").count(), 0);
 });
 
 test("the reason is told in Chinese, too", async () => {
@@ -129,9 +174,6 @@ test("all tabs have the token that one was given", async () => {
   await say(second, "by the name that the first has set");
   await first.locator("#chat .messages li", { hasText: "by the name" }).locator("bdi", { hasText: "ada" }).waitFor();
 
-  the.letLoadsFail();
-  await enterToken(second, token({ exp: now() - 3_600 }));
-  for (const page of [first, second]) await page.locator("#chat .refused", { hasText: "it has expired" }).waitFor();
 });
 
 test("a token that ends closes its streams with the reason, and a new one goes on without a gap", async () => {
@@ -140,16 +182,19 @@ test("a token that ends closes its streams with the reason, and a new one goes o
   const ids = [await the.host.say("one", { room })];
   const page = await the.open(`#/chat/${room}`);
   await enterToken(page, endingToken({ sub: "ada" }));
+  // By the clock of the page it is over.
+  await page.getByRole("button", { name: "Token: expired" }).waitFor();
   await inState(page, "chat", "live");
   await showsExactly(page, ids);
-  await page.locator("#chat .refused", { hasText: "it has expired" }).waitFor();
+  await page.locator("#token-refused", { hasText: "it has expired" }).waitFor();
+  await inState(page, "chat", "closed");
   ids.push(await the.host.say("two", { room }));
   // As a site does that renews what it has given.
   await signIn(page.context(), token({ sub: "ada" }), the.host.base);
   await page.locator("#chat .refused").getByRole("button", { name: "Reconnect" }).click();
   await showsExactly(page, ids);
   await inState(page, "chat", "live");
-  assert.equal(await page.locator("#chat .gap:visible, #chat .refused:visible").count(), 0);
+  assert.equal(await page.locator("#chat .gap:visible, #chat .refused:visible, #token-refused:visible").count(), 0);
 });
 
 test("a cookie that is renewed in time goes on without a word", async () => {
@@ -159,6 +204,8 @@ test("a cookie that is renewed in time goes on without a word", async () => {
   await showsExactly(page, ids);
   await page.selectOption("#wire select", "chat");
   await enterToken(page, endingToken({ sub: "ada" }));
+  // By the clock of the page it is over.
+  await page.getByRole("button", { name: "Token: expired" }).waitFor();
   await inState(page, "chat", "live");
   await signIn(page.context(), token({ sub: "ada" }), the.host.base);
   await page.waitForFunction(() => document.querySelector("[data-stat=reconnects]").textContent === "1");

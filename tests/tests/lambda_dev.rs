@@ -51,6 +51,11 @@ async fn a_secret_is_in_no_list_of_processes() {
 }
 
 #[tokio::test]
+async fn the_first_token_is_taken_by_the_server_that_runs() {
+    vars::the_first_token_is_taken_by_the_server_that_runs("lambda").await;
+}
+
+#[tokio::test]
 async fn a_token_that_was_minted_is_accepted() {
     vars::a_minted_token_is_accepted("lambda").await;
 }

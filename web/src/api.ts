@@ -35,6 +35,18 @@ export class Refusal extends Error {
   }
 }
 
+/** Why the server refuses a token, or could not be asked; `undefined`: it takes it, also if it does not grant what is asked here. */
+export async function whyNot(token: string): Promise<Refusal | undefined> {
+  const headers = { Accept: "application/json", Authorization: `Bearer ${token}` };
+  try {
+    const answer = await fetch("/api/stock", { headers, cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS) });
+    const body: unknown = await answer.json().catch(() => undefined);
+    return answer.ok || answer.status === 403 ? undefined : new Refusal(answer.status, body);
+  } catch {
+    return new Refusal(0, undefined);
+  }
+}
+
 /** Posts a JSON text and gives back the stored entry. `key` is the same for every attempt. Fails with a `Refusal`. */
 export async function post(url: string, body: string, key: string): Promise<{ id: string }> {
   const headers = { "Content-Type": "application/json", "Idempotency-Key": key };

@@ -1,8 +1,12 @@
 /** The state of a subscription, in words and always in view; its gaps; and why it was refused. */
 import { Refusal } from "./api.js";
 import { find } from "./dom.js";
-import type { Gap, State } from "./ssedge.js";
+import type { Closed, Gap, State } from "./ssedge.js";
 import { inEveryLanguage, texts, whatIsWrong } from "./strings.js";
+
+/** Whether it is the token that is refused: that is said at its button, for all feeds at once. */
+export const isTokenRefused = (state: State): state is Closed & { reason: "refused" } =>
+  state.name === "closed" && state.reason === "refused" && state.status === 401;
 
 export class Badge {
   readonly #panel: HTMLElement;
@@ -68,6 +72,6 @@ export class Badge {
     const isRefused = state.name === "closed" && state.reason === "refused";
     this.#refused.hidden = !isRefused;
     const words = find(this.#refused, "[role=status]");
-    words.textContent = isRefused ? whatIsWrong(new Refusal(state.status, state)) : "";
+    words.textContent = isRefused && !isTokenRefused(state) ? whatIsWrong(new Refusal(state.status, state)) : "";
   }
 }

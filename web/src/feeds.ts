@@ -1,9 +1,11 @@
 /** The subscriptions of this page, by feed, so that the wire panel can show and cut them. */
-import type { Badge } from "./badge.js";
+import { Refusal } from "./api.js";
+import { isTokenRefused, type Badge } from "./badge.js";
 import { localTime } from "./clock.js";
 import type { Entry, Gap, Options, State, Subscription } from "./ssedge.js";
 import { subscribe } from "./ssedge.js";
-import { onTokenChange } from "./token.js";
+import { whatIsWrong } from "./strings.js";
+import { onTokenChange, tokenRefused } from "./token.js";
 
 export const FEEDS = ["stock", "chat", "events"] as const;
 export type FeedName = (typeof FEEDS)[number];
@@ -56,6 +58,8 @@ export function follow(name: FeedName, url: string, panel: Panel, options: Pick<
         resumedAt = Date.now();
       }
       wasLive ||= state.name === "live";
+      if (isTokenRefused(state)) tokenRefused(() => whatIsWrong(new Refusal(state.status, state)));
+      else if (state.name === "live") tokenRefused();
       panel.badge.show(state);
       panel.onState?.(state);
       for (const listener of listeners) listener(name);

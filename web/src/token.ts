@@ -2,8 +2,9 @@
  * The token of this browser: who speaks, and what they may do. It is kept in a cookie, which goes with every stream
  * and every POST by itself; in a URL it would end up in logs.
  */
+import { whyNot } from "./api.js";
 import { complain, find } from "./dom.js";
-import { inEveryLanguage, texts } from "./strings.js";
+import { inEveryLanguage, texts, whatIsWrong } from "./strings.js";
 
 const COOKIE = "ssedge_token";
 /** A JSON Web Token: three parts in base64url. */
@@ -51,13 +52,22 @@ const button = find<HTMLButtonElement>(document, "#token-button");
 const form = find<HTMLFormElement>(document, "#token");
 const field = find<HTMLInputElement>(form, "input");
 const words = find(form, "[role=status]");
+const note = find(document, "#token-refused");
 let complaint: (() => string) | undefined;
+let refusal: (() => string) | undefined;
 
 /** Says what is wrong with the token, where it can be mended. */
 export function blameToken(why: () => string) {
   form.togglePopover(true);
   blame(why);
   field.focus();
+}
+
+/** The server refuses the token that is kept, or without `why` takes it. All feeds find out, and it is said once. */
+export function tokenRefused(why?: () => string) {
+  refusal = why;
+  const text = why?.() ?? "";
+  if (note.textContent !== text) note.textContent = text;
 }
 
 function blame(why?: () => string) {
@@ -80,15 +90,20 @@ function render() {
 }
 
 function changed() {
+  tokenRefused();
   render();
   for (const listener of listeners) listener();
 }
 
 export function startToken() {
-  form.onsubmit = (event) => {
+  form.onsubmit = async (event) => {
     event.preventDefault();
     const token = field.value.trim();
     if (!TOKEN.test(token)) return blame(() => texts().badToken);
+    // One that is refused would end the feeds: the server is asked before any of them has it.
+    const refusal = await whyNot(token);
+    if (field.value.trim() !== token) return;
+    if (refusal) return blame(() => whatIsWrong(refusal));
     write(token);
     if (read() !== token) return blame(() => texts().tokenNotKept);
     accept();
@@ -108,6 +123,7 @@ export function startToken() {
   inEveryLanguage(() => {
     render();
     blame(complaint);
+    tokenRefused(refusal);
   });
   // It ends by itself.
   setInterval(render, 1_000);

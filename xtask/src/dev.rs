@@ -20,7 +20,7 @@ use self::server::{Platform, Served, Server};
 use self::watch::Watch;
 use crate::dev_vars::DevVars;
 use crate::repo::Repo;
-use crate::{Host, bundle, setup};
+use crate::{Host, bundle, setup, token};
 
 /// How soon a change is seen, and the end of a server.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
@@ -97,6 +97,7 @@ pub fn dev(repo: &Repo, dev: &Dev) -> Result<()> {
     let port = free_port(dev.port.unwrap_or(default_port))?;
     let state = repo.path(dev.state.as_deref().unwrap_or(dev.host.state()));
     let _state_lock = lock_state(&state)?;
+    dev.make_key(repo)?;
     let session = Session { repo, dev, port, state };
 
     let mut watch = Watch::new(session.sources());
@@ -230,6 +231,20 @@ impl Dev {
             vars.entry("TABLE_NAME").or_insert("ssedge");
         }
         vars
+    }
+
+    /// Makes the key of tokens, unless there is one: the first token is then taken by the server that runs already. A
+    /// key that is given on the command line, were it an empty one, stands.
+    fn make_key(&self, repo: &Repo) -> Result<()> {
+        let is_given = self.vars.iter().any(|var| var.name == token::SECRET);
+        if is_given || !self.dev_vars.is_kept(repo) {
+            return Ok(());
+        }
+        let key = self.dev_vars.read(repo)?.remove(token::SECRET);
+        if key.is_none_or(|key| key.trim().is_empty()) {
+            token::local_key(repo, &self.dev_vars)?;
+        }
+        Ok(())
     }
 
     /// Refuses here what the host would refuse in every answer.

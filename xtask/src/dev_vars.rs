@@ -38,6 +38,11 @@ impl DevVars {
         &self.path
     }
 
+    /// Whether what is written to it is there the next time: it is a file, or may become one. A pipe keeps nothing.
+    pub fn is_kept(&self, repo: &Repo) -> bool {
+        fs::metadata(repo.path(&self.path)).map_or(true, |metadata| metadata.is_file())
+    }
+
     /// Whether there is anything to read.
     ///
     /// # Errors

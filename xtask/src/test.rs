@@ -91,9 +91,12 @@ const CHECKS: &[Check] = &[
         hosted(repo, test, HOST_PREFIXES[0])
     }),
     waits("Lambda", &["build the tests"], |repo, test| hosted(repo, test, HOST_PREFIXES[1])),
-    waits("page of the Worker", &["build the Worker", "Chromium"], |repo, _| {
-        browser::test(repo, Host::Worker)
-    }),
+    // One of its tests is about `cargo xtask dev`.
+    waits(
+        "page of the Worker",
+        &["build the Worker", "build the Worker of dev", "build the tests", "Chromium"],
+        |repo, _| browser::test(repo, Host::Worker),
+    ),
     waits("page of Lambda", &["build the tests", "Chromium"], |repo, _| browser::test(repo, Host::Lambda)),
     waits("document of the Worker", &["build the Worker", "Python packages"], |repo, test| {
         schemathesis::test(repo, Host::Worker, test.extent())

@@ -21,7 +21,7 @@ use crate::dev_vars::{DevVars, Found};
 use crate::repo::Repo;
 
 /// The setting that is the key of tokens.
-const SECRET: &str = "AUTH_SECRET";
+pub const SECRET: &str = "AUTH_SECRET";
 /// The longest life in seconds: a year. A token cannot be taken back; it ends by itself, or with the secret and so
 /// with every other token.
 const LONGEST_SECS: u64 = 365 * DAY_SECS;
@@ -127,17 +127,25 @@ fn secret(repo: &Repo, dev_vars: &DevVars) -> Result<(Secret, String)> {
     let file = dev_vars.name().display().to_string();
     let (text, origin) = match given {
         Some(text) => (text, "the environment".to_owned()),
-        None => match dev_vars.find_or_add(repo, SECRET, random_key)? {
-            Found::There(text) => (text, file),
-            Found::Added(text) => {
-                eprintln!("there was no {SECRET}: {file} has a new one now");
-                (text, file)
-            }
-        },
+        None => (local_key(repo, dev_vars)?, file),
     };
     let settings = Settings::parse(Host::Worker, |name| (name == SECRET).then(|| text.clone()));
     let key = settings.with_context(|| format!("in {origin}"))?.auth_secret;
     Ok((key.context("there is no key")?, origin))
+}
+
+/// The key of the file, which has one from then on.
+///
+/// # Errors
+/// When the file cannot be read or written.
+pub fn local_key(repo: &Repo, dev_vars: &DevVars) -> Result<String> {
+    Ok(match dev_vars.find_or_add(repo, SECRET, random_key)? {
+        Found::There(text) => text,
+        Found::Added(text) => {
+            eprintln!("there was no {SECRET}: {} has a new one now", dev_vars.name().display());
+            text
+        }
+    })
 }
 
 /// As long as the hash that it is the key of.

@@ -36,6 +36,38 @@ pub async fn the_file_is_read_and_not_shown(host: &str) {
     }
 }
 
+/// The first start makes the key of tokens, so the first token is taken by the server that runs already. Whoever gives a
+/// key, in whatever way, keeps it.
+pub async fn the_first_token_is_taken_by_the_server_that_runs(host: &str) {
+    let folder = Folder::new();
+    let file = folder.path().join(".dev.vars");
+    fs::write(&file, "# mine\nHEARTBEAT_SECS=60\n").unwrap();
+    let dev = start(host, &folder, &[]);
+    let made = fs::read_to_string(&file).unwrap();
+    let key = made
+        .strip_prefix("# mine\nHEARTBEAT_SECS=60\nAUTH_SECRET=")
+        .expect("the file has a key behind its lines");
+    assert!(key.trim_end().len() >= 32, "{made}");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+
+    let ada = token(&file, &["--sub", "ada", "--publish", "*"]);
+    assert!(!ada.said.contains("new one"), "{ada:?}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), made);
+    let order = r#"{"topic":"orders","data":1}"#;
+    check_post(&dev.client(), "/api/events", Some(&ada), order, 201).await;
+    drop(dev);
+
+    for (given, more) in [
+        (made.clone(), &[][..]),
+        (String::new(), &["--var", "AUTH_SECRET=0123456789abcdef0123456789abcdef"]),
+        ("LOG_LEVEL=info\n".to_owned(), &["--var", "AUTH_SECRET="]),
+    ] {
+        fs::write(&file, &given).unwrap();
+        drop(start(host, &folder, more));
+        assert_eq!(fs::read_to_string(&file).unwrap(), given, "{more:?}");
+    }
+}
+
 /// A server takes the tokens that are minted beside it, before and after its start, for what they say.
 pub async fn a_minted_token_is_accepted(host: &str) {
     let folder = Folder::new();
