@@ -188,11 +188,18 @@ async fn first_block(stream: &mut Stream) -> (u64, String) {
     let retry = block.strip_prefix("retry: ").and_then(|rest| rest.split_once('\n')).map(|(ms, _)| ms);
     let retry: u64 = retry.and_then(|ms| ms.parse().ok()).unwrap_or_else(|| panic!("no retry: {block:?}"));
     let cursor = &message.last_event_id;
-    let expected =
-        format!("retry: {retry}\nevent: cursor\nid: {cursor}\ndata: {{\"cursor\":\"{cursor}\"}}\n\n");
+    let data: serde_json::Value = serde_json::from_str(&message.data).expect("data is JSON");
+    let heartbeat = data["heartbeat_secs"].as_u64().unwrap_or_else(|| panic!("no heartbeat: {block:?}"));
+    let expected = format!("retry: {retry}\n{}", cursor_block(cursor, heartbeat));
     assert_eq!(block, expected, "the first block");
     assert_eq!(stream.header("Last-Event-ID"), cursor, "the head names the cursor of the first block");
     (retry, cursor.clone())
+}
+
+/// The block that tells a cursor, and after how many seconds of silence it comes again.
+fn cursor_block(cursor: &str, heartbeat: u64) -> String {
+    let data = format!(r#"{{"cursor":"{cursor}","heartbeat_secs":{heartbeat}}}"#);
+    format!("event: cursor\nid: {cursor}\ndata: {data}\n\n")
 }
 
 /// The `gap` that a stream must start with, in place of `cursor`.

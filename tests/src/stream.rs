@@ -68,7 +68,7 @@ impl Stream {
         let mut stream = Self::open(opening, terms, 7);
         stream.page(Start::at(id(after)), None, false);
         stream.asked.clear();
-        stream.check(&format!("event: cursor\nid: {after}\ndata: {{\"cursor\":\"{after}\"}}\n\n"));
+        stream.check(&cursor_within(after, terms.heartbeat));
         stream
     }
 
@@ -170,6 +170,19 @@ pub fn block(n: u64) -> String {
     format!("id: {n}\ndata: {{\"n\":{n}}}\n\n")
 }
 
+/// The block that tells a cursor, as a stream of [`TERMS`] writes it.
+#[must_use]
+pub fn cursor(n: u64) -> String {
+    cursor_within(n, HEARTBEAT)
+}
+
+/// The same of a stream that says something within each `heartbeat`.
+#[must_use]
+pub fn cursor_within(n: u64, heartbeat: Duration) -> String {
+    let heartbeat = heartbeat.as_secs();
+    format!("event: cursor\nid: {n}\ndata: {{\"cursor\":\"{n}\",\"heartbeat_secs\":{heartbeat}}}\n\n")
+}
+
 /// What a filter leaves of these entries, which say that they follow `after`.
 #[must_use]
 pub fn filtered(after: u64, ids: std::ops::RangeInclusive<u64>, filter: &Filter) -> Batch<Bytes> {
@@ -186,7 +199,7 @@ pub fn batch(after: u64, ids: std::ops::RangeInclusive<u64>) -> Batch<Bytes> {
 #[must_use]
 pub fn channel(position: Position, pulse: Pulse, conflates: bool) -> Opening {
     let subscribe = Subscribe { position, filter: Filter::ALL, newest: false };
-    Opening { channel: Some((ChannelName::Events, subscribe)), pulse, conflates }
+    Opening { channel: Some((ChannelName::Events, subscribe)), pulse, conflates, chosen_names: false }
 }
 
 /// A stream whose slow readers are ended.

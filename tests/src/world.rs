@@ -160,8 +160,12 @@ impl World {
         let Reader { profile, client, link, .. } = &mut self.readers[reader];
         let subscribe = Subscribe { position: client.connect(), filter: profile.filter(), newest: false };
         let pulse = if profile.ticks { Pulse::Clock(Duration::from_secs(1)) } else { Pulse::None };
-        let opening =
-            Opening { channel: Some((ChannelName::Events, subscribe)), pulse, conflates: profile.conflates };
+        let opening = Opening {
+            channel: Some((ChannelName::Events, subscribe)),
+            pulse,
+            conflates: profile.conflates,
+            chosen_names: true,
+        };
         let terms = Terms {
             heartbeat: Duration::from_secs(15),
             retry: Duration::from_secs(2),

@@ -110,6 +110,9 @@ fn openapi_has_the_bounds_of_the_code() {
     }
     check("topics", &parameter("topics")["maxItems"], limits::TOPICS.to_string());
     check("symbols", &parameter("symbols")["maxItems"], limits::STOCK_SYMBOLS.to_string());
+    let (low, high) = (limits::HEARTBEAT_SECS.start(), limits::HEARTBEAT_SECS.end());
+    let heartbeat = &schema("CursorData")["properties"]["heartbeat_secs"];
+    range("heartbeat_secs", heartbeat, low.to_string(), high.to_string());
     let [least, most] =
         [1, limits::MAX_PRICE_CENTS].map(|cents| Price::from_cents(cents).unwrap().to_string());
     range("price", &schema("Price"), least, most);

@@ -454,7 +454,7 @@ fn a_feed_opens_with_what_was_asked_for() {
     let events = opened("/api/events?topics=a,b,a&tick=off", &[], &[]);
     let (channel, subscribe) = events.channel.unwrap();
     assert_eq!((channel, subscribe.filter), (ChannelName::Events, Filter::keys(["a".into(), "b".into()])));
-    assert_eq!((events.pulse, events.conflates), (Pulse::None, false));
+    assert_eq!((events.pulse, events.conflates, events.chosen_names), (Pulse::None, false, true));
     assert!(matches!(opened("/api/events", &[], &[]).pulse, Pulse::Clock(span) if span.as_millis() == 1_000));
 
     let market = opened("/api/stock?interval=250&history=600", &[], &[]);
@@ -466,6 +466,7 @@ fn a_feed_opens_with_what_was_asked_for() {
     let published = opened("/api/stock", &[], &[("STOCK_SOURCE", "published")]);
     let (channel, subscribe) = published.channel.unwrap();
     assert_eq!((channel, subscribe.newest, published.conflates), (ChannelName::Stock, false, true));
+    assert!(!published.chosen_names);
 }
 
 #[test]

@@ -6,10 +6,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use ssedge::channel::{Batch, Filter, GapReason, Position, Requested, Start};
 use ssedge::limits::{DEADLINE_MARGIN, FILTER_CURSOR};
-use ssedge::session::{CloseReason, Input, Pulse, Terms};
+use ssedge::session::{CloseReason, Input, Opening, Pulse, Terms};
 use ssedge::time::UnixMillis;
 use ssedge_tests::stream::{
-    HEARTBEAT, NOW, SECOND, Stream, TERMS, batch, block, channel, chat, filtered, gap, id,
+    HEARTBEAT, NOW, SECOND, Stream, TERMS, batch, block, channel, chat, cursor, cursor_within, filtered, gap,
+    id,
 };
 
 #[test]
@@ -20,9 +21,9 @@ fn nothing_wakes_a_stream_in_vain_while_its_channel_is_silent() {
     stream.page(Start::at(id(9)), None, false);
     stream.run(SECOND);
     stream.check(
-        "event: cursor\nid: 9\ndata: {\"cursor\":\"9\"}\n\n\
-         data: {\"type\":\"tick\",\"time\":\"2026-11-22T10:00:02.000Z\"}\n\n\
-         data: {\"type\":\"tick\",\"time\":\"2026-11-22T10:00:03.000Z\"}\n\n",
+        &(cursor(9)
+            + "data: {\"type\":\"tick\",\"time\":\"2026-11-22T10:00:02.000Z\"}\n\n\
+               data: {\"type\":\"tick\",\"time\":\"2026-11-22T10:00:03.000Z\"}\n\n"),
     );
 }
 
@@ -38,10 +39,7 @@ fn the_first_block_tells_the_cursor_and_a_time_to_come_back() {
         let said = stream.said();
         let (retry, rest) = said.strip_prefix("retry: ").unwrap().split_once('\n').unwrap();
         drawn.push(retry.parse::<u64>().unwrap());
-        assert_eq!(
-            rest,
-            format!("event: cursor\nid: 41\ndata: {{\"cursor\":\"41\"}}\n\n{}{}", block(42), block(43))
-        );
+        assert_eq!(rest, [cursor(41), block(42), block(43)].concat());
     }
     drawn.sort_unstable();
     assert!(drawn[0] >= 1_000 && drawn[199] <= 3_000, "{drawn:?}");
@@ -78,18 +76,52 @@ fn a_heartbeat_breaks_a_silence_and_nothing_else() {
     stream.run(HEARTBEAT - Duration::from_millis(1));
     stream.check("");
     stream.run(Duration::from_millis(1));
-    stream.check(":\n\n");
+    stream.check(&cursor(5));
     stream.run(10 * SECOND);
     stream.entries(5, 6..=6);
     stream.check(&block(6));
     stream.run(HEARTBEAT - Duration::from_millis(1));
     stream.check("");
     stream.run(Duration::from_millis(1) + HEARTBEAT);
-    stream.check(":\n\n:\n\n");
+    stream.check(&[cursor(6), cursor(6)].concat());
 
     let mut stream = Stream::live(channel(Position::History(0), Pulse::Clock(10 * SECOND), false), TERMS, 5);
     stream.run(60 * SECOND);
-    assert!(!stream.said().contains(":\n\n:"), "ticks are traffic");
+    assert!(!stream.said().contains("cursor"), "ticks are traffic");
+}
+
+#[test]
+fn a_heartbeat_tells_its_interval_and_the_cursor_past_what_was_held_back() {
+    let mut stream = Stream::open(chat(), Terms { heartbeat: SECOND, ..TERMS }, 7);
+    let cursor = |n| cursor_within(n, SECOND);
+    stream.page(Start::at(id(5)), None, false);
+    stream.check(&cursor(5));
+    stream.input(Input::Entries(filtered(5, 6..=8, &Filter::keys(["x".into()]))));
+    stream.run(2 * SECOND);
+    stream.check(&[cursor(8), cursor(8)].concat());
+}
+
+#[test]
+fn an_event_with_a_chosen_name_does_not_delay_the_heartbeat() {
+    // A page hears a name only if it listens for it.
+    let chosen_names = Opening { chosen_names: true, ..chat() };
+    let mut stream = Stream::live(chosen_names, TERMS, 5);
+    stream.run(10 * SECOND);
+    stream.entries(5, 6..=6);
+    stream.run(5 * SECOND);
+    stream.check(&[block(6), cursor(6)].concat());
+    stream.run(HEARTBEAT);
+    stream.check(&cursor(6));
+}
+
+#[test]
+fn a_stream_without_cursors_beats_by_a_comment() {
+    let pulse = Pulse::Clock(60 * SECOND);
+    let opening = Opening { channel: None, pulse, conflates: false, chosen_names: false };
+    let mut stream = Stream::open(opening, TERMS, 7);
+    stream.said();
+    stream.run(2 * HEARTBEAT);
+    stream.check(":\n\n:\n\n");
 }
 
 /// The stream ends at `end`, after a `retry` of 100 to 1000 ms, and not before.
@@ -132,29 +164,29 @@ fn a_token_expires_with_a_word() {
     let none = Filter::keys(["x".into()]);
     stream.input(Input::Entries(filtered(5, 6..=8, &none)));
     stream.run(10 * SECOND);
-    stream.check(
-        "event: cursor\nid: 8\ndata: {\"cursor\":\"8\"}\n\n\
-         event: expired\ndata: {\"reason\":\"token expired\"}\n\n",
-    );
+    stream.check(&(cursor(8) + "event: expired\ndata: {\"reason\":\"token expired\"}\n\n"));
     assert_eq!(stream.closed, Some(CloseReason::Expired));
 }
 
 #[test]
 fn a_quiet_filter_moves_the_cursor_in_time() {
     let even = Filter::keys(["even".into()]);
-    let mut stream = Stream::live(chat(), Terms { heartbeat: 60 * SECOND, ..TERMS }, 5);
+    let heartbeat = 60 * SECOND;
+    let mut stream = Stream::live(chat(), Terms { heartbeat, ..TERMS }, 5);
     stream.input(Input::Entries(filtered(5, 6..=6, &even)));
     stream.check(&block(6));
-    stream.run(2 * FILTER_CURSOR - SECOND);
+    stream.run(FILTER_CURSOR - SECOND);
     stream.check("");
     stream.input(Input::Entries(filtered(6, 7..=7, &even)));
     stream.run(20 * SECOND);
-    stream.check(":\n\n");
+    stream.check("");
     stream.entries(7, 8..=8);
     stream.input(Input::Entries(filtered(8, 9..=9, &even)));
     stream.check(&block(8));
-    stream.run(FILTER_CURSOR);
-    stream.check("event: cursor\nid: 9\ndata: {\"cursor\":\"9\"}\n\n");
+    stream.run(FILTER_CURSOR - Duration::from_millis(1));
+    stream.check("");
+    stream.run(Duration::from_millis(1));
+    stream.check(&cursor_within(9, heartbeat));
     stream.run(2 * FILTER_CURSOR - SECOND);
     stream.check("");
 }
@@ -164,7 +196,7 @@ fn a_filter_moves_the_cursor_before_a_planned_end() {
     let mut stream = Stream::live(chat(), Terms { life: Some(10 * SECOND), ..TERMS }, 5);
     stream.input(Input::Entries(filtered(5, 6..=7, &Filter::keys(["even".into()]))));
     ends_by_plan(&mut stream, NOW + 10 * SECOND);
-    stream.check("event: cursor\nid: 7\ndata: {\"cursor\":\"7\"}\n\n");
+    stream.check(&cursor(7));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use ssedge::limits::{BACKLOG_BYTES, BACKLOG_LOW_BYTES, CLOCK_SKEW, PAGE_BYTES, S
 use ssedge::session::{Input, Opening, Pulse};
 use ssedge::stock::{Symbol, market_tick};
 use ssedge::time::UnixMillis;
-use ssedge_tests::stream::{HEARTBEAT, NOW, SECOND, Stream, TERMS};
+use ssedge_tests::stream::{HEARTBEAT, NOW, SECOND, Stream, TERMS, cursor};
 
 fn symbols(count: usize) -> Vec<Symbol> {
     (0..count).map(|nth| Symbol::new(&format!("S{nth}")).unwrap()).collect()
@@ -16,7 +16,7 @@ fn symbols(count: usize) -> Vec<Symbol> {
 
 fn market(position: Position, count: usize, interval: Duration) -> Opening {
     let pulse = Pulse::Market { symbols: symbols(count), interval, position };
-    Opening { channel: None, pulse, conflates: true }
+    Opening { channel: None, pulse, conflates: true, chosen_names: false }
 }
 
 fn after(cursor: u64) -> Position {
@@ -26,7 +26,7 @@ fn after(cursor: u64) -> Position {
 /// A stream that is at the clock and has said so.
 fn live(count: usize) -> Stream {
     let mut stream = Stream::open(market(Position::History(0), count, SECOND), TERMS, 7);
-    stream.check(&format!("event: cursor\nid: {NOW0}\ndata: {{\"cursor\":\"{NOW0}\"}}\n\n", NOW0 = NOW.0));
+    stream.check(&cursor(NOW.0));
     stream
 }
 
@@ -64,16 +64,16 @@ fn opens(position: Position, opening: &str, sent: impl IntoIterator<Item = i64>)
 
 #[test]
 fn history_and_cursors_are_ticks() {
-    opens(Position::History(0), "event: cursor\nid: NOW\ndata: {\"cursor\":\"NOW\"}\n\n", []);
-    let oldest = "event: cursor\nid: OLDEST\ndata: {\"cursor\":\"OLDEST\"}\n\n";
+    opens(Position::History(0), &cursor(NOW.0), []);
+    let oldest = &cursor(NOW.0 - 600_000);
     opens(Position::History(STOCK_TICKS), oldest, -599..=0);
     opens(after(NOW.0 - 600_000), oldest, -599..=0);
-    opens(after(NOW.0), "event: cursor\nid: NOW\ndata: {\"cursor\":\"NOW\"}\n\n", []);
+    opens(after(NOW.0), &cursor(NOW.0), []);
     let three = NOW.0 - 3_000;
-    opens(after(three), &format!("event: cursor\nid: {three}\ndata: {{\"cursor\":\"{three}\"}}\n\n"), -2..=0);
+    opens(after(three), &cursor(three), -2..=0);
     // Between two ticks of this interval, where another interval has one.
     let odd = NOW.0 - 2_500;
-    opens(after(odd), &format!("event: cursor\nid: {odd}\ndata: {{\"cursor\":\"{odd}\"}}\n\n"), -2..=0);
+    opens(after(odd), &cursor(odd), -2..=0);
 }
 
 #[test]
@@ -93,9 +93,9 @@ fn a_cursor_that_is_too_old_or_none_is_a_gap() {
 
 #[test]
 fn a_cursor_of_a_clock_that_is_ahead_is_waited_for() {
-    let cursor = NOW.0 + u64::try_from(CLOCK_SKEW.as_millis()).unwrap();
-    let mut stream = Stream::open(market(after(cursor), 2, SECOND), TERMS, 7);
-    stream.check(&format!("event: cursor\nid: {cursor}\ndata: {{\"cursor\":\"{cursor}\"}}\n\n"));
+    let ahead = NOW.0 + u64::try_from(CLOCK_SKEW.as_millis()).unwrap();
+    let mut stream = Stream::open(market(after(ahead), 2, SECOND), TERMS, 7);
+    stream.check(&cursor(ahead));
     stream.run(4 * SECOND);
     stream.check(&ticks([(3, 0), (4, 0)]));
 }

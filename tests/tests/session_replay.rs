@@ -7,7 +7,7 @@ use ssedge::channel::{Batch, Filter, GapReason, Position, Requested, Start};
 use ssedge::limits::{BACKLOG_BYTES, BACKLOG_LOW_BYTES, FILTER_CURSOR, PAGE_BYTES};
 use ssedge::session::{CloseReason, Input, Pulse};
 use ssedge_tests::stream::{
-    HEARTBEAT, SECOND, Stream, TERMS, batch, block, channel, chat, entry, filtered, gap, id, quotes,
+    HEARTBEAT, SECOND, Stream, TERMS, batch, block, channel, chat, cursor, entry, filtered, gap, id, quotes,
 };
 
 #[test]
@@ -62,7 +62,7 @@ fn a_stalled_reader_behind_a_filter_is_not_sent_cursors_without_end() {
     stream.check("");
     stream.input(Input::Backlog(0));
     stream.run(FILTER_CURSOR);
-    stream.check(":\n\nevent: cursor\nid: 41\ndata: {\"cursor\":\"41\"}\n\n");
+    stream.check(&[cursor(41), cursor(41)].concat());
     stream.input(Input::Entries(filtered(41, 42..=43, &odd)));
     stream.check(&block(43));
 }

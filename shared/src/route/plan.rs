@@ -166,7 +166,7 @@ impl Ask<'_> {
                 return Ok(Plan::Reply(read::market(&symbols, tick)));
             }
             let pulse = Pulse::Market { symbols, interval, position: self.position(history) };
-            let opening = Opening { channel: None, pulse, conflates: true };
+            let opening = Opening { channel: None, pulse, conflates: true, chosen_names: false };
             return Ok(Plan::Stream(Box::new(opening), self.reader(&caller)));
         }
         let filter =
@@ -194,7 +194,8 @@ impl Ask<'_> {
             Representation::Snapshot => Plan::Read(Read { channel, subscribe }),
             Representation::Stream => {
                 let conflates = channel == ChannelName::Stock;
-                let opening = Opening { channel: Some((channel, subscribe)), pulse, conflates };
+                let chosen_names = channel == ChannelName::Events;
+                let opening = Opening { channel: Some((channel, subscribe)), pulse, conflates, chosen_names };
                 Plan::Stream(Box::new(opening), self.reader(caller))
             }
         }

@@ -13,17 +13,17 @@ use crate::sse::{Event, EventName};
 
 /// The first block: when to come back, and the cursor that the stream starts after, so that a reader that is cut
 /// before its first message misses nothing.
-pub(super) fn opening(retry: Duration, start: &Start) -> Bytes {
+pub(super) fn opening(retry: Duration, start: &Start, heartbeat: Duration) -> Bytes {
     let event = match &start.gap {
-        None => cursor_event(start.after),
+        None => cursor_event(start.after, heartbeat),
         Some(gap) => gap_event(gap, start.after),
     };
     event.retry(retry).to_bytes()
 }
 
-/// The cursor has moved past what a filter held back.
-pub(super) fn cursor(after: EntryId) -> Bytes {
-    cursor_event(after).to_bytes()
+/// Where the reader stands: past what a filter held back, or still there after a silence.
+pub(super) fn cursor(after: EntryId, heartbeat: Duration) -> Bytes {
+    cursor_event(after, heartbeat).to_bytes()
 }
 
 /// The cursor could not be resumed.
@@ -52,13 +52,16 @@ pub(super) fn expired() -> Bytes {
 }
 
 /// A named event, because `onmessage` must not see it, and with data, because common parsers ignore a block that
-/// has only an id.
-fn cursor_event(after: EntryId) -> Event {
+/// has only an id. It tells the heartbeat, so that a page knows how long a silence may be on a connection that is
+/// alive.
+fn cursor_event(after: EntryId, heartbeat: Duration) -> Event {
     #[derive(Serialize)]
     struct Data {
         cursor: EntryId,
+        heartbeat_secs: u64,
     }
-    Event::new().name(EventName::CURSOR).id(after.into()).data(json::line(&Data { cursor: after }))
+    let data = Data { cursor: after, heartbeat_secs: heartbeat.as_secs() };
+    Event::new().name(EventName::CURSOR).id(after.into()).data(json::line(&data))
 }
 
 fn gap_event(gap: &Gap, resumes_after: EntryId) -> Event {

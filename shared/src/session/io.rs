@@ -36,12 +36,14 @@ pub struct Opening {
     pub pulse: Pulse,
     /// When the reader is too slow, it gets the newest entry of each key instead of an end.
     pub conflates: bool,
+    /// Its entries may have names that a publisher chose, which an `EventSource` hears only if it listens for them.
+    pub chosen_names: bool,
 }
 
 /// What the deployment and the host give a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
-    /// The longest silence.
+    /// The longest silence of a stream, in whole seconds.
     pub heartbeat: Duration,
     /// The middle of the reconnection time that the reader is told.
     pub retry: Duration,

@@ -9,6 +9,7 @@
 //! slow readers. `F` is whatever the host holds an encoded batch in; the session looks only at its length.
 
 mod blocks;
+mod cursor;
 mod io;
 mod pulse;
 mod rng;
@@ -19,7 +20,6 @@ use bytes::Bytes;
 
 use crate::channel::{Batch, EntryId, Page, Position, Requested, Start, Subscribe};
 use crate::limits::{BACKLOG_BYTES, BACKLOG_LOW_BYTES, FILTER_CURSOR, RESUBSCRIBE_MS};
-use crate::sse::HEARTBEAT;
 use crate::time::UnixMillis;
 pub(crate) use blocks::no_room;
 pub use io::{Chunk, CloseReason, Frame, Input, Opening, Output, Terms};
@@ -48,6 +48,7 @@ pub struct Session<F> {
     terms: Terms,
     subscribe: Option<Subscribe>,
     conflates: bool,
+    chosen_names: bool,
     beats: Beats,
     rng: Rng,
     upstream: Upstream,
@@ -60,7 +61,8 @@ pub struct Session<F> {
     told: EntryId,
     held_since: Option<UnixMillis>,
     ends_at: Option<UnixMillis>,
-    last_sent: UnixMillis,
+    /// When it last sent what every `EventSource` tells its page.
+    last_heard: UnixMillis,
     backlog: usize,
     outputs: VecDeque<Output<F>>,
     closed: Option<CloseReason>,
@@ -74,6 +76,7 @@ impl<F: Frame> Session<F> {
             terms,
             subscribe: opening.channel.map(|(_, subscribe)| subscribe),
             conflates: opening.conflates,
+            chosen_names: opening.chosen_names,
             beats: Beats::new(opening.pulse, now),
             rng: Rng::new(seed),
             upstream: Upstream::None,
@@ -83,7 +86,7 @@ impl<F: Frame> Session<F> {
             told: EntryId::BEGINNING,
             held_since: None,
             ends_at: terms.ends_at(now),
-            last_sent: now,
+            last_heard: now,
             backlog: 0,
             outputs: VecDeque::new(),
             closed: None,
@@ -142,7 +145,7 @@ impl<F: Frame> Session<F> {
             _ => None,
         };
         let held = self.held_since.map(|since| since + FILTER_CURSOR);
-        let heartbeat = self.last_sent + self.terms.heartbeat;
+        let heartbeat = self.last_heard + self.terms.heartbeat;
         let others = [down, held, self.ends_at, self.terms.expires, self.beat_due()];
         others.into_iter().flatten().fold(heartbeat, UnixMillis::min)
     }
@@ -193,7 +196,7 @@ impl<F: Frame> Session<F> {
         self.starts_after = Some(start.after);
         self.cursor = self.starts_after;
         self.told = start.after;
-        self.send_own(blocks::opening(retry, start), now);
+        self.send_own(blocks::opening(retry, start, self.terms.heartbeat), now);
     }
 
     /// Takes news that follow the cursor. Of any other only the channel can say what is missing before it, also
@@ -294,7 +297,7 @@ impl<F: Frame> Session<F> {
         if due(self.beat_due()) {
             self.beat(now);
         }
-        if now.since(self.last_sent) >= self.terms.heartbeat {
+        if now.since(self.last_heard) >= self.terms.heartbeat {
             self.heartbeat(now);
         }
     }
@@ -302,14 +305,6 @@ impl<F: Frame> Session<F> {
     /// A reader learns nothing before its cursor, so nothing by the clock comes before that.
     fn beat_due(&self) -> Option<UnixMillis> {
         self.cursor.and_then(|_| self.beats.due())
-    }
-
-    fn heartbeat(&mut self, now: UnixMillis) {
-        if self.backlog > BACKLOG_LOW_BYTES || self.cursor.is_none() {
-            self.last_sent = now;
-        } else {
-            self.send_own(Bytes::from_static(HEARTBEAT), now);
-        }
     }
 
     /// Sends what the clock has made due.
@@ -329,21 +324,15 @@ impl<F: Frame> Session<F> {
         }
     }
 
-    /// Moves the reader's cursor past what its filter held back.
-    fn tell_cursor(&mut self, now: UnixMillis) {
-        self.held_since = None;
-        if let Some(cursor) = self.cursor.filter(|cursor| *cursor != self.told) {
-            self.told = cursor;
-            self.send_own(blocks::cursor(cursor), now);
-        }
-    }
-
     fn send_own(&mut self, block: Bytes, now: UnixMillis) {
         self.send(Chunk::Own(block), now);
     }
 
     fn send(&mut self, chunk: Chunk<F>, now: UnixMillis) {
-        self.last_sent = now;
+        // Of names that a publisher chose nobody knows whether the page listens for them.
+        if !(self.chosen_names && matches!(chunk, Chunk::Frame(_))) {
+            self.last_heard = now;
+        }
         self.backlog += match &chunk {
             Chunk::Own(block) => block.len(),
             Chunk::Frame(frame) => frame.len(),

@@ -93,6 +93,11 @@ impl Beats {
         }
     }
 
+    /// Whether what comes by the clock moves the cursor.
+    pub(super) const fn have_cursors(&self) -> bool {
+        matches!(self, Self::Market(_))
+    }
+
     pub(super) fn due(&self) -> Option<UnixMillis> {
         match self {
             Self::None => None,

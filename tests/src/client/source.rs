@@ -5,7 +5,7 @@ use std::time::Duration;
 use ssedge::sse::{Decoded, Message};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::{Client, End, Stream};
+use super::{Client, End, Heard, Stream};
 
 /// Until a stream says otherwise.
 const RETRY: Duration = Duration::from_secs(1);
@@ -59,7 +59,7 @@ impl EventSource {
         self.stream = None;
     }
 
-    /// The next message, over all connections; `None` when the time is over.
+    /// The next message but heartbeats, over all connections; `None` when the time is over.
     ///
     /// # Panics
     /// On an answer that a browser would give up on.
@@ -73,17 +73,14 @@ impl EventSource {
                 }
                 continue;
             };
-            match stream
-                .next(deadline.saturating_duration_since(Instant::now()))
-                .await
-                .map(|heard| heard.said)
-            {
-                Ok(Decoded::Message(message)) => {
+            match stream.next(deadline.saturating_duration_since(Instant::now())).await {
+                Ok(Heard { is_heartbeat: true, .. }) => {}
+                Ok(Heard { said: Decoded::Message(message), .. }) => {
                     message.last_event_id.clone_into(&mut self.last_event_id);
                     return Some(message);
                 }
-                Ok(Decoded::Retry(retry)) => self.retry = retry,
-                Ok(Decoded::Comment(_)) => {}
+                Ok(Heard { said: Decoded::Retry(retry), .. }) => self.retry = retry,
+                Ok(Heard { said: Decoded::Comment(_), .. }) => {}
                 Err(End::Silent) => return None,
                 Err(End::Ended | End::Cut(_)) => {
                     if !stream.cursor().is_empty() {

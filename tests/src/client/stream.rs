@@ -14,6 +14,8 @@ use super::{PATIENCE, text_of};
 pub struct Heard {
     pub at: Instant,
     pub said: Decoded,
+    /// It only tells again the cursor that is known.
+    pub is_heartbeat: bool,
 }
 
 /// Why nothing more was heard.
@@ -35,6 +37,7 @@ pub struct Stream {
     response: reqwest::Response,
     decoder: Decoder,
     heard: VecDeque<Heard>,
+    last_event_id: String,
     raw: Vec<u8>,
     end: Option<End>,
 }
@@ -47,6 +50,7 @@ impl Stream {
             response,
             decoder: Decoder::new(),
             heard: VecDeque::new(),
+            last_event_id: String::new(),
             raw: Vec::new(),
             end: None,
         }
@@ -99,22 +103,31 @@ impl Stream {
                 Ok(Ok(Some(chunk))) => {
                     let at = Instant::now();
                     self.raw.extend_from_slice(&chunk);
-                    let heard = &mut self.heard;
-                    let fed = self.decoder.feed(&chunk, |said| heard.push_back(Heard { at, said }));
+                    let (heard, last) = (&mut self.heard, &mut self.last_event_id);
+                    let fed = self.decoder.feed(&chunk, |said| {
+                        let mut is_heartbeat = false;
+                        if let Decoded::Message(message) = &said {
+                            is_heartbeat = message.event == "cursor" && message.last_event_id == *last;
+                            message.last_event_id.clone_into(last);
+                        }
+                        heard.push_back(Heard { at, said, is_heartbeat });
+                    });
                     fed.expect("no event of ssedge is so large");
                 }
             }
         }
     }
 
-    /// The next message, of whatever type.
+    /// The next message, of whatever type, that is no heartbeat.
     ///
     /// # Errors
     /// Why there is none.
     pub async fn next_message(&mut self, within: Duration) -> Result<Message, End> {
         let deadline = Instant::now() + within;
         loop {
-            if let Decoded::Message(message) = self.next_until(deadline).await?.said {
+            if let Heard { said: Decoded::Message(message), is_heartbeat: false, .. } =
+                self.next_until(deadline).await?
+            {
                 return Ok(message);
             }
         }
@@ -125,13 +138,13 @@ impl Stream {
         self.next_message(PATIENCE).await.unwrap_or_else(|end| panic!("{end:?} after {:?}", self.tail()))
     }
 
-    /// All messages up to the first for which `last` holds, that one included.
+    /// All messages but heartbeats, up to the first for which `last` holds, that one included.
     pub async fn collect_until(&mut self, mut last: impl FnMut(&Message) -> bool) -> Vec<Message> {
         let deadline = Instant::now() + PATIENCE;
         let mut messages = Vec::new();
         loop {
             match self.next_until(deadline).await {
-                Ok(Heard { said: Decoded::Message(message), .. }) => {
+                Ok(Heard { said: Decoded::Message(message), is_heartbeat: false, .. }) => {
                     let done = last(&message);
                     messages.push(message);
                     if done {

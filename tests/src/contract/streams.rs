@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use ssedge::sse::Decoded;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{Case, Context, compact, first_block};
+use super::{Case, Context, compact, cursor_block, first_block};
 use crate::client::{End, PATIENCE, TRIES};
 
 pub(super) const CASES: &[Case] = cases! {
@@ -16,7 +15,7 @@ pub(super) const CASES: &[Case] = cases! {
     "§ 1", "the cursor is the one before any history" => cursor_before_history;
     "§ 1", "retry is drawn per connection from RETRY_MS ± 50 %" => retry_is_drawn;
     "§ 1", "data is one line of compact JSON, of the default type" => compact_lines;
-    "§ 1", "after 15 s of silence and not before, a comment line" => silence_of_the_default;
+    "§ 1", "after 15 s of silence and not before, the cursor again" => silence_of_the_default;
     "§ 1", "a reader that stands still slows nobody" => slow_reader;
 };
 
@@ -104,10 +103,11 @@ async fn silence_of_the_default(c: Context) {
     // The silence begins after this.
     let asked = Instant::now();
     let mut stream = c.client.open(&format!("/api/chat/{}", c.room()), &[]).await;
-    first_block(&mut stream).await;
+    let (_, cursor) = first_block(&mut stream).await;
     let heartbeat = c.idle(stream.next(PATIENCE)).await.expect("the stream says something");
-    assert_eq!(heartbeat.said, Decoded::Comment(String::new()));
-    assert!(stream.text().ends_with("\n\n:\n\n"), "{:?}", stream.text());
+    assert!(heartbeat.is_heartbeat, "{heartbeat:?}");
+    let block = cursor_block(&cursor, 15);
+    assert_eq!(stream.text().split_once('\n').map(|(_, rest)| rest), Some(&*[&*block, &*block].concat()));
     let silence = heartbeat.at - asked;
     // The clock of the host and that of the test may differ by a little.
     assert!(silence > HEARTBEAT - Duration::from_millis(100) && silence < 2 * HEARTBEAT, "{silence:?}");

@@ -90,7 +90,9 @@ impl Client {
             ("expired", _) => {}
             ("message", _) if message.data.starts_with(r#"{"type":"tick""#) => self.beats += 1,
             ("cursor", Ok(id)) => {
-                assert_eq!(message.data, json!({ "cursor": id }).to_string());
+                let data: Value = serde_json::from_str(&message.data).expect("a cursor is JSON");
+                let heartbeat = data["heartbeat_secs"].as_u64().expect("a number of seconds");
+                assert_eq!(message.data, json!({ "cursor": id, "heartbeat_secs": heartbeat }).to_string());
                 self.told(id, log);
             }
             ("gap", Ok(id)) => self.gap(id, &message.data, log, now),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use ssedge::sse::Decoded;
-use ssedge_tests::client::{Answer, Client, End, EventSource, Message, PATIENCE, Stream};
+use ssedge_tests::client::{Answer, Client, End, EventSource, Heard, Message, PATIENCE, Stream};
 use ssedge_tests::host::{Folder, Front, Lambda, POST_BURST, POST_RATE, Platform, Table, kill_process, turn};
 use tokio::time::{Instant, sleep};
 
@@ -123,10 +123,10 @@ async fn a_process_that_is_killed_while_messages_flow_costs_its_reader_nothing()
 async fn await_heartbeats(reader: &mut Stream, mut heartbeats: usize) -> Vec<Message> {
     let mut messages = Vec::new();
     while heartbeats > 0 {
-        match reader.next(PATIENCE).await.unwrap().said {
-            Decoded::Comment(_) => heartbeats -= 1,
-            Decoded::Message(message) => messages.push(message),
-            other @ Decoded::Retry(_) => panic!("{other:?}"),
+        match reader.next(PATIENCE).await.unwrap() {
+            Heard { is_heartbeat: true, .. } => heartbeats -= 1,
+            Heard { said: Decoded::Message(message), .. } => messages.push(message),
+            other => panic!("{other:?}"),
         }
     }
     messages

@@ -155,12 +155,13 @@ impl Feed {
                     channel: Some((ChannelName::Events, subscribe)),
                     pulse: ticks.map_or(Pulse::None, Pulse::Clock),
                     conflates: *conflates,
+                    chosen_names: *conflates,
                 }
             }
             Self::Market { symbols, interval, position } => {
                 let symbols = DEFAULT_SYMBOLS[..*symbols].iter().flat_map(|name| Symbol::new(name)).collect();
                 let pulse = Pulse::Market { symbols, interval: *interval, position: position.clone() };
-                Opening { channel: None, pulse, conflates: true }
+                Opening { channel: None, pulse, conflates: true, chosen_names: false }
             }
         }
     }

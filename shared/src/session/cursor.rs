@@ -1,0 +1,39 @@
+//! How a stream tells its reader where it stands.
+
+use bytes::Bytes;
+
+use super::{Frame, Session, blocks};
+use crate::channel::EntryId;
+use crate::limits::BACKLOG_LOW_BYTES;
+use crate::sse::HEARTBEAT;
+use crate::time::UnixMillis;
+
+impl<F: Frame> Session<F> {
+    /// Moves the reader's cursor past what its filter held back.
+    pub(super) fn tell_cursor(&mut self, now: UnixMillis) {
+        self.held_since = None;
+        if let Some(cursor) = self.cursor.filter(|cursor| *cursor != self.told) {
+            self.send_cursor(cursor, now);
+        }
+    }
+
+    fn send_cursor(&mut self, cursor: EntryId, now: UnixMillis) {
+        (self.told, self.held_since) = (cursor, None);
+        self.send_own(blocks::cursor(cursor, self.terms.heartbeat), now);
+    }
+
+    /// Breaks a silence by the cursor, since an `EventSource` tells its page of no comment. By the clock alone there
+    /// is no cursor to tell.
+    pub(super) fn heartbeat(&mut self, now: UnixMillis) {
+        match self.cursor {
+            Some(cursor) if self.backlog <= BACKLOG_LOW_BYTES => {
+                if self.subscribe.is_some() || self.beats.have_cursors() {
+                    self.send_cursor(cursor, now);
+                } else {
+                    self.send_own(Bytes::from_static(HEARTBEAT), now);
+                }
+            }
+            _ => self.last_heard = now,
+        }
+    }
+}
