@@ -32,7 +32,7 @@ const HOSTS = {
     const built = join(BUILT, "ssedge-lambda");
     const emulator = { port, function: built, concurrency: 200, reap: true, environment, build };
     return [
-      ["xtask/dynalite.mjs", { port: table, state, table: TABLE }],
+      [join(BUILT, "ssedge-table"), { port: table, state, table: TABLE }],
       [join(BUILT, "ssedge-emulator"), emulator],
     ];
   },

@@ -20,5 +20,7 @@ pub fn bench(repo: &Repo, bench: Bench) -> Result<()> {
     eprintln!("building the function for this machine, as it is released (some minutes, the first time)");
     let packages = ["--package", "ssedge-lambda", "--package", "ssedge-emulator"];
     run(repo.command("cargo")?.args(["build", "--release"]).args(packages))?;
+    // The table is what the tests have: it is not what is measured.
+    repo.compile(&["ssedge-table"])?;
     run(repo.command("cargo")?.args(["bench", "--package", "ssedge-tests", "--bench", "lambda"]))
 }

@@ -22,7 +22,8 @@ const BUNDLE_MAX_GZIP: usize = 400 * 1024;
 /// default features bring, would be 2 MB more.
 const FUNCTION_MAX: usize = 4250 * 1024;
 
-const EMULATOR: &str = "ssedge-emulator";
+/// The emulator of Lambda, and its table.
+const PLATFORM: [&str; 2] = ["ssedge-emulator", "ssedge-table"];
 /// Where `sam build` puts the function of template.yaml, and `sam deploy` takes it from.
 const FUNCTION: &str = ".aws-sam/build/Function/bootstrap";
 
@@ -92,17 +93,18 @@ pub fn lambda(repo: &Repo) -> Result<()> {
     Ok(())
 }
 
-/// Builds the function, with the page, and the emulator that runs it on this machine.
+/// Builds the function, with the page, and the emulator and the table that run it on this machine.
 ///
 /// # Errors
 /// When a step fails.
 pub fn local(repo: &Repo) -> Result<()> {
     // The function takes up the page, which the npm packages build. The emulator shares most of its crates.
-    let emulator = || {
-        step("compiling the emulator of Lambda (half a minute, the first time)", || repo.compile(&[EMULATOR]))
-    };
+    let emulator =
+        || step("compiling the emulator of Lambda (a minute, the first time)", || repo.compile(&PLATFORM));
     side_by_side(emulator, || set_up_and_build_page(repo))?;
-    step("compiling the function (a minute, the first time)", || repo.compile(&[EMULATOR, "ssedge-lambda"]))
+    step("compiling the function (a minute, the first time)", || {
+        repo.compile(&[PLATFORM[0], PLATFORM[1], "ssedge-lambda"])
+    })
 }
 
 /// Builds the page alone, which the function takes up when it is compiled.

@@ -16,9 +16,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail};
 use ssedge::settings::{self, Settings};
 
-use self::server::{Platform, Served, Server};
+use self::server::{Platform, Served, Server, worker_program};
 use self::watch::Watch;
 use crate::dev_vars::DevVars;
+use crate::process::Group;
 use crate::repo::Repo;
 use crate::{Host, bundle, setup, token};
 
@@ -101,12 +102,13 @@ pub fn dev(repo: &Repo, dev: &Dev) -> Result<()> {
     let session = Session { repo, dev, port, state };
 
     let mut watch = Watch::new(session.sources());
+    let program = session.worker_program()?;
     let (bundle, from_file) = session.build()?;
     if !from_file.is_empty() {
         let names: Vec<_> = from_file.keys().map(String::as_str).collect();
         eprintln!("settings of {}: {}", dev.dev_vars.name().display(), names.join(", "));
     }
-    let mut server = session.start(&bundle, &from_file)?;
+    let mut server = session.start(program, &bundle, &from_file)?;
     server.wait_until_healthy()?;
     println!("{}", greeting(port, dev.host));
     loop {
@@ -159,11 +161,22 @@ impl Session<'_> {
         Ok(from_file)
     }
 
-    fn start(&self, bundle: &Path, from_file: &BTreeMap<String, String>) -> Result<Server> {
+    /// What will serve the Worker, if it can be started already: it loads while the Worker is built.
+    fn worker_program(&self) -> Result<Option<Group>> {
+        let is_installed = matches!(self.dev.host, Host::Worker) && setup::has_npm_packages(self.repo)?;
+        is_installed.then(|| worker_program(self.repo)).transpose()
+    }
+
+    fn start(
+        &self,
+        program: Option<Group>,
+        bundle: &Path,
+        from_file: &BTreeMap<String, String>,
+    ) -> Result<Server> {
         let (vars, build) = (self.dev.vars(from_file), name_of_build());
         let served = self.served(bundle, &vars, &build);
         match self.dev.host {
-            Host::Worker => Server::worker(self.repo, &served),
+            Host::Worker => Server::worker(program.map_or_else(|| worker_program(self.repo), Ok)?, &served),
             Host::Lambda => Server::lambda(self.repo, &served, &self.dev.platform()),
         }
     }

@@ -11,7 +11,7 @@ use ssedge::openapi;
 
 use crate::Host;
 use crate::dev::free_port;
-use crate::dev::server::{Platform, Served, Server};
+use crate::dev::server::{Platform, Served, Server, worker_program};
 use crate::process::run;
 use crate::repo::Repo;
 
@@ -108,7 +108,7 @@ fn serve(repo: &Repo, host: Host, deployment: &Deployment, folder: &Path) -> Res
     let (port, state) = (free_port(0)?, folder.join("state"));
     let served = Served { bundle: None, port, state: &state, vars: &vars, build: None };
     match host {
-        Host::Worker => Server::worker(repo, &served),
+        Host::Worker => Server::worker(worker_program(repo)?, &served),
         Host::Lambda => Server::lambda(repo, &served, &PLATFORM),
     }
 }

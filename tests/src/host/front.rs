@@ -198,7 +198,7 @@ async fn message(from: &mut BufReader<TcpStream>) -> io::Result<(String, Vec<u8>
         }
     }
     let head = String::from_utf8_lossy(&bytes).into_owned();
-    // Neither the SDK nor dynalite sends chunks.
+    // Neither the SDK nor the table sends chunks.
     let length = header(&head, "content-length").and_then(|length| length.parse().ok());
     let body = bytes.len();
     bytes.resize(body + length.unwrap_or(0), 0);

@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tokio::time::{Duration, Instant, sleep};
 
-use super::{Folder, Host, kill_group, node, spawn, target};
+use super::{Folder, Host, kill_group, spawn, target};
 use crate::client::{Client, PATIENCE};
 
 /// The table's name in all tests.
@@ -52,7 +52,7 @@ impl Table {
     #[must_use]
     pub fn start(state: &Folder) -> Self {
         let settings = json!({ "port": 0, "state": state.path(), "table": TABLE });
-        let mut child = spawn(node("xtask/dynalite.mjs").stdout(Stdio::piped()), &settings);
+        let mut child = spawn(Command::new(built("debug", "ssedge-table")).stdout(Stdio::piped()), &settings);
         let mut line = String::new();
         let output = child.stdout.as_mut().expect("its output is a pipe");
         BufReader::new(output).read_line(&mut line).expect("a pipe can be read");

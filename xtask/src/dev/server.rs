@@ -51,12 +51,14 @@ pub struct Server {
 }
 
 impl Server {
+    /// By a program of [`worker_program`].
+    ///
     /// # Errors
-    /// When a program cannot be started.
-    pub fn worker(repo: &Repo, served: &Served) -> Result<Self> {
-        let server = start(&mut node(repo, "xtask/serve.mjs")?, &for_worker(served))?;
+    /// When the program has ended.
+    pub fn worker(mut program: Group, served: &Served) -> Result<Self> {
+        tell(&mut program, &for_worker(served))?;
         Ok(Self {
-            programs: vec![server],
+            programs: vec![program],
             port: served.port,
             build: served.build.map(str::to_owned),
             table: String::new(),
@@ -73,7 +75,8 @@ impl Server {
             Some(endpoint) => (*endpoint).to_owned(),
             None => {
                 let settings = json!({ "port": 0, "state": served.state, "table": served.vars[TABLE_NAME] });
-                let mut table = start(node(repo, "xtask/dynalite.mjs")?.stdout(Stdio::piped()), &settings)?;
+                let mut table = repo.command(repo.built("ssedge-table"))?;
+                let mut table = start(table.stdout(Stdio::piped()), &settings)?;
                 let endpoint = format!("http://127.0.0.1:{}", port_of(&mut table)?);
                 programs.push(table);
                 endpoint
@@ -165,6 +168,15 @@ impl Server {
     }
 }
 
+/// Starts what serves the Worker. It takes a second to load, before it is told what to serve.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn worker_program(repo: &Repo) -> Result<Group> {
+    let mut node = repo.command(repo.path("node_modules/.bin/node"))?;
+    Group::spawn(node.arg("xtask/serve.mjs").stdin(Stdio::piped()))
+}
+
 fn for_worker(served: &Served) -> Value {
     let Served { bundle, port, state, vars, build } = served;
     json!({ "bundle": bundle, "port": port, "state": state, "vars": vars, "build": build })
@@ -184,12 +196,6 @@ fn emulator(repo: &Repo, served: &Served, platform: &Platform, table: &str) -> R
     let mut emulator = repo.command(repo.built("ssedge-emulator"))?;
     // Its journal is for tests; what the function logs is on standard error.
     start(emulator.stdout(Stdio::null()), &settings)
-}
-
-fn node(repo: &Repo, script: &str) -> Result<Command> {
-    let mut node = repo.command(repo.path("node_modules/.bin/node"))?;
-    node.arg(script);
-    Ok(node)
 }
 
 /// Starts a program that reads its settings from the first line of its standard input, since a list of processes
