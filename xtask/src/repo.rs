@@ -36,7 +36,7 @@ impl Repo {
     }
 
     /// A command that runs at the root and finds the npm tools first, Node 24 among them, then those of Python.
-    /// Nothing that it starts reports on its use. What cargo tells of the package that it runs is kept from it: build
+    /// Nothing that it starts reports on its use, and Node keeps what it compiles of scripts. What cargo tells of the package that it runs is kept from it: build
     /// scripts read that, so each of `cargo run` and `cargo test` would build the function anew.
     pub fn command(&self, program: impl Into<OsString>) -> Result<Command> {
         let mut path = vec![self.path("node_modules/.bin"), self.path(".tools/python/bin")];
@@ -45,6 +45,7 @@ impl Repo {
         command
             .current_dir(&self.root)
             .env("PATH", env::join_paths(path).context("the path of this checkout cannot be put on PATH")?)
+            .env("NODE_COMPILE_CACHE", self.path(".tools/node"))
             .env("WRANGLER_SEND_METRICS", "false")
             .env("SAM_CLI_TELEMETRY", "0");
         for (name, _) in env::vars_os() {
