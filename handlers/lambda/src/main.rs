@@ -10,6 +10,7 @@ mod failure;
 mod feeds;
 mod host;
 mod item;
+mod keys;
 mod page;
 mod read;
 mod reply;

@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 use crate::failure::Failure;
 use crate::host;
 use crate::item::Item;
-use crate::senders::Known;
+use crate::keys::Known;
 use crate::table::{Order, Put, Table};
 
 /// The longest pauses of who was overtaken, one after the other.
@@ -52,20 +52,25 @@ impl Store {
         post: &Post,
         now: UnixMillis,
     ) -> Result<Receipt, Failure> {
+        // None of these needs the other's answer.
+        let (newest, posts) = (self.newest(channel), self.posts(channel, &post.sender));
         let Some((mark, draft)) = post.mark() else {
-            // Neither needs the other's answer.
-            let (newest, wait) = tokio::try_join!(self.newest(channel), self.take(channel, &post.sender))?;
-            return match wait {
+            let (newest, posts) = tokio::try_join!(newest, posts)?;
+            return match self.take(posts).await? {
                 None => self.write(channel, &post.draft, None, newest, now).await,
                 Some(wait) => Ok(Receipt::TooFast(wait)),
             };
         };
-        let newest = self.newest(channel).await?;
-        let newest = match self.known_by(channel, &mark, newest, now).await? {
-            Known::Stored(item) => return Ok(item.replay(&draft)),
-            Known::Nothing(newest) => newest,
+        let (newest, posts, claim) = tokio::try_join!(newest, posts, self.claim(channel, &mark, now))?;
+        // A sender who is too fast is told what its key has stored, and may store nothing.
+        let wait = posts.wait();
+        let known = self.known_by(channel, &mark, newest, claim, wait.is_some(), now).await?;
+        let newest = match (known, wait) {
+            (Known::Stored(item), _) => return Ok(item.replay(&draft)),
+            (Known::Nothing(_), Some(wait)) => return Ok(Receipt::TooFast(wait)),
+            (Known::Nothing(newest), None) => newest,
         };
-        match self.take(channel, &post.sender).await? {
+        match self.take(posts).await? {
             None => self.write(channel, &post.draft, Some((mark, draft)), newest, now).await,
             Some(wait) => Ok(Receipt::TooFast(wait)),
         }

@@ -145,6 +145,45 @@ async fn a_rate_is_one_rate_whatever_process_takes_the_posts() {
     panic!("the table has no time for {POSTS} posts at once, in any of {TRIES} tries");
 }
 
+/// A sender who is refused goes on at once, and each write is paid for. Whoever repeats a key is told what was stored
+/// all the same, and that writes nothing, either.
+#[tokio::test]
+async fn a_refused_post_and_a_replay_write_nothing() {
+    const BURST: usize = 3;
+    const REFUSED: usize = 5;
+    let table = Arc::new(Table::start(&Folder::new()));
+    let front = Front::start(&table).await;
+    let vars = [("POST_RATE", "1"), ("POST_BURST", "3")];
+    let lambda = Lambda::asking(Platform::default(), &vars, table, front.port()).await;
+    let written = || front.asked("PutItem") + front.asked("UpdateItem");
+    let say = async |key: Option<&str>| {
+        let json = ("Content-Type", "application/json");
+        let headers: Vec<_> = [json].into_iter().chain(key.map(|key| ("Idempotency-Key", key))).collect();
+        lambda.client.post("/api/chat/rated", &headers, r#"{"user":"ada","text":"hi"}"#).await
+    };
+    let first = say(Some("first")).await;
+    assert_eq!(first.status, 201, "{first:?}");
+    let (mut stored, mut refused) = (1, 0);
+    while refused < REFUSED {
+        let key = format!("key-{stored}-{refused}");
+        for key in [None, Some(&*key)] {
+            let before = written();
+            let answer = say(key).await;
+            if answer.status == 201 {
+                stored += 1;
+                continue;
+            }
+            assert_eq!((answer.status, answer.header("Retry-After")), (429, "1"), "{answer:?}");
+            assert_eq!(written() - before, 0, "writes of a refused post with the key {key:?}");
+            refused += 1;
+            let replayed = say(Some("first")).await;
+            assert_eq!((replayed.status, &replayed.text), (200, &first.text), "{replayed:?}");
+            assert_eq!(written() - before, 0, "writes of a replay");
+        }
+    }
+    assert!(stored >= BURST, "{stored} were stored");
+}
+
 /// A deployment that lowers POST_BURST finds buckets that are emptier than its own can be.
 #[tokio::test]
 async fn a_rate_that_is_lowered_locks_nobody_out() {
