@@ -22,10 +22,12 @@ const BUNDLE_MAX_GZIP: usize = 400 * 1024;
 /// default features bring, would be 2 MB more.
 const FUNCTION_MAX: usize = 4250 * 1024;
 
+/// The function, as a program of this machine.
+pub const FUNCTION: &str = "ssedge-lambda";
 /// The emulator of Lambda, and its table.
 const PLATFORM: [&str; 2] = ["ssedge-emulator", "ssedge-table"];
 /// Where `sam build` puts the function of template.yaml, and `sam deploy` takes it from.
-const FUNCTION: &str = ".aws-sam/build/Function/bootstrap";
+const BOOTSTRAP: &str = ".aws-sam/build/Function/bootstrap";
 
 /// Builds the Worker that is deployed, and prints its size.
 ///
@@ -81,9 +83,9 @@ pub fn lambda(repo: &Repo) -> Result<()> {
     step("building the function for arm64 (some minutes, the first time)", || {
         run_quietly(repo.command("sam")?.args(["build", "--template-file", "template.yaml"]))
     })?;
-    let path = repo.path(FUNCTION);
+    let path = repo.path(BOOTSTRAP);
     let function = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    ensure!(is_arm64(&function), "{FUNCTION} is not a program for arm64 Linux");
+    ensure!(is_arm64(&function), "{BOOTSTRAP} is not a program for arm64 Linux");
     println!("function: {} KB", function.len().div_ceil(1024));
     ensure!(
         function.len() <= FUNCTION_MAX,
@@ -103,7 +105,7 @@ pub fn local(repo: &Repo) -> Result<()> {
         || step("compiling the emulator of Lambda (a minute, the first time)", || repo.compile(&PLATFORM));
     side_by_side(emulator, || set_up_and_build_page(repo))?;
     step("compiling the function (a minute, the first time)", || {
-        repo.compile(&[PLATFORM[0], PLATFORM[1], "ssedge-lambda"])
+        repo.compile(&[PLATFORM[0], PLATFORM[1], FUNCTION])
     })
 }
 

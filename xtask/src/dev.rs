@@ -21,6 +21,7 @@ use self::watch::Watch;
 use crate::dev_vars::DevVars;
 use crate::process::Group;
 use crate::repo::Repo;
+use crate::steps::side_by_side;
 use crate::{Host, bundle, setup, token};
 
 /// How soon a change is seen, and the end of a server.
@@ -146,12 +147,24 @@ impl Session<'_> {
             Host::Worker => bundle::local_worker(self.repo),
             Host::Lambda => bundle::local(self.repo).map(|()| PathBuf::new()),
         };
-        // A bad setting is not worth minutes of a build, but what reads the file may have to be installed beside it.
-        if setup::has_npm_packages(self.repo)? {
-            let settings = self.settings()?;
-            return Ok((build()?, settings));
+        // What reads the file may have to be installed beside the build.
+        if !setup::has_npm_packages(self.repo)? {
+            return Ok((build()?, self.settings()?));
         }
-        Ok((build()?, self.settings()?))
+        if self.is_built() {
+            return side_by_side(build, || self.settings());
+        }
+        // A bad setting is not worth the minutes of a first build.
+        let settings = self.settings()?;
+        Ok((build()?, settings))
+    }
+
+    /// Whether it was built before, so that a build takes seconds.
+    fn is_built(&self) -> bool {
+        match self.dev.host {
+            Host::Worker => bundle::local_worker_folder(self.repo).exists(),
+            Host::Lambda => self.repo.built(bundle::FUNCTION).exists(),
+        }
     }
 
     /// The settings of the file. With those of the command line they are good.
@@ -250,11 +263,8 @@ impl Dev {
     /// key that is given on the command line, were it an empty one, stands.
     fn make_key(&self, repo: &Repo) -> Result<()> {
         let is_given = self.vars.iter().any(|var| var.name == token::SECRET);
-        if is_given || !self.dev_vars.is_kept(repo) {
-            return Ok(());
-        }
-        let key = self.dev_vars.read(repo)?.remove(token::SECRET);
-        if key.is_none_or(|key| key.trim().is_empty()) {
+        // What a file says of its key is wrangler's to read, which takes a second.
+        if !is_given && self.dev_vars.is_kept(repo) && !self.dev_vars.mentions(repo, token::SECRET)? {
             token::local_key(repo, &self.dev_vars)?;
         }
         Ok(())

@@ -51,6 +51,14 @@ impl DevVars {
         Ok(self.text(repo)?.trim().is_empty())
     }
 
+    /// Whether this name stands in it.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn mentions(&self, repo: &Repo, name: &str) -> Result<bool> {
+        Ok(self.text(repo)?.contains(name))
+    }
+
     /// The settings in it: none if there is no such file.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
+use crate::bundle;
 use crate::process::{Group, check, is_stopping};
 use crate::repo::Repo;
 
@@ -187,7 +188,7 @@ fn emulator(repo: &Repo, served: &Served, platform: &Platform, table: &str) -> R
     environment.insert(TABLE_ENDPOINT, table);
     let settings = json!({
         "port": served.port,
-        "function": repo.built("ssedge-lambda"),
+        "function": repo.built(bundle::FUNCTION),
         "concurrency": platform.concurrency,
         "timeout": platform.timeout,
         "environment": environment,
