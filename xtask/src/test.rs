@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use self::schedule::{Load, Outcome, Step};
+use self::schedule::{Load, Outcome, Task};
 use crate::process::run;
 use crate::repo::{NATIVE, Repo};
 use crate::schemathesis::Extent;
@@ -47,27 +47,27 @@ pub struct Test {
 
 /// A check, or what others need to run.
 struct Check {
-    step: Step,
+    task: Task,
     /// Whether it needs neither a host nor a tool that is installed.
     is_fast: bool,
-    run: fn(&Repo, &Test) -> Result<()>,
+    run: Run,
 }
 
 type Run = fn(&Repo, &Test) -> Result<()>;
 
 /// A check that mostly computes.
 const fn computes(name: &'static str, after: &'static [&'static str], run: Run) -> Check {
-    Check { step: Step { name, after, load: Load::Computes }, is_fast: false, run }
+    Check { task: Task { name, after, load: Load::Computes }, is_fast: false, run }
 }
 
 /// A check that mostly waits.
 const fn waits(name: &'static str, after: &'static [&'static str], run: Run) -> Check {
-    Check { step: Step { name, after, load: Load::Waits }, is_fast: false, run }
+    Check { task: Task { name, after, load: Load::Waits }, is_fast: false, run }
 }
 
 /// A check that belongs to the fast ones, too. There, what it stands behind is not run.
 const fn fast(name: &'static str, after: &'static [&'static str], run: Run) -> Check {
-    Check { step: Step { name, after, load: Load::Computes }, is_fast: true, run }
+    Check { task: Task { name, after, load: Load::Computes }, is_fast: true, run }
 }
 
 /// All checks. Of those that can run, the first one is started first.
@@ -150,12 +150,12 @@ impl Test {
         if self.fast { FAST } else { NATIVE }
     }
 
-    fn steps(&self) -> Vec<Step> {
+    fn tasks(&self) -> Vec<Task> {
         if self.fast {
             let fast = CHECKS.iter().filter(|check| check.is_fast);
-            fast.map(|check| Step { after: &[], ..check.step }).collect()
+            fast.map(|check| Task { after: &[], ..check.task }).collect()
         } else {
-            CHECKS.iter().map(|check| check.step).collect()
+            CHECKS.iter().map(|check| check.task).collect()
         }
     }
 
@@ -172,15 +172,15 @@ impl Test {
 /// When a check fails.
 pub fn test(repo: &Repo, test: &Test) -> Result<()> {
     if let Some(name) = &test.only {
-        let Some(check) = CHECKS.iter().find(|check| check.step.name == name) else {
-            let names: Vec<_> = CHECKS.iter().map(|check| check.step.name).collect();
+        let Some(check) = CHECKS.iter().find(|check| check.task.name == name) else {
+            let names: Vec<_> = CHECKS.iter().map(|check| check.task.name).collect();
             bail!("there is no check `{name}`; the checks are: {}", names.join(", "));
         };
         return (check.run)(repo, test);
     }
     let started = Instant::now();
-    let (steps, at_once) = (test.steps(), schedule::at_once());
-    println!("{} checks, {at_once} at once", steps.len());
+    let (tasks, at_once) = (test.tasks(), schedule::at_once());
+    println!("{} checks, {at_once} at once", tasks.len());
     let logs = repo.target_dir().join("test-logs");
     fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
     // A copy, since the build of the tests puts another file in the place of this program.
@@ -188,7 +188,7 @@ pub fn test(repo: &Repo, test: &Test) -> Result<()> {
     let this = env::current_exe().context("this program has no path")?;
     fs::copy(&this, &program).with_context(|| format!("cannot copy {}", this.display()))?;
     let one = |name: &str| Ok(test.one(&program, name));
-    let outcomes = schedule::run(&steps, at_once, &logs, one, |outcome| tell(outcome, started))?;
+    let outcomes = schedule::run(&tasks, at_once, &logs, one, |outcome| tell(outcome, started))?;
     announce(&outcomes, started, test)
 }
 
@@ -281,14 +281,14 @@ mod tests {
     #[test]
     fn a_check_stands_behind_those_that_it_needs() {
         for (index, check) in CHECKS.iter().enumerate() {
-            for needed in check.step.after {
+            for needed in check.task.after {
                 assert!(
-                    CHECKS[..index].iter().any(|earlier| earlier.step.name == *needed),
+                    CHECKS[..index].iter().any(|earlier| earlier.task.name == *needed),
                     "{} needs {needed}, which does not stand before it",
-                    check.step.name
+                    check.task.name
                 );
             }
-            assert!(!CHECKS[..index].iter().any(|earlier| earlier.step.name == check.step.name));
+            assert!(!CHECKS[..index].iter().any(|earlier| earlier.task.name == check.task.name));
         }
     }
 }

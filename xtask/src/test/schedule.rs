@@ -1,6 +1,6 @@
 //! Runs programs that depend on each other, as many at once as the machine has cores.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -30,14 +30,14 @@ pub enum Load {
 
 /// A program to run.
 #[derive(Clone, Copy, Debug)]
-pub struct Step {
+pub struct Task {
     pub name: &'static str,
-    /// The steps that must have passed before. Each of them stands earlier in the list.
+    /// The tasks that must have passed before. Each of them stands earlier in the list.
     pub after: &'static [&'static str],
     pub load: Load,
 }
 
-/// How a step went.
+/// How a task went.
 #[derive(Debug)]
 pub struct Outcome {
     pub name: &'static str,
@@ -49,7 +49,7 @@ pub struct Outcome {
 }
 
 struct Running {
-    step: Step,
+    task: Task,
     group: Group,
     started: Instant,
     log: PathBuf,
@@ -60,20 +60,19 @@ pub fn at_once() -> usize {
     thread::available_parallelism().map_or(AT_ONCE_MIN, usize::from).clamp(AT_ONCE_MIN, AT_ONCE_MAX)
 }
 
-/// Runs all steps and tells `ended` of each when it ends. A step whose predecessor failed is not run, and its failure
+/// Runs all tasks and tells `ended` of each when it ends. A task whose predecessor failed is not run, and its failure
 /// says so. The rest goes on, so that one run names all that fails.
 ///
 /// # Errors
-/// When a program cannot be started or its output cannot be kept in `logs`.
+/// When a program cannot be started or its output cannot be kept in the folder `logs`.
 pub fn run(
-    steps: &[Step],
+    tasks: &[Task],
     at_once: usize,
     logs: &Path,
     program: impl Fn(&str) -> Result<Command>,
     mut ended: impl FnMut(&Outcome),
 ) -> Result<Vec<Outcome>> {
-    fs::create_dir_all(logs).with_context(|| format!("cannot make {}", logs.display()))?;
-    let mut waiting = steps.to_vec();
+    let mut waiting = tasks.to_vec();
     let mut running: Vec<Running> = Vec::new();
     let mut outcomes: Vec<Outcome> = Vec::new();
     let mut news = Instant::now();
@@ -82,10 +81,10 @@ pub fn run(
         while running.len() < at_once
             && let Some(next) = next(&waiting, &running, &outcomes)
         {
-            let step = waiting.remove(next);
-            let log = logs.join(format!("{}.log", step.name.replace(' ', "-")));
-            let group = start(&mut program(step.name)?, &log)?;
-            running.push(Running { step, group, started: Instant::now(), log });
+            let task = waiting.remove(next);
+            let log = logs.join(format!("{}.log", task.name.replace(' ', "-")));
+            let group = start(&mut program(task.name)?, &log)?;
+            running.push(Running { task, group, started: Instant::now(), log });
         }
         thread::sleep(LOOK_EVERY);
         let mut index = 0;
@@ -94,9 +93,9 @@ pub fn run(
                 index += 1;
                 continue;
             };
-            let Running { step, started, log, .. } = running.remove(index);
-            let failure = crate::process::check(step.name, status).err().map(|error| format!("{error:#}"));
-            let outcome = Outcome { name: step.name, took: started.elapsed(), log, failure };
+            let Running { task, started, log, .. } = running.remove(index);
+            let failure = crate::process::check(task.name, status).err().map(|error| format!("{error:#}"));
+            let outcome = Outcome { name: task.name, took: started.elapsed(), log, failure };
             ended(&outcome);
             outcomes.push(outcome);
             news = Instant::now();
@@ -104,7 +103,7 @@ pub fn run(
         if news.elapsed() > SAY_EVERY && !running.is_empty() {
             let names: Vec<_> = running
                 .iter()
-                .map(|run| format!("{} ({} s)", run.step.name, run.started.elapsed().as_secs()))
+                .map(|run| format!("{} ({} s)", run.task.name, run.started.elapsed().as_secs()))
                 .collect();
             println!("... {}", names.join(", "));
             news = Instant::now();
@@ -113,30 +112,30 @@ pub fn run(
     Ok(outcomes)
 }
 
-/// The index of the step to start now: one of the kind that fewer running steps are of, if there is one.
-fn next(waiting: &[Step], running: &[Running], outcomes: &[Outcome]) -> Option<usize> {
+/// The index of the task to start now: one of the kind that fewer running tasks are of, if there is one.
+fn next(waiting: &[Task], running: &[Running], outcomes: &[Outcome]) -> Option<usize> {
     let has_passed = |name: &str| outcomes.iter().any(|outcome| outcome.name == name);
-    let is_ready = |step: &Step| step.after.iter().all(|name| has_passed(name));
-    let count = |load| running.iter().filter(|run| run.step.load == load).count();
+    let is_ready = |task: &Task| task.after.iter().all(|name| has_passed(name));
+    let count = |load| running.iter().filter(|run| run.task.load == load).count();
     let rarer = if count(Load::Waits) < count(Load::Computes) { Load::Waits } else { Load::Computes };
-    let of_kind = waiting.iter().position(|step| is_ready(step) && step.load == rarer);
+    let of_kind = waiting.iter().position(|task| is_ready(task) && task.load == rarer);
     of_kind.or_else(|| waiting.iter().position(is_ready))
 }
 
-/// Fails the steps that can no longer run, because one that they depend on has failed.
-fn skip_the_hopeless(waiting: &mut Vec<Step>, outcomes: &mut Vec<Outcome>, ended: &mut impl FnMut(&Outcome)) {
-    // In one pass, since each step stands behind those that it depends on.
+/// Fails the tasks that can no longer run, because one that they depend on has failed.
+fn skip_the_hopeless(waiting: &mut Vec<Task>, outcomes: &mut Vec<Outcome>, ended: &mut impl FnMut(&Outcome)) {
+    // In one pass, since each task stands behind those that it depends on.
     let mut index = 0;
     while index < waiting.len() {
-        let step = waiting[index];
+        let task = waiting[index];
         let failed =
             |name: &&&str| outcomes.iter().any(|outcome| outcome.name == **name && outcome.failure.is_some());
-        let Some(cause) = step.after.iter().find(failed) else {
+        let Some(cause) = task.after.iter().find(failed) else {
             index += 1;
             continue;
         };
         let failure = Some(format!("not run, because it needs: {cause}"));
-        let outcome = Outcome { name: step.name, took: Duration::ZERO, log: PathBuf::new(), failure };
+        let outcome = Outcome { name: task.name, took: Duration::ZERO, log: PathBuf::new(), failure };
         waiting.remove(index);
         ended(&outcome);
         outcomes.push(outcome);
@@ -152,16 +151,17 @@ fn start(command: &mut Command, log: &Path) -> Result<Group> {
 
 #[cfg(test)]
 mod tests {
-    use std::env;
+    use std::{env, fs};
 
     use super::*;
 
-    /// Runs `steps`, each a line of shell, and tells how each ended in the order in which they ended.
-    fn run_all(name: &str, steps: &[(Step, &'static str)]) -> Vec<(&'static str, String)> {
+    /// Runs `tasks`, each a line of shell, and tells how each ended in the order in which they ended.
+    fn run_all(name: &str, tasks: &[(Task, &'static str)]) -> Vec<(&'static str, String)> {
         let logs = env::temp_dir().join(format!("ssedge-schedule-{name}-{}", std::process::id()));
-        let list: Vec<_> = steps.iter().map(|(step, _)| *step).collect();
+        fs::create_dir_all(&logs).unwrap();
+        let list: Vec<_> = tasks.iter().map(|(task, _)| *task).collect();
         let program = |name: &str| {
-            let line = steps.iter().find(|(step, _)| step.name == name).map(|(_, line)| *line);
+            let line = tasks.iter().find(|(task, _)| task.name == name).map(|(_, line)| *line);
             let mut command = Command::new("sh");
             command.args(["-c", line.unwrap()]);
             Ok(command)
@@ -176,8 +176,8 @@ mod tests {
         told
     }
 
-    fn step(name: &'static str, after: &'static [&'static str]) -> Step {
-        Step { name, after, load: Load::Computes }
+    fn task(name: &'static str, after: &'static [&'static str]) -> Task {
+        Task { name, after, load: Load::Computes }
     }
 
     #[test]
@@ -185,8 +185,8 @@ mod tests {
         let told = run_all(
             "order",
             &[
-                (step("slow", &[]), "sleep 0.3; echo out; echo err >&2"),
-                (step("then", &["slow"]), "echo then"),
+                (task("slow", &[]), "sleep 0.3; echo out; echo err >&2"),
+                (task("then", &["slow"]), "echo then"),
             ],
         );
         assert_eq!(told, [("slow", "out\nerr\n".to_owned()), ("then", "then\n".to_owned())]);
@@ -197,10 +197,10 @@ mod tests {
         let told = run_all(
             "failure",
             &[
-                (step("broken", &[]), "exit 3"),
-                (step("needs", &["broken"]), "echo never"),
-                (step("needs too", &["needs"]), "echo never"),
-                (step("free", &[]), "sleep 0.3; echo free"),
+                (task("broken", &[]), "exit 3"),
+                (task("needs", &["broken"]), "echo never"),
+                (task("needs too", &["needs"]), "echo never"),
+                (task("free", &[]), "sleep 0.3; echo free"),
             ],
         );
         assert_eq!(
@@ -216,12 +216,12 @@ mod tests {
 
     #[test]
     fn a_step_that_waits_runs_beside_one_that_computes() {
-        let waits = |name| Step { name, after: &[], load: Load::Waits };
+        let waits = |name| Task { name, after: &[], load: Load::Waits };
         let told = run_all(
             "kinds",
             &[
-                (step("first", &[]), "sleep 0.2"),
-                (step("second", &[]), "sleep 0.4"),
+                (task("first", &[]), "sleep 0.2"),
+                (task("second", &[]), "sleep 0.4"),
                 (waits("waits"), "true"),
             ],
         );
