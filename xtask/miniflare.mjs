@@ -22,10 +22,10 @@ export const { name } = unstable_readConfig({ config: CONFIG });
 
 /**
  * What workerd is to run. `bundle` is the folder of the built Worker, by default the one that is deployed, `vars` are
- * settings, `state` is the folder where channels are kept, and `around`, if given, makes the text of a module that stands
- * in for the built one, which it imports.
+ * settings, which win over the [vars] of wrangler.toml if the Worker is `configured` by these, `state` is the folder where
+ * channels are kept, and `around`, if given, makes the text of a module that stands in for the built one, which it imports.
  */
-function options({ bundle, state, vars, around }) {
+function options({ bundle, state, configured, vars, around }) {
   // `modulesRules` tell wrangler's bundler what a file is. This one is bundled already, into two modules.
   const { workerOptions, main: deployed } = unstable_getMiniflareWorkerOptions(CONFIG, undefined, { envFiles: [NO_FILE] });
   const { modulesRules, ...worker } = workerOptions;
@@ -42,7 +42,7 @@ function options({ bundle, state, vars, around }) {
     ...convertV4MiniflareOptions({
       ...worker,
       name,
-      bindings: { ...worker.bindings, ...vars },
+      bindings: { ...(configured && worker.bindings), ...vars },
       modulesRoot,
       modules,
     }),

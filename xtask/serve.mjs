@@ -2,7 +2,7 @@
 // {"bundle": "folder", "port": 8787, "state": "folder", "vars": {"NAME": "value"}}. Each further line is the same anew, and
 // the Worker is started again by it, at the same port. It ends when its standard input does.
 //
-// With "build": "a name", the page loads itself again when the name of what is served has changed.
+// With "configured": true, the [vars] of wrangler.toml hold where "vars" says nothing. With "build": "a name", the page loads itself again when the name of what is served has changed.
 import { lines, settings } from "./input.mjs";
 import { serve } from "./miniflare.mjs";
 import { reloading } from "./reload.mjs";

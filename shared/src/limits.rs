@@ -163,8 +163,6 @@ pub const POST_BURST: RangeInclusive<u64> = 1..=1_000_000;
 pub const POLL_MS: RangeInclusive<u64> = 20..=10_000;
 /// TABLE_NAME: characters that DynamoDB takes.
 pub const TABLE_NAME_CHARS: RangeInclusive<usize> = 3..=255;
-/// ROOM_RELAYS.
-pub const ROOM_RELAYS: RangeInclusive<u64> = 1..=16;
 /// STREAMS_PER_CHANNEL; a Durable Object takes 32,768 sockets. 0 is no bound but the platform's.
 pub const STREAMS_PER_CHANNEL: RangeInclusive<u64> = 0..=32_000;
 /// STREAMS_PER_SENDER; 0 is no bound. One address may be that of a whole office, and as many streams as the default

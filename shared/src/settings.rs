@@ -52,8 +52,6 @@ pub struct Settings {
     pub table_endpoint: Option<String>,
     /// POLL_MIN_MS and POLL_MAX_MS, on Lambda.
     pub poll: RangeInclusive<Duration>,
-    /// ROOM_RELAYS, on the Worker.
-    pub room_relays: u64,
 }
 
 /// A setting has a bad value. The sentence names the setting and the rule, and never shows the value: it may be
@@ -108,7 +106,7 @@ impl Settings {
     }
 
     /// Every variable that is read, on either host.
-    pub const NAMES: [&'static str; 21] = [
+    pub const NAMES: [&'static str; 20] = [
         "ANONYMOUS",
         "AUTH_SECRET",
         "AUTH_SECRET_PREVIOUS",
@@ -129,7 +127,6 @@ impl Settings {
         "POLL_MIN_MS",
         "POLL_MAX_MS",
         "AWS_ENDPOINT_URL_DYNAMODB",
-        "ROOM_RELAYS",
     ];
 
     /// Reads the settings; `lookup` answers a variable by its name.
@@ -200,7 +197,6 @@ impl Settings {
             table_name: table_name(host, read.text("TABLE_NAME"))?,
             table_endpoint: endpoint(read.text("AWS_ENDPOINT_URL_DYNAMODB"))?,
             poll: Duration::from_millis(poll_min)..=Duration::from_millis(poll_max),
-            room_relays: read.number("ROOM_RELAYS", limits::ROOM_RELAYS, 1)?,
         })
     }
 }

@@ -59,7 +59,7 @@ export async function startDev() {
   const settings = ["--dev-vars", join(state, ".dev.vars")];
   const name = process.env.SSEDGE_HOST ?? "worker";
   const xtask = join(BUILT, "xtask");
-  const parameters = ["dev", name, "--port", "0", "--state", join(state, "state"), ...settings];
+  const parameters = ["dev", name, "--port", "0", "--no-vars", "--state", join(state, "state"), ...settings];
   const child = spawn(xtask, parameters, { ...options, stdio: ["ignore", "pipe", "pipe"] });
   const exited = once(child, "exit");
   let said = "";

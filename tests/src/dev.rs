@@ -57,6 +57,7 @@ pub fn said(words: &[&str]) -> (Option<i32>, String) {
 /// `cargo xtask dev`, without what is set for this checkout.
 fn dev(arguments: &[&str]) -> Command {
     let mut dev = xtask("dev", arguments);
+    dev.arg("--no-vars");
     if !arguments.contains(&"--dev-vars") {
         dev.args(["--dev-vars", "/dev/null"]);
     }

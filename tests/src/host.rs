@@ -141,6 +141,18 @@ impl Host {
         Self::serve("xtask/serve.mjs", Stdio::from, vars, state).await
     }
 
+    /// The Worker without settings, as the wrangler.toml of another checkout describes it: with its `[vars]`, if it is to
+    /// be `configured` by them.
+    pub async fn worker_of(checkout: &Path, configured: bool) -> Self {
+        let state = Folder::new();
+        Self::start("worker", &state, Stdio::from, |port| {
+            let mut node = node("xtask/serve.mjs");
+            node.current_dir(checkout);
+            (node, json!({ "port": port, "state": state.path(), "configured": configured }))
+        })
+        .await
+    }
+
     /// The Worker in workerd, started by this script.
     async fn serve(script: &str, output: fn(File) -> Stdio, vars: &[(&str, &str)], state: &Folder) -> Self {
         for path in ["node_modules/.bin/node", "handlers/worker/build/index.js", "web/dist/index.html"] {

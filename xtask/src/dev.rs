@@ -37,6 +37,9 @@ pub struct Dev {
     /// The port on 127.0.0.1; 0 takes any that is free [default: 8787, or 9000 for lambda]
     #[arg(long)]
     port: Option<u16>,
+    /// Without the [vars] of wrangler.toml
+    #[arg(long)]
+    no_vars: bool,
     /// A setting for this run, which wins over that of the file; secrets belong into the file
     #[arg(long = "var", value_name = "NAME=VALUE")]
     vars: Vec<Var>,
@@ -200,7 +203,15 @@ impl Session<'_> {
         vars: &'a BTreeMap<&'a str, &'a str>,
         build: &'a str,
     ) -> Served<'a> {
-        Served { bundle: Some(bundle), port: self.port, state: &self.state, vars, build: Some(build) }
+        let configured = !self.dev.no_vars;
+        Served {
+            bundle: Some(bundle),
+            port: self.port,
+            state: &self.state,
+            vars,
+            configured,
+            build: Some(build),
+        }
     }
 
     /// Serves what has come of these changes, or says why it cannot and leaves the server as it is.

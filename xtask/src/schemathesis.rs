@@ -106,7 +106,7 @@ fn serve(repo: &Repo, host: Host, deployment: &Deployment, folder: &Path) -> Res
         vars.insert("TABLE_NAME", "ssedge");
     }
     let (port, state) = (free_port(0)?, folder.join("state"));
-    let served = Served { bundle: None, port, state: &state, vars: &vars, build: None };
+    let served = Served { bundle: None, port, state: &state, vars: &vars, configured: false, build: None };
     match host {
         Host::Worker => Server::worker(worker_program(repo)?, &served),
         Host::Lambda => Server::lambda(repo, &served, &PLATFORM),

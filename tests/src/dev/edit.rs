@@ -47,7 +47,7 @@ impl Checkout {
 
     fn start(&self, host: &str) -> Dev {
         let mut dev = xtask_in(self.0.path());
-        dev.args(["dev", host, "--port", "0"]).env("CARGO_TARGET_DIR", self.path("target"));
+        dev.args(["dev", host, "--port", "0", "--no-vars"]).env("CARGO_TARGET_DIR", self.path("target"));
         Dev::spawn(dev.stderr(File::create(self.path(LOG)).unwrap()))
     }
 

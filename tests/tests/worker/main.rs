@@ -7,3 +7,4 @@ mod leave;
 mod load;
 mod log;
 mod slow;
+mod vars;

@@ -38,6 +38,8 @@ pub struct Served<'a> {
     pub port: u16,
     pub state: &'a Path,
     pub vars: &'a BTreeMap<&'a str, &'a str>,
+    /// Whether the [vars] of wrangler.toml hold where `vars` says nothing, on the Worker.
+    pub configured: bool,
     /// By another name than before, the page of whoever looks at it loads itself again.
     pub build: Option<&'a str>,
 }
@@ -179,8 +181,10 @@ pub fn worker_program(repo: &Repo) -> Result<Group> {
 }
 
 fn for_worker(served: &Served) -> Value {
-    let Served { bundle, port, state, vars, build } = served;
-    json!({ "bundle": bundle, "port": port, "state": state, "vars": vars, "build": build })
+    let Served { bundle, port, state, vars, configured, build } = served;
+    json!({
+        "bundle": bundle, "port": port, "state": state, "vars": vars, "configured": configured, "build": build
+    })
 }
 
 fn emulator(repo: &Repo, served: &Served, platform: &Platform, table: &str) -> Result<Group> {
