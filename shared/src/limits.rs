@@ -50,6 +50,9 @@ pub const COALESCE_PER_READER: Duration = Duration::from_micros(60);
 pub const OBJECT_MEMORY: Duration = Duration::from_secs(10);
 /// Senders whose buckets an object holds before it forgets those that are full.
 pub const BUCKETS: usize = 1_024;
+/// How long an object whose entries have all expired remembers its last id: longer than a reader that was cut off takes
+/// to come back to it. After that the object is empty, as a table is after [`TABLE_GRACE`].
+pub const OBJECT_GRACE: Duration = TABLE_GRACE;
 /// Longest time that an entry waits for others.
 pub const COALESCE_MAX: Duration = Duration::from_millis(50);
 

@@ -39,12 +39,28 @@ export class Channel extends DurableObject {
   webSocketError(...event) { return this.real.webSocketError(...event); }
   readers() { return this.ctx.getWebSockets().length; }
   sql(statement) { return this.ctx.storage.sql.exec(statement).toArray(); }
+  // When its alarm is due, once it is due so many milliseconds earlier.
+  async hurry(millis) {
+    const due = await this.ctx.storage.getAlarm();
+    if (due !== null && millis > 0) await this.ctx.storage.setAlarm(due - millis);
+    return due - millis;
+  }
+  // The next alarm that the Worker sets is not set.
+  alarmless() {
+    const { storage } = this.ctx;
+    storage.setAlarm = () => {
+      delete storage.setAlarm;
+      throw new Error("a failure that a test asked for");
+    };
+  }
   crash() { this.ctx.abort("a crash that a test asked for"); }
 }
 
 const commands = {
   readers: (env, channel) => env.CHANNELS.getByName(channel).readers(),
   sql: (env, channel, statement) => env.CHANNELS.getByName(channel).sql(statement),
+  hurry: (env, channel, millis) => env.CHANNELS.getByName(channel).hurry(Number(millis)),
+  alarmless: (env, channel) => env.CHANNELS.getByName(channel).alarmless(),
   crash: (env, channel) => env.CHANNELS.getByName(channel).crash().catch(() => null),
   // Asks no object, which would wake it.
   instances: (env, channel) => instances.get(env.CHANNELS.idFromName(channel).toString()) ?? 0,

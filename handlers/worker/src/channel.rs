@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use ssedge::access::Sender;
 use ssedge::channel::{Filter, Post, Receipt, Stored, Subscribe};
-use ssedge::settings::Settings;
+use ssedge::limits::OBJECT_GRACE;
+use ssedge::settings::{LogLevel, Settings};
 use ssedge::time::UnixMillis;
 use worker::{
     DurableObject, Env, Request, Response, Result, State, WebSocket, WebSocketIncomingMessage, WebSocketPair,
@@ -16,7 +17,7 @@ use crate::fan_out::{FILTERED, FanOut, UNFILTERED};
 use crate::link::{Command, PageHead, command, pack};
 use crate::log::Log;
 use crate::posts::Posts;
-use crate::storage::transaction;
+use crate::storage::{Alarm, transaction};
 use crate::{PAGE_HEADER, host};
 
 /// One channel. It holds no timer while nothing happens, so it hibernates under its open sockets.
@@ -25,6 +26,7 @@ pub struct Channel {
     state: Rc<State>,
     kept: Result<Kept>,
     fan_out: Rc<FanOut>,
+    alarm: Alarm,
     /// How many readers there are at most: those that left since they were counted are still in it.
     readers: Cell<Option<u64>>,
 }
@@ -43,7 +45,13 @@ impl DurableObject for Channel {
             Kept { log, posts: Posts::new(state.storage().sql(), settings.posts()), settings }
         });
         let kept = kept.map_err(|bad| worker::Error::RustError(bad.to_string()));
-        Self { state: Rc::new(state), kept, fan_out: Rc::default(), readers: Cell::default() }
+        Self {
+            state: Rc::new(state),
+            kept,
+            fan_out: Rc::default(),
+            alarm: Alarm::default(),
+            readers: Cell::default(),
+        }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
@@ -72,12 +80,15 @@ impl DurableObject for Channel {
         Ok(())
     }
 
-    /// Frees the space of a channel that has fallen silent.
+    /// Frees the space of a channel that has fallen silent; at last all of it.
     async fn alarm(&self) -> Result<Response> {
         let (kept, now) = (self.kept()?, host::now());
-        kept.posts.forget(now)?;
-        if let Some(at) = kept.log.expire(now)? {
-            self.state.storage().set_alarm(at.since(now)).await?;
+        self.alarm.came();
+        let freed = kept.posts.forget(now)?.and(kept.log.expire(now)?);
+        let is_in_use = freed.any || !self.state.get_websockets().is_empty() || !kept.log.is_before(now)?;
+        match freed.rest_at.or(is_in_use.then(|| now + OBJECT_GRACE)) {
+            Some(at) => self.alarm.due_by(&self.state, at).await?,
+            None => self.state.storage().delete_all().await?,
         }
         Response::ok("")
     }
@@ -105,8 +116,11 @@ impl Channel {
             Err(refused) => return Ok(refused),
         };
         self.fan_out.clone().push(&self.state, appended.entry, appended.after, now);
-        if appended.begins_run {
-            self.state.storage().set_alarm(kept.log.age()).await?;
+        let expires = kept.log.expires(now);
+        let free_at = kept.posts.forgets(&post, now).map_or(expires, |at| at.min(expires));
+        // It is stored, and the next post sees to the alarm again.
+        if let Err(e) = self.alarm.due_by(&self.state, free_at).await {
+            host::log(kept.settings.log_level, LogLevel::Warn, &format!("an alarm was not set: {e}"));
         }
         Ok(Receipt::Stored(stored))
     }

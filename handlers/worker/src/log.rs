@@ -1,7 +1,5 @@
 //! The channel's log in the SQLite of its Durable Object.
 
-use std::time::Duration;
-
 use serde::Deserialize;
 use ssedge::channel::{
     Batch, Draft, Entry, EntryId, Extent, Filter, Page, Position, Retention, Start, Subscribe,
@@ -11,7 +9,9 @@ use ssedge::route::Snapshot;
 use ssedge::time::UnixMillis;
 use worker::{Error, Result, SqlStorage, SqlStorageValue};
 
-/// Nothing is created before something is stored: a room that is only read costs nothing.
+use crate::storage::{Freed, Number, has_table};
+
+/// Made by the first entry of a run.
 const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS entries (
         id INTEGER PRIMARY KEY, time INTEGER NOT NULL, event TEXT, key TEXT, body TEXT NOT NULL);
@@ -37,8 +37,6 @@ pub struct Appended {
     pub entry: Entry,
     /// The id before it, as a [`Batch`] names it.
     pub after: EntryId,
-    /// It is the first of a run.
-    pub begins_run: bool,
 }
 
 #[derive(Deserialize)]
@@ -56,11 +54,6 @@ struct EntryRow {
     event: Option<String>,
     key: Option<String>,
     body: String,
-}
-
-#[derive(Deserialize)]
-struct Number {
-    n: u64,
 }
 
 #[expect(clippy::cast_possible_wrap, reason = "ids and times are below 2^53")]
@@ -95,8 +88,7 @@ impl Log {
 
     /// `None` where nothing was ever stored.
     fn extent(&self, now: UnixMillis) -> Result<Option<Extent>> {
-        let tables: Vec<Number> = self.rows("SELECT 1 AS n FROM sqlite_master WHERE name = 'run'", vec![])?;
-        if tables.is_empty() {
+        if !has_table(&self.sql, "run")? {
             return Ok(None);
         }
         let bounds = vec![integer(self.retention.max), integer(self.retention.oldest_time(now).0)];
@@ -108,9 +100,9 @@ impl Log {
         .transpose()
     }
 
-    /// How long an entry is kept.
-    pub const fn age(&self) -> Duration {
-        self.retention.age
+    /// When an entry expires that is stored now.
+    pub fn expires(&self, now: UnixMillis) -> UnixMillis {
+        now + self.retention.age
     }
 
     /// Stores the draft as the next entry.
@@ -146,16 +138,22 @@ impl Log {
         self.sql.exec("INSERT INTO entries VALUES (?1, ?2, ?3, ?4, ?5)", values)?;
         let oldest = extent.first.unwrap_or(entry.id).max(self.retention.oldest_id(entry.id));
         self.sql.exec("DELETE FROM entries WHERE id < ?1", vec![integer(oldest.get())])?;
-        Ok(Appended { entry, after: extent.before(extent.last), begins_run: begins })
+        Ok(Appended { entry, after: extent.before(extent.last) })
     }
 
-    /// Frees what has expired; says when the newest entry that is left will.
-    pub fn expire(&self, now: UnixMillis) -> Result<Option<UnixMillis>> {
-        let Some(extent) = self.extent(now)? else { return Ok(None) };
+    /// Frees what has expired.
+    pub fn expire(&self, now: UnixMillis) -> Result<Freed> {
+        let Some(extent) = self.extent(now)? else { return Ok(Freed::default()) };
         self.sql.exec("UPDATE run SET last = ?1", vec![integer(extent.last.get())])?;
         let oldest = vec![integer(self.retention.oldest_time(now).0)];
-        self.sql.exec("DELETE FROM entries WHERE time <= ?1", oldest)?;
-        Ok(self.newest_time()?.map(|time| time + self.retention.age))
+        let freed = self.sql.exec("DELETE FROM entries WHERE time <= ?1", oldest)?;
+        let rest_at = self.newest_time()?.map(|time| time + self.retention.age);
+        Ok(Freed { any: freed.rows_written() > 0, rest_at })
+    }
+
+    /// Whether a channel that forgets its last id would not give it again: it begins anew at the time.
+    pub fn is_before(&self, now: UnixMillis) -> Result<bool> {
+        Ok(self.extent(now)?.is_none_or(|extent| extent.last.get() < now.0))
     }
 
     fn newest_time(&self) -> Result<Option<UnixMillis>> {

@@ -12,6 +12,7 @@ use ssedge::time::UnixMillis;
 use worker::{Result, SqlStorage};
 
 use crate::log::{id, integer};
+use crate::storage::{Freed, Number, has_table};
 
 /// Made by the first post with a key.
 const KEYS: &str = "
@@ -51,8 +52,9 @@ impl Posts {
 
     /// What becomes of a post that is not to be stored.
     pub fn refuse(&self, post: &Post, now: UnixMillis) -> Result<Option<Receipt>> {
-        if let Some((mark, draft)) = post.mark() {
-            self.sql.exec(KEYS, None)?;
+        if let Some((mark, draft)) = post.mark()
+            && has_table(&self.sql, "keys")?
+        {
             let query = "SELECT draft, id, body FROM keys WHERE mark = ?1 AND time > ?2";
             let bindings = vec![mark.as_str().into(), integer((now - IDEMPOTENCY_WINDOW).0)];
             if let Some(KeyRow { draft: first, id: n, body }) =
@@ -72,6 +74,7 @@ impl Posts {
     /// Remembers what was stored by a key.
     pub fn stored(&self, post: &Post, stored: &Stored, now: UnixMillis) -> Result<()> {
         let Some((mark, draft)) = post.mark() else { return Ok(()) };
+        self.sql.exec(KEYS, None)?;
         if now.since(self.forgot_at.get()) >= FORGET_EVERY {
             self.forget(now)?;
         }
@@ -86,13 +89,31 @@ impl Posts {
         self.sql.exec(query, row).map(drop)
     }
 
-    /// Frees the keys that nobody can use again.
-    pub fn forget(&self, now: UnixMillis) -> Result<()> {
+    /// When nobody can use the key of a post again.
+    pub fn forgets(&self, post: &Post, now: UnixMillis) -> Option<UnixMillis> {
+        post.key.as_ref().map(|_| now + IDEMPOTENCY_WINDOW)
+    }
+
+    /// Frees the keys that nobody can use again, and the buckets that are full.
+    pub fn forget(&self, now: UnixMillis) -> Result<Freed> {
         self.forgot_at.set(now);
-        self.sql.exec(KEYS, None)?;
-        self.sql
-            .exec("DELETE FROM keys WHERE time <= ?1", vec![integer((now - IDEMPOTENCY_WINDOW).0)])
-            .map(drop)
+        let keys = self.free("keys", "time", (now - IDEMPOTENCY_WINDOW).0)?;
+        let buckets = self.free("buckets", "full_at", ssedge::access::micros(now))?;
+        let keys = Freed { rest_at: keys.1.map(|time| UnixMillis(time) + IDEMPOTENCY_WINDOW), any: keys.0 };
+        let full_at = buckets.1.map(|full_at| UnixMillis(full_at.div_ceil(1_000)));
+        Ok(keys.and(Freed { rest_at: full_at, any: buckets.0 }))
+    }
+
+    /// Frees the rows up to this time: whether there were any, and the last time of the others.
+    fn free(&self, table: &str, time: &str, upto: u64) -> Result<(bool, Option<u64>)> {
+        if !has_table(&self.sql, table)? {
+            return Ok((false, None));
+        }
+        let delete = format!("DELETE FROM {table} WHERE {time} <= ?1");
+        let any = self.sql.exec(&delete, vec![integer(upto)])?.rows_written() > 0;
+        let last = format!("SELECT {time} AS n FROM {table} ORDER BY {time} DESC LIMIT 1");
+        let last: Option<Number> = self.sql.exec(&last, None)?.to_array()?.pop();
+        Ok((any, last.map(|last| last.n)))
     }
 
     /// Whether an empty bucket may outlive the object's memory.
@@ -105,10 +126,9 @@ impl Posts {
         if let Some(full_at) = self.buckets.borrow().get(sender) {
             return Ok(*full_at);
         }
-        if !self.fills_slowly() {
+        if !self.fills_slowly() || !has_table(&self.sql, "buckets")? {
             return Ok(0);
         }
-        self.sql.exec(FILLING, None)?;
         let query = "SELECT full_at FROM buckets WHERE sender = ?1";
         let row: Option<BucketRow> = self.sql.exec(query, vec![sender.as_str().into()])?.to_array()?.pop();
         Ok(row.map_or(0, |row| row.full_at))
@@ -124,6 +144,7 @@ impl Posts {
         if !self.fills_slowly() {
             return Ok(());
         }
+        self.sql.exec(FILLING, None)?;
         self.sql.exec("DELETE FROM buckets WHERE full_at <= ?1", vec![integer(now)])?;
         let row = vec![sender.as_str().into(), integer(full_at)];
         self.sql.exec("INSERT OR REPLACE INTO buckets VALUES (?1, ?2)", row).map(drop)

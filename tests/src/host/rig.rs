@@ -20,6 +20,10 @@ pub enum Sockets {
     Close,
 }
 
+/// What ages in the storage of a channel: tables, their times, and in what part of a millisecond those are.
+const TIMES: [(&str, &str, u128); 3] =
+    [("entries", "time", 1), ("keys", "time", 1), ("buckets", "full_at", 1_000)];
+
 /// A host whose channels can be looked at and broken, by tests/node/worker.mjs. Channels are named as in the core.
 #[derive(Debug)]
 pub struct Rig {
@@ -96,6 +100,38 @@ impl Rig {
             "CREATE TRIGGER refusal BEFORE {write} BEGIN SELECT RAISE(ABORT, 'a refusal that a test asked for'); END"
         );
         self.sql(channel, &trigger).await;
+    }
+
+    /// Makes the next alarm that a channel sets fail.
+    pub async fn fail_alarm(&mut self, channel: &str) {
+        self.ask(json!({ "do": "alarmless", "channel": channel })).await;
+    }
+
+    /// When the alarm of a channel is due, in unix ms; 0 if it has none. Asking wakes it.
+    pub async fn alarm(&mut self, channel: &str) -> u64 {
+        self.number(json!({ "do": "hurry", "channel": channel, "value": "0" })).await
+    }
+
+    /// Makes all that a channel stores older by this time, and its alarm so much earlier.
+    pub async fn pass(&mut self, channel: &str, time: Duration) {
+        let millis = time.as_millis();
+        let tables = self.tables(channel).await;
+        for (table, column, parts) in
+            TIMES.into_iter().filter(|(table, ..)| tables.iter().any(|t| t == table))
+        {
+            let by = millis * parts;
+            self.sql(channel, &format!("UPDATE {table} SET {column} = {column} - {by}")).await;
+        }
+        self.ask(json!({ "do": "hurry", "channel": channel, "value": millis.to_string() })).await;
+    }
+
+    /// The tables of a channel, but for those of the platform. Asking wakes it.
+    pub async fn tables(&mut self, channel: &str) -> Vec<String> {
+        let tables =
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB '_cf_*' ORDER BY name";
+        let rows = self.sql(channel, tables).await;
+        let rows = rows.as_array().unwrap_or_else(|| panic!("{rows}"));
+        rows.iter().map(|row| row["name"].as_str().expect("a table has a name").to_owned()).collect()
     }
 
     /// Makes it take them again.

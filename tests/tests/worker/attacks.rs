@@ -12,7 +12,7 @@ use tokio::time::{Duration, Instant, sleep};
 
 /// The objects whose database has a table, by the names of their files. One that was only looked into has an empty
 /// database here, and on Cloudflare none.
-fn objects_with_tables(state: &Path) -> BTreeSet<String> {
+pub fn objects_with_tables(state: &Path) -> BTreeSet<String> {
     let mut objects = BTreeSet::new();
     let mut folders = vec![state.to_owned()];
     while let Some(folder) = folders.pop() {

@@ -1,12 +1,16 @@
 //! Channels that sleep, crash and come back under open streams, in real workerd.
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic, and so may its helpers")]
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use ssedge::limits::{IDEMPOTENCY_WINDOW, OBJECT_GRACE};
 use ssedge_tests::client::{Client, EventSource, PATIENCE, Stream, TRIES, id_of};
 use ssedge_tests::host::{Host, POST_BURST, POST_RATE, Rig, Sockets};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
+
+use crate::attacks::objects_with_tables;
 
 const LOBBY: &str = "chat/lobby";
 /// workerd evicts an object some ten seconds after its last event.
@@ -80,6 +84,84 @@ async fn a_silent_channel_frees_what_has_expired() {
     let mut late = rig.client.open(&format!("/api/chat/lobby?lastEventId={first}"), &[]).await;
     assert_eq!(late.message().await.event, "gap", "what came after it is gone");
     assert!(rig.client.say("lobby", "three").await > first + 1);
+}
+
+/// A sleeping object is paid for by what it stores. Keys hold messages, and buckets may take days to fill.
+#[tokio::test]
+async fn a_silent_channel_ends_with_an_empty_storage() {
+    const AGE: Duration = Duration::from_secs(3);
+    let vars = [("HISTORY_SECS", "3"), ("POST_RATE", "1"), ("POST_BURST", "1000")];
+    let mut rig = Rig::start(&vars).await;
+    let mut reader = lobby(&rig.client).await;
+    let say = async |client: &Client, key: &str| {
+        let headers = [("Content-Type", "application/json"), ("Idempotency-Key", key)];
+        let answer = client.post("/api/chat/lobby", &headers, r#"{"user":"ada","text":"hi"}"#).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        id_of(&answer)
+    };
+    let client = rig.client.clone();
+    let first = say(&client, "one").await;
+    hears(&mut reader, first).await;
+    assert_eq!(rig.tables(LOBBY).await, ["buckets", "entries", "keys", "run"]);
+    frees(&mut rig, &[("entries", 0), ("buckets", 0)], AGE).await;
+    assert_eq!(
+        rows(&mut rig, "keys").await,
+        1,
+        "a key is remembered for its time, however short entries live"
+    );
+    rig.pass(LOBBY, IDEMPOTENCY_WINDOW).await;
+    frees(&mut rig, &[("keys", 0)], Duration::ZERO).await;
+    // As long as somebody reads, the last id is remembered, and for a while after.
+    rig.pass(LOBBY, OBJECT_GRACE).await;
+    while rig.alarm(LOBBY).await == 0 {
+        sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(rows(&mut rig, "run").await, 1);
+    reader.close();
+    rig.settle(LOBBY, 0, 0).await;
+    rig.pass(LOBBY, OBJECT_GRACE).await;
+    let waiting = Instant::now();
+    while !rig.tables(LOBBY).await.is_empty() {
+        assert!(waiting.elapsed() < PATIENCE, "{:?} are left", rig.tables(LOBBY).await);
+        sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(rig.alarm(LOBBY).await, 0, "there is nothing more to free");
+    assert_eq!(objects_with_tables(rig.state().path()), BTreeSet::new());
+
+    let mut reader = lobby(&rig.client).await;
+    let second = say(&client, "one").await;
+    assert!(second > first, "{second} after {first}");
+    hears(&mut reader, second).await;
+    assert!(rig.alarm(LOBBY).await > 0, "and it is freed again");
+}
+
+/// Waits until so many rows are left in these tables, which may take so much longer than anything else.
+async fn frees(rig: &mut Rig, left: &[(&str, u64)], later: Duration) {
+    let waiting = Instant::now();
+    for (table, left) in left {
+        while rows(rig, table).await > *left {
+            assert!(waiting.elapsed() < later + PATIENCE, "{table} still has more than {left}");
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+async fn rows(rig: &mut Rig, table: &str) -> u64 {
+    let counted = rig.sql(LOBBY, &format!("SELECT count(*) AS n FROM {table}")).await;
+    counted[0]["n"].as_u64().unwrap()
+}
+
+/// It is stored and delivered, so its sender hears that, and whoever posts next sees to the alarm.
+#[tokio::test]
+async fn a_post_whose_alarm_fails_is_stored_and_delivered() {
+    let mut rig = Rig::start(&[]).await;
+    let mut reader = lobby(&rig.client).await;
+    rig.fail_alarm(LOBBY).await;
+    for is_set in [false, true] {
+        let id = rig.client.say("lobby", "hi").await;
+        hears(&mut reader, id).await;
+        assert_eq!(rig.alarm(LOBBY).await > 0, is_set);
+    }
 }
 
 /// Whichever of its writes fails, the post is not stored, its sender hears 503, and the same post is then stored once. A
