@@ -19,6 +19,8 @@ use serde_json::Value;
 use ssedge::route::request_headers;
 use url::Url;
 
+use crate::plain::Plain;
+
 /// Where `lambda_http` looks for the scheme of the URL.
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 /// A path in place of one that no URL can have. Nothing is there.
@@ -30,13 +32,16 @@ pub struct Event(pub LambdaRequest);
 
 impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut event = Value::deserialize(deserializer)?;
+        let Plain(mut event) = Plain::deserialize(deserializer)?;
         // `lambda_http` refuses an event for one character that no header may have.
         let headers = request_headers(take_headers(&mut event));
         for pointer in ["/httpMethod", "/requestContext/httpMethod", "/requestContext/http/method"] {
             check_method(&mut event, pointer);
         }
         check_body(&mut event);
+        for name in ["queryStringParameters", "multiValueQueryStringParameters"] {
+            check_parameters(&mut event, name);
+        }
         let request = if event.get("httpMethod").is_some() {
             serde_json::from_value(event).map(|event| LambdaRequest::ApiGatewayV1(rest(event, headers)))
         } else {
@@ -80,6 +85,21 @@ fn check_body(event: &mut Value) {
         && BASE64_STANDARD.decode(&*body).is_err()
     {
         body.clear();
+    }
+}
+
+/// Takes out values that are no text, and parameters without one: `lambda_http` panics over an empty list.
+fn check_parameters(event: &mut Value, name: &str) {
+    let Some(parameters) = event.get_mut(name) else { return };
+    if let Value::Object(all) = parameters {
+        all.retain(|_, values| {
+            if let Value::Array(values) = values {
+                values.retain(Value::is_string);
+            }
+            values.is_string() || values.as_array().is_some_and(|values| !values.is_empty())
+        });
+    } else {
+        *parameters = Value::Null;
     }
 }
 
@@ -337,6 +357,62 @@ mod tests {
         );
         check(r#"{"rawPath":"/","requestContext":{"http":{"method":"GET it"}}}"#, "TRACE /", &[], "");
         check(r#"{"httpMethod":"é","path":"/","requestContext":{"httpMethod":"é"}}"#, "TRACE /", &[], "");
+    }
+
+    #[test]
+    fn a_parameter_without_values_costs_itself_alone() {
+        let event = |parameters: &str| {
+            format!(
+                r#"{{"httpMethod":"GET","path":"/api/events",{parameters},
+                    "requestContext":{{"httpMethod":"GET"}}}}"#
+            )
+        };
+        for (parameters, query) in [
+            (r#""multiValueQueryStringParameters":{"a":[]}"#, ""),
+            (r#""multiValueQueryStringParameters":{"a":[],"tick":["off"]}"#, "?tick=off"),
+            (r#""multiValueQueryStringParameters":{"a":null,"tick":["off"]}"#, "?tick=off"),
+            (r#""multiValueQueryStringParameters":{"a":7,"tick":["off",7,null]}"#, "?tick=off"),
+            (r#""multiValueQueryStringParameters":{"tick":"off"}"#, "?tick=off"),
+            (r#""queryStringParameters":{"a":null,"tick":"off"}"#, "?tick=off"),
+            (r#""queryStringParameters":{"a":[]},"multiValueQueryStringParameters":{"a":[]}"#, ""),
+            (
+                r#""queryStringParameters":{"tick":"off"},"multiValueQueryStringParameters":{"a":[]}"#,
+                "?tick=off",
+            ),
+            (r#""queryStringParameters":[],"multiValueQueryStringParameters":7"#, ""),
+        ] {
+            check(&event(parameters), &format!("GET /api/events{query}"), &[], "");
+        }
+    }
+
+    /// The key by which `serde_json` passes JSON as it was written, which anybody can write.
+    #[test]
+    fn a_key_that_serde_json_keeps_to_itself_is_a_key_like_another() {
+        for key in ["RawValue", "Number"].map(|key| format!("$serde_json::private::{key}")) {
+            for (one, many) in [(r#""x""#, r#"["x"]"#), (r#""""#, r#"[""]"#), (r#""{}""#, r#"["1"]"#)] {
+                let object = format!(r#"{{"{key}":{one}}}"#);
+                for query in [
+                    format!(r#""multiValueQueryStringParameters":{{"{key}":{many}}}"#),
+                    format!(
+                        r#""multiValueQueryStringParameters":{{"{key}":{many}}},"queryStringParameters":{object}"#
+                    ),
+                    format!(r#""multiValueQueryStringParameters":null,"queryStringParameters":{object}"#),
+                ] {
+                    let event = format!(
+                        r#"{{"httpMethod":"POST","path":"/api/chat","body":"hi",{query},"stageVariables":{object},
+                            "headers":{object},"multiValueHeaders":{{"{key}":{many}}},"pathParameters":{object},
+                            "requestContext":{{"httpMethod":"POST","authorizer":{object},"x":{object}}},"x":{object}}}"#
+                    );
+                    check(&event, "POST /api/chat", &[], "hi");
+                }
+                let event = format!(
+                    r#"{{"rawPath":"/api/chat","body":"hi","queryStringParameters":{object},"headers":{object},
+                        "pathParameters":{object},"stageVariables":{object},"x":[{object}],
+                        "requestContext":{{"authorizer":{{"lambda":{object}}},"http":{{"method":"POST"}}}}}}"#
+                );
+                check(&event, "POST /api/chat", &[], "hi");
+            }
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod host;
 mod item;
 mod keys;
 mod page;
+mod plain;
 mod read;
 mod reply;
 mod senders;
