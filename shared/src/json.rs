@@ -1,7 +1,9 @@
 //! JSON bodies: read field by field, written as one line.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 
+use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
@@ -55,7 +57,37 @@ pub(crate) fn string(name: &'static str, value: Option<&RawValue>) -> Result<Str
         .map_err(InvalidBody::field(name))
 }
 
-/// One line of compact JSON: serde_json escapes every control character in strings.
+/// What ends a line to some readers of event streams (Python's `str.splitlines` is one) and to none by the standard.
+const LINE_ENDS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
+
+/// JSON as it leaves: text from a user ends a line for no reader, whatever that one takes for the end of a line. Of the
+/// characters that do, serde_json escapes those below U+0020. Outside of strings JSON has none of them.
+pub(crate) fn written<'a>(json: impl Into<Cow<'a, str>>) -> Cow<'a, str> {
+    let json = json.into();
+    if !json.contains(LINE_ENDS) {
+        return json;
+    }
+    let mut out = String::with_capacity(json.len() + 64);
+    for c in json.chars() {
+        if LINE_ENDS.contains(&c) {
+            out.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            out.push(c);
+        }
+    }
+    out.into()
+}
+
+/// JSON as the body of an answer.
+pub(crate) fn bytes(json: impl Into<Cow<'static, str>>) -> Bytes {
+    match written(json) {
+        Cow::Borrowed(json) => Bytes::from_static(json.as_bytes()),
+        Cow::Owned(json) => json.into(),
+    }
+}
+
+/// One line of compact JSON, as it is stored; what leaves is [`written`]. serde_json escapes every control character
+/// below U+0020 in strings.
 pub(crate) fn line<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect("payloads are structs of strings and numbers, which always serialize")
 }
@@ -109,6 +141,16 @@ mod tests {
     fn check(raw: &str, expected: Result<&str, &str>) {
         let raw: Box<RawValue> = serde_json::from_str(raw).unwrap();
         assert_eq!(compact(&raw), expected.map(str::to_owned));
+    }
+
+    #[test]
+    fn what_leaves_has_one_line_for_every_reader() {
+        let json = "{\"a\u{2028}\":\"b\u{85}c\u{2029}\u{2027}\u{202a}\u{86}é\"}";
+        let expected = "{\"a\\u2028\":\"b\\u0085c\\u2029\u{2027}\u{202a}\u{86}é\"}";
+        assert_eq!(written(json), expected);
+        assert!(matches!(written("\"é\""), Cow::Borrowed("\"é\"")));
+        let [before, after] = [json, expected].map(|json| serde_json::from_str::<serde_json::Value>(json));
+        assert_eq!(before.unwrap(), after.unwrap());
     }
 
     #[test]

@@ -190,7 +190,7 @@ impl Problem {
             detail: self.to_string(),
             field: self.field(),
         };
-        let mut response = Response::new(Bytes::from(json::line(&document)));
+        let mut response = Response::new(json::bytes(json::line(&document)));
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));

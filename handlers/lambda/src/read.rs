@@ -227,7 +227,7 @@ impl Reading {
         let mut bytes = 0;
         let over = self.entries.iter().position(|entry| {
             let before = bytes;
-            bytes += if filter.admits(entry) { entry.body.len() } else { 0 };
+            bytes += if filter.admits(entry) { entry.bytes() } else { 0 };
             before > 0 && bytes > PAGE_BYTES
         });
         if let Some(over) = over {

@@ -38,7 +38,7 @@ impl FanOut {
         if self.after.get().is_none() {
             self.after.set(Some(after));
         }
-        self.bytes.set(self.bytes.get() + entry.body.len());
+        self.bytes.set(self.bytes.get() + entry.bytes());
         self.pending.borrow_mut().push(entry);
         if self.bytes.get() >= PAGE_BYTES {
             self.flush(state, now);

@@ -206,8 +206,8 @@ impl Log {
         for entry in self.after(start.after, extent)? {
             let entry = entry?;
             if subscribe.filter.admits(&entry) && !subscribe.newest {
-                more = bytes + entry.body.len() > PAGE_BYTES;
-                bytes += entry.body.len();
+                bytes += entry.bytes();
+                more = bytes > PAGE_BYTES;
             }
             if more {
                 break;

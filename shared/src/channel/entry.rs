@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::EntryId;
+use crate::json;
 use crate::sse::{Event, EventName};
 use crate::time::UnixMillis;
 
@@ -27,11 +28,17 @@ pub struct Entry {
 impl Entry {
     /// Appends the entry to `out` as one block of an event stream.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        let mut event = Event::new().id(self.id.into()).data(self.body.as_str());
+        let mut event = Event::new().id(self.id.into()).json(&self.body);
         if let Some(name) = &self.event {
             event = event.name(name.clone());
         }
         event.encode(out);
+    }
+
+    /// Bytes of the body, as readers get it.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        json::written(&*self.body).len()
     }
 
     /// The entry, whose body (an object) says that `n` before it were skipped.

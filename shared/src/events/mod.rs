@@ -114,7 +114,7 @@ impl NotificationDraft {
 /// The block of one tick. It has no id, so the reader's cursor stays that of its last notification.
 #[must_use]
 pub fn tick(time: UnixMillis) -> Bytes {
-    Event::new().data(json::line(&Payload::Tick { time })).to_bytes()
+    Event::new().json(&json::line(&Payload::Tick { time })).to_bytes()
 }
 
 #[cfg(test)]

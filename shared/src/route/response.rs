@@ -1,5 +1,7 @@
 //! The heads of answers.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Response, StatusCode};
@@ -14,8 +16,8 @@ pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event
 
 /// An answer of JSON.
 #[must_use]
-pub fn json(status: StatusCode, body: impl Into<Bytes>) -> Response<Bytes> {
-    let mut response = Response::new(body.into());
+pub fn json(status: StatusCode, body: impl Into<Cow<'static, str>>) -> Response<Bytes> {
+    let mut response = Response::new(json::bytes(body));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

@@ -61,7 +61,7 @@ fn cursor_event(after: EntryId, heartbeat: Duration) -> Event {
         heartbeat_secs: u64,
     }
     let data = Data { cursor: after, heartbeat_secs: heartbeat.as_secs() };
-    Event::new().name(EventName::CURSOR).id(after.into()).data(json::line(&data))
+    Event::new().name(EventName::CURSOR).id(after.into()).json(&json::line(&data))
 }
 
 fn gap_event(gap: &Gap, resumes_after: EntryId) -> Event {
@@ -72,5 +72,5 @@ fn gap_event(gap: &Gap, resumes_after: EntryId) -> Event {
         resumes_after: EntryId,
     }
     let data = Data { reason: gap.reason, requested: &gap.requested, resumes_after };
-    Event::new().name(EventName::GAP).id(resumes_after.into()).data(json::line(&data))
+    Event::new().name(EventName::GAP).id(resumes_after.into()).json(&json::line(&data))
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::json;
 use crate::limits::EVENT_NAME_CHARS;
 
 /// The value of an `id` field: any text, the empty one included, without CR, LF and NUL.
@@ -219,6 +220,13 @@ impl Event {
     pub fn data(mut self, text: impl Into<String>) -> Self {
         self.data = Some(text.into());
         self
+    }
+
+    /// Sets data that is one line of JSON. It is one line also for readers that take more characters for the end of a
+    /// line than the standard does.
+    #[must_use]
+    pub fn json(self, line: &str) -> Self {
+        self.data(json::written(line))
     }
 
     /// Sets a text that the browser [ignores], for people and proxies on the way; one comment line per line.

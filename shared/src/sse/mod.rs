@@ -22,5 +22,5 @@ pub use decode::{Decoded, Decoder, Message, TooLarge};
 pub use encode::HEARTBEAT;
 pub use event::{Event, EventId, EventName, InvalidId, InvalidName};
 
-/// The media type of a stream. It is always UTF-8 and has no other parameter worth sending.
-pub const CONTENT_TYPE: &str = "text/event-stream";
+/// The media type of a stream. It is UTF-8 by the standard, and says so for clients that read `text/*` as Latin-1 otherwise.
+pub const CONTENT_TYPE: &str = "text/event-stream; charset=utf-8";

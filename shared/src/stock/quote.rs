@@ -93,7 +93,7 @@ pub fn quote_at(symbol: &Symbol, tick: UnixMillis, skipped: u64) -> Quote<'_> {
 pub fn market_tick(symbols: &[Symbol], tick: UnixMillis, skipped: u64) -> Bytes {
     let mut out = Vec::new();
     for (at, symbol) in symbols.iter().enumerate() {
-        let event = Event::new().data(json::line(&quote_at(symbol, tick, skipped)));
+        let event = Event::new().json(&json::line(&quote_at(symbol, tick, skipped)));
         let last = at + 1 == symbols.len();
         if last { event.id(tick.0.into()) } else { event }.encode(&mut out);
     }

@@ -98,7 +98,8 @@ impl EventSource {
         let cursor = [("Last-Event-ID", self.last_event_id.as_str()), ("Accept", "text/event-stream")];
         let headers = if self.last_event_id.is_empty() { &cursor[1..] } else { &cursor[..] };
         let stream = self.client.try_open(&self.path, headers).await.ok()?;
-        let is_stream = stream.status == 200 && stream.header("Content-Type") == "text/event-stream";
+        let is_stream =
+            stream.status == 200 && stream.header("Content-Type").starts_with("text/event-stream");
         assert!(is_stream, "a browser gives up on {} {:?}", stream.status, stream.headers);
         self.connects += 1;
         Some(stream)

@@ -25,10 +25,14 @@ pub(super) fn forged(line_break: &str) -> String {
     format!("a{line_break}{line_break}event: forged{line_break}data: forged{line_break}{line_break}b")
 }
 
+/// What ends a line to Python's `str.splitlines`, by which some readers of event streams take them apart.
+const LINE_ENDS: [char; 10] =
+    ['\n', '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}'];
+
 /// No line of what came may be one that [`forged`] wrote, whatever counts as the end of a line.
 #[track_caller]
 pub(super) fn is_clean(what: &str, heard: &str) {
-    let lines = heard.split(['\n', '\r']).map(|line| line.trim_start_matches('\0').to_ascii_lowercase());
+    let lines = heard.split(LINE_ENDS).map(|line| line.trim_start_matches('\0').to_ascii_lowercase());
     let forged =
         lines.into_iter().find(|line| line.starts_with("event: forged") || line.starts_with("data: forged"));
     assert_eq!(forged, None, "{what} broke its line: {heard:?}");

@@ -41,7 +41,7 @@ pub(super) async fn knock(c: &Context, client: &Client, path: &str) -> Result<St
     let asked = Instant::now();
     let mut stream = client.open(path, &[]).await;
     assert_eq!(stream.status, 200, "{path}: {:?}", stream.headers);
-    assert_eq!(stream.header("Content-Type"), "text/event-stream", "{path}");
+    assert_eq!(stream.header("Content-Type"), "text/event-stream; charset=utf-8", "{path}");
     assert_eq!(stream.header("Cache-Control"), "no-store, no-transform", "{path}");
     let first = stream.next_message(PATIENCE).await;
     if asked.elapsed() >= is_too_slow(c.host) {

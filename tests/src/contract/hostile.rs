@@ -8,6 +8,7 @@ use super::{Case, Context, problem};
 pub(super) const CASES: &[Case] = cases! {
     "§ 1", "text that may be said arrives as it was sent, in one line" => arrives;
     "§ 1", "a name that may be used arrives as it was sent, in one line" => names;
+    "§ 1", "what ends a line to some readers is escaped in all JSON that is written" => one_line_for_all;
     "§ 1", "text with control characters is refused" => refused;
     "§ 1", "half a surrogate pair is refused" => half_surrogates;
     "§ 1", "bytes that are not UTF-8 are refused" => not_utf8;
@@ -54,6 +55,34 @@ async fn arrives(c: Context) {
     }
     let pair = r#"{"user":"a","text":"\ud83d\ude00"}"#;
     assert_eq!(c.client.post_json(&format!("/api/chat/{room}"), pair).await.json()["text"], "😀");
+}
+
+/// Readers that split lines as Python's `str.splitlines` does take these for the end of one.
+async fn one_line_for_all(c: Context) {
+    const ENDS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
+    let path = format!("/api/chat/{}", c.room());
+    let text = "a\u{2028}\u{2028}data: forged\u{2029}b";
+    let mut stream = c.client.open(&format!("{path}?lastEventId=%E2%80%A8%C2%85"), &[]).await;
+    stream.message().await;
+    let stored = c.client.post_json(&path, &json!({ "user": "a\u{2029}b", "text": text }).to_string()).await;
+    stream.message().await;
+    let message = format!("{path}/messages/{}", stored.json()["id"].as_str().expect("an id"));
+    let written = [
+        stream.text(),
+        stored.text,
+        c.client.get_json(&path).await.text,
+        c.client.get_json(&message).await.text,
+        c.client.open(&path, &[]).await.plain(1).await.remove(0).data,
+    ];
+    for said in &written {
+        assert!(said.contains(r"a\u2028\u2028data: forged\u2029b") && !said.contains(ENDS), "{said:?}");
+    }
+    assert!(written[0].contains(r#""requested":"\u2028\u0085""#), "{:?}", written[0]);
+    // A refusal that repeats what came, and a cursor that is repeated in a snapshot.
+    for path in ["/api/stock?symbols=%E2%80%A8", &format!("{path}?lastEventId=%C2%85")] {
+        let said = c.client.get_json(path).await.text;
+        assert!(!said.contains(ENDS), "{path}: {said:?}");
+    }
 }
 
 async fn names(c: Context) {

@@ -26,7 +26,7 @@ async fn headers(c: Context) {
         let mut stream = c.client.open(path, &[]).await;
         assert_eq!(stream.status, 200, "{path}");
         for (name, value) in [
-            ("Content-Type", "text/event-stream"),
+            ("Content-Type", "text/event-stream; charset=utf-8"),
             ("Cache-Control", "no-store, no-transform"),
             ("X-Accel-Buffering", "no"),
             ("X-Content-Type-Options", "nosniff"),
