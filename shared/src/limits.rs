@@ -23,6 +23,11 @@ pub const PREFLIGHT_SECS: u32 = 7_200;
 pub const TOKEN_BYTES: usize = 8 * 1024;
 /// How far the clock of who makes tokens may differ from this one's.
 pub const TOKEN_LEEWAY: Duration = Duration::from_secs(30);
+/// Days ahead at which a token may expire: more than a year, and far less than any time in milliseconds that is read as
+/// seconds. Such a token would never end.
+pub const TOKEN_DAYS: u64 = 400;
+/// The same.
+pub const TOKEN_LIFE: Duration = Duration::from_secs(TOKEN_DAYS * 24 * 60 * 60);
 /// Characters of an `Idempotency-Key`: a UUID has 36.
 pub const IDEMPOTENCY_KEY_CHARS: usize = 64;
 /// How long a key is remembered: longer than any client goes on trying.

@@ -144,6 +144,7 @@ fn both_documents_say_the_bounds_in_words() {
     for words in [
         format!("at most {} bytes", limits::TOKEN_BYTES),
         format!("more than {} bytes", limits::BODY_BYTES),
+        format!("at most {} days ahead", limits::TOKEN_DAYS),
         format!("within {} minutes", limits::IDEMPOTENCY_WINDOW.as_secs() / 60),
         format!("more than {} ticks", limits::STOCK_TICKS),
         format!("up to {}", limits::ID_MAX),

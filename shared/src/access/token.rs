@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::Grants;
-use crate::limits::{TOKEN_BYTES, TOKEN_LEEWAY};
+use crate::limits::{TOKEN_BYTES, TOKEN_DAYS, TOKEN_LEEWAY, TOKEN_LIFE};
 use crate::settings::Secret;
 use crate::time::UnixMillis;
 
@@ -41,6 +41,11 @@ pub enum InvalidToken {
     /// Its time is over.
     #[error("it has expired")]
     Expired,
+    /// Its time would hardly ever be over.
+    #[error(
+        "its exp must be at most {TOKEN_DAYS} days ahead, in unix seconds; this one was most likely given in milliseconds"
+    )]
+    TooFar,
     /// Its time has not come.
     #[error("it is not valid yet (nbf)")]
     NotYet,
@@ -108,6 +113,9 @@ impl Token {
             (millis(expires.timestamp()), claims.not_before.map(|begins| millis(begins.timestamp())));
         if now >= expires + TOKEN_LEEWAY {
             return Err(InvalidToken::Expired);
+        }
+        if expires > now + TOKEN_LIFE {
+            return Err(InvalidToken::TooFar);
         }
         if begins.is_some_and(|begins| begins > now + TOKEN_LEEWAY) {
             return Err(InvalidToken::NotYet);
@@ -186,6 +194,19 @@ mod tests {
         check(&json!({}), Err(NoExpiry));
         let late = read(&signed(KEY, &json!({"exp": SECS - 10}))).unwrap();
         assert_eq!(late.ends, UnixMillis(NOW.0 + 20_000));
+    }
+
+    #[test]
+    fn an_expiry_in_milliseconds_is_none() {
+        let days = |days: i64| SECS + days * 24 * 60 * 60;
+        check(&json!({"exp": days(400)}), Ok(()));
+        for exp in [days(400) + 1, SECS * 1_000, (SECS + 60) * 1_000] {
+            check(&json!({"exp": exp}), Err(InvalidToken::TooFar));
+        }
+        // In microseconds it is no time at all.
+        check(&json!({"exp": SECS * 1_000_000}), Err(InvalidToken::Claims));
+        let says = InvalidToken::TooFar.to_string();
+        assert!(says.contains("400 days") && says.contains("seconds") && says.contains("milliseconds"), "{says}");
     }
 
     #[test]

@@ -327,6 +327,7 @@ async fn claims(c: Context) {
         (json!({ "exp": null, "subscribe": ["*"] }), "exp"),
         (json!({ "exp": good.to_string() }), "exp"),
         (json!({ "exp": "9e99" }), "exp"),
+        (json!({ "exp": good * 1_000 }), "seconds"),
         (json!({ "exp": true }), "exp"),
         (json!({ "exp": [good] }), "exp"),
         (json!({ "exp": { "at": good } }), "exp"),

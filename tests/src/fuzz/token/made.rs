@@ -2,7 +2,7 @@
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use serde_json::{Map, Value, json};
-use ssedge::limits::TOKEN_LEEWAY;
+use ssedge::limits::{TOKEN_LEEWAY, TOKEN_LIFE};
 use ssedge::time::UnixMillis;
 
 use super::{Keys, Verdict};
@@ -163,7 +163,8 @@ impl Made<'_> {
             None => {}
         }
         let (now, leeway) = (now.0 as f64 / 1e3, TOKEN_LEEWAY.as_secs_f64());
-        let lasts = self.expires().is_some_and(|exp| now < exp + leeway);
+        let life = TOKEN_LIFE.as_secs_f64();
+        let lasts = self.expires().is_some_and(|exp| now < exp + leeway && exp <= now + life);
         let has_begun = match &self.nbf {
             None | Some(Time::Other(Claim::Null)) => true,
             Some(nbf) => nbf.seconds().is_some_and(|nbf| nbf <= now + leeway),
