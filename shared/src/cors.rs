@@ -5,14 +5,17 @@ use http::header::{self, HeaderMap, HeaderValue};
 use crate::limits::PREFLIGHT_SECS;
 use crate::settings::Origins;
 
-const ALLOW_HEADERS: &str = "Content-Type, Authorization, Idempotency-Key, Last-Event-ID";
+/// What a page may send. Some polyfills of `EventSource` add the last two.
+const ALLOW_HEADERS: &str =
+    "Content-Type, Authorization, Idempotency-Key, Last-Event-ID, Cache-Control, X-Requested-With";
 const EXPOSE_HEADERS: &str = "Last-Event-ID, Location, Retry-After, Idempotent-Replayed";
 
 /// Whether a page may act with the credentials that a browser adds by itself: one of the same origin, or of one that is
-/// listed. `*` is no list: it lets pages read what anybody may read. `host` is the one that was asked for.
-pub(crate) fn may_act(origins: &Origins, origin: Option<&HeaderValue>, host: Option<&str>) -> bool {
+/// listed. `*` is no list: it lets pages read what anybody may read. `own` is the scheme and the host that were asked for:
+/// over http anybody on the way may have written a page, which is no page of the same host over https.
+pub(crate) fn may_act(origins: &Origins, origin: Option<&HeaderValue>, own: Option<(&str, &str)>) -> bool {
     let Some(origin) = origin.and_then(|origin| origin.to_str().ok()) else { return false };
-    let is_own = origin.split_once("://").is_some_and(|(_, authority)| Some(authority) == host);
+    let is_own = own.is_some() && origin.split_once("://") == own;
     is_own || matches!(origins, Origins::Listed(listed) if listed.iter().any(|listed| listed == origin))
 }
 

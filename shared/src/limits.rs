@@ -7,8 +7,9 @@ use std::time::Duration;
 
 // --- Requests ---
 
-/// Bytes of a request body: twice the longest chat message in UTF-8, and small enough to hold for every sender.
-pub const BODY_BYTES: usize = 16 * 1024;
+/// Bytes of a request body. The longest chat message fits however its JSON is escaped (2,000 emoji as
+/// `\ud83d\ude00` are 24 KB), and it is small enough to hold for every sender.
+pub const BODY_BYTES: usize = 32 * 1024;
 /// Bytes that are still taken of a request that is refused, and thrown away: a client that is cut off while it sends
 /// may never see the answer ([RFC 9112, section 9.6](https://www.rfc-editor.org/rfc/rfc9112#section-9.6)). Enough for
 /// whoever posts a document by mistake.
@@ -142,7 +143,7 @@ pub const EVENT_NAME_CHARS: usize = 64;
 
 /// Bytes of one event that a [`Decoder`](crate::sse::Decoder) holds before it gives up: the line being read and
 /// the data before it. A server that never ends a line or an event must not fill the client's memory; the
-/// events of ssedge itself come from bodies of at most 16 KiB.
+/// events of ssedge itself come from bodies of at most [`BODY_BYTES`].
 pub const DECODED_EVENT_BYTES: usize = 1 << 20;
 /// Characters (ASCII, so bytes) of a stock symbol: the longest that exchanges use, class suffix included.
 pub const MAX_SYMBOL_LEN: usize = 10;

@@ -25,6 +25,9 @@ pub enum Problem {
         /// What it must be.
         rule: String,
     },
+    /// 400: a parameter of the query, which it names, is given more than once.
+    #[error("{0}: must be given at most once")]
+    Repeated(String),
     /// 400: the body is no JSON object.
     #[error("{0}")]
     Malformed(String),
@@ -116,7 +119,7 @@ impl Problem {
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         match self {
-            Self::Invalid { .. } | Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::Invalid { .. } | Self::Repeated(_) | Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden { .. } | Self::Origin | Self::User(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
@@ -135,7 +138,7 @@ impl Problem {
     /// The last part of `type`, `urn:ssedge:problem:{kind}`, and the title.
     const fn kind(&self) -> (&'static str, &'static str) {
         match self {
-            Self::Invalid { .. } => ("invalid", "A value is against its rule"),
+            Self::Invalid { .. } | Self::Repeated(_) => ("invalid", "A value is against its rule"),
             Self::Malformed(_) => ("malformed", "The body cannot be read"),
             Self::Unauthorized(_) => ("unauthorized", "The token is refused"),
             Self::Forbidden { .. } => ("forbidden", "No grant for this"),
@@ -156,9 +159,10 @@ impl Problem {
     }
 
     /// The field at fault.
-    const fn field(&self) -> Option<&'static str> {
+    const fn field(&self) -> Option<&str> {
         match self {
             Self::Invalid { field, .. } => Some(*field),
+            Self::Repeated(name) => Some(name.as_str()),
             Self::Origin => Some("Origin"),
             Self::User(_) => Some("user"),
             Self::KeyReused => Some("Idempotency-Key"),

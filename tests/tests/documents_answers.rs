@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use ssedge::access::{Action, InvalidToken};
 use ssedge::channel::{Gap, GapReason, Post, Receipt, Requested, Stored};
 use ssedge::problem::Problem;
-use ssedge::route::{Plan, Snapshot, finish, head_of_stream, plan};
+use ssedge::route::{Peer, Plan, Snapshot, finish, head_of_stream, plan};
 use ssedge::settings::{Host, Settings};
 use ssedge_tests::document::{Document, below, openapi, operations};
 use ssedge_tests::stream::{NOW, id};
@@ -114,7 +114,7 @@ impl Asked {
             "404" => self.fate = Fate::Absent,
             "406" => self.headers.push(("accept", "text/html".into())),
             "409" => self.vars[1].1 = "simulated",
-            "413" => self.body = vec![b' '; 20_000],
+            "413" => self.body = vec![b' '; 40_000],
             "415" => self.headers.truncate(1),
             "422" => self.fate = Fate::KeyReused,
             "429" => self.fate = Fate::TooFast,
@@ -143,7 +143,8 @@ impl Asked {
             Ok(settings) => settings,
             Err(problem) => return problem.response(),
         };
-        let done = plan(&request, None, &settings, NOW).and_then(|plan| self.carry_out(plan, &settings));
+        let done =
+            plan(&request, Peer::default(), &settings, NOW).and_then(|plan| self.carry_out(plan, &settings));
         let mut response = done.unwrap_or_else(|problem| problem.response());
         finish(&mut response, &request.method, &request.headers, &settings);
         response
@@ -326,6 +327,7 @@ fn problems() -> Vec<Problem> {
     // A new kind belongs into the list above, and into the document.
     match &problems[0] {
         Problem::Invalid { .. }
+        | Problem::Repeated(_)
         | Problem::Malformed(_)
         | Problem::Unauthorized(_)
         | Problem::Forbidden { .. }

@@ -16,7 +16,7 @@ use ssedge::channel::{
 };
 use ssedge::limits::BODY_BYTES;
 use ssedge::problem::Problem;
-use ssedge::route::{Plan, Reader, Snapshot, finish, head_of_stream, plan};
+use ssedge::route::{Peer, Plan, Reader, Snapshot, finish, head_of_stream, plan};
 use ssedge::session::{Opening, Pulse};
 use ssedge::settings::{Host, Settings};
 use ssedge::time::UnixMillis;
@@ -46,8 +46,10 @@ fn request(line: &str, headers: &[(&str, &str)]) -> Parts {
     builder.body(()).unwrap().into_parts().0
 }
 
+const PEER: Peer = Peer { address: Some("192.0.2.1"), scheme: Some("https") };
+
 fn planned(line: &str, headers: &[(&str, &str)], vars: &[(&str, &str)]) -> Result<Plan, Problem> {
-    plan(&request(line, headers), Some("192.0.2.1"), &settings(vars), NOW)
+    plan(&request(line, headers), PEER, &settings(vars), NOW)
 }
 
 /// The problem as it is sent: its status, and its detail from the document, whose other members must be right.
@@ -118,6 +120,22 @@ fn a_bad_value_is_a_400_that_names_field_rule_and_limit() {
     for many in [many, ["a"; 17].join(",")] {
         check(&format!("/api/events?topics={many}"), "topics: must be at most 16 items");
     }
+    let many = (0..17).map(|nth| format!("topics=t{nth}")).collect::<Vec<_>>().join("&");
+    check(&format!("/api/events?{many}"), "topics: must be at most 16 items");
+    for (query, name) in [
+        ("history=1&history=1", "history"),
+        ("history=1&%68istory=", "history"),
+        ("access_token=&access_token=x", "access_token"),
+        ("other&other", "other"),
+        (&*format!("{0}=1&{0}=2", "o".repeat(100)), &*"o".repeat(64)),
+    ] {
+        for path in ["/api/chat", "/api/events", "/api/stock", "/api/chat/a/messages/1"] {
+            check(&format!("{path}?{query}"), &format!("{name}: must be given at most once"));
+        }
+    }
+    check("/api/events?tick=250&tick=off", "tick: must be given at most once");
+    check("/api/stock?interval=250&interval=250", "interval: must be given at most once");
+    refused("POST /api/chat?a&a", &[JSON], &[], 400, "a: must be given at most once");
     check("/api/stock?symbols=acme", &format!("symbols: each item must be one of {}", listed()));
     let room = "room: must be 1 to 64 of a-z, 0-9, _ and -, the first a letter or digit";
     for bad in ["Lobby", "-a", "a%2Fb", "a.b", &"a".repeat(65)] {
@@ -226,15 +244,42 @@ fn the_first_token_that_is_there_decides() {
         assert_eq!(got.err().map(|problem| problem.status().as_u16()), status, "{headers:?} {query}");
     };
     check(&good, bad, bad, None);
-    check("", &good, bad, None);
-    check("", "", &good, None);
+    check(&good, "", "", None);
     check(bad, &good, &good, Some(401));
-    check("", bad, &good, Some(401));
-    check("", "", bad, Some(401));
-    check("", "", "", Some(403));
+    // Somebody who says that there is a token, and brings none, is not nobody.
+    check("", &good, &good, Some(401));
+    check(" ", &good, &good, Some(401));
     // Bytes that no token has make a bad one, and not none.
     check("\u{e9}", &good, &good, Some(401));
-    check("", "\u{e9}", &good, Some(401));
+    let check = |headers: &[(&str, &str)], query: &str, status: Option<u16>| {
+        let got = planned(&format!("GET /api/chat?access_token={query}"), headers, &vars);
+        assert_eq!(got.err().map(|problem| problem.status().as_u16()), status, "{headers:?} {query}");
+    };
+    let cookie = |token: &str| format!("a=b; ssedge_token={token}");
+    check(&[("cookie", &cookie(&good))], bad, None);
+    check(&[("cookie", &cookie(""))], &good, None);
+    check(&[("cookie", &cookie(bad))], &good, Some(401));
+    check(&[("cookie", &cookie("\u{e9}"))], &good, Some(401));
+    check(&[("cookie", &cookie(""))], bad, Some(401));
+    check(&[("cookie", &cookie(""))], "", Some(403));
+    check(&[("authorization", "Bearer")], &good, Some(401));
+    check(&[("authorization", "bearer\t")], &good, Some(401));
+    // An emptied cookie does not hide another of its name (of another path or domain), in one line or in two.
+    check(&[("cookie", &format!("ssedge_token=; ssedge_token={good}"))], bad, None);
+    check(&[("cookie", &cookie("")), ("cookie", &cookie(&good))], bad, None);
+    check(&[("cookie", &format!("ssedge_token={bad}; ssedge_token={good}"))], &good, Some(401));
+}
+
+#[test]
+fn text_within_its_limit_is_taken_however_it_is_escaped() {
+    let Ok(Plan::Append(append)) = planned("POST /api/chat", &[JSON], &[]) else { panic!("it is taken") };
+    let escaped = |chars: usize| "\\ud83d\\ude00".repeat(chars);
+    let body = |chars: usize| format!(r#"{{"user":"{}","text":"{}"}}"#, escaped(40), escaped(chars));
+    let length = body(2_000).len().to_string();
+    assert!(planned("POST /api/chat", &[JSON, ("content-length", &length)], &[]).is_ok());
+    assert!(append.post(body(2_000).as_bytes(), &settings(&[])).is_ok());
+    let (status, _, field) = sent(&append.post(body(2_001).as_bytes(), &settings(&[])).unwrap_err());
+    assert_eq!((status, field.as_deref()), (400, Some("text")), "the limit is that of the text");
 }
 
 #[test]
@@ -252,6 +297,8 @@ fn a_cookie_posts_only_from_an_origin_that_is_its_own_or_listed() {
     };
     for origins in ["*", "https://a.example"] {
         check(origins, Some("https://live.example"), true);
+        // A page that anybody on the way could have written.
+        check(origins, Some("http://live.example"), false);
         check(origins, Some("https://a.example"), origins != "*");
         for origin in
             [None, Some("null"), Some("https://b.example"), Some("https://live.example.b.example"), Some("")]
@@ -372,9 +419,9 @@ fn quotes_of_a_simulated_market_cannot_be_published() {
 
 #[test]
 fn a_body_is_json_and_small() {
-    let large = "the body: must be at most 16384 bytes";
-    refused("POST /api/chat", &[JSON, ("content-length", "16385")], &[], 413, large);
-    assert!(planned("POST /api/chat", &[JSON, ("content-length", "16384")], &[]).is_ok());
+    let large = "the body: must be at most 32768 bytes";
+    refused("POST /api/chat", &[JSON, ("content-length", "32769")], &[], 413, large);
+    assert!(planned("POST /api/chat", &[JSON, ("content-length", "32768")], &[]).is_ok());
     let Ok(Plan::Append(append)) = planned("POST /api/chat/den", &[JSON], &[]) else { panic!("it is taken") };
     let body = |len: usize| format!("{:<len$}", r#"{"user":"ada","text":"hi"}"#);
     assert!(append.post(body(BODY_BYTES).as_bytes(), &settings(&[])).is_ok());
@@ -383,12 +430,24 @@ fn a_body_is_json_and_small() {
 
     let detail = "Content-Type: the body must be application/json in UTF-8, without Content-Encoding";
     refused("POST /api/chat", &[], &[], 415, detail);
-    for bad in ["text/plain", "application/jsonp", "application/json; charset=latin1", "*/*", "json"] {
+    for bad in [
+        "text/plain",
+        "application/jsonp",
+        "application/json; charset=latin1",
+        "application/json; charset=utf",
+        "*/*",
+        "json",
+    ] {
         refused("POST /api/chat", &[("content-type", bad)], &[], 415, detail);
     }
     refused("POST /api/chat", &[JSON, ("content-encoding", "gzip")], &[], 415, detail);
-    for good in ["Application/JSON", "application/json;charset=\"UTF-8\"", "application/json; charset=utf-8"]
-    {
+    for good in [
+        "Application/JSON",
+        "application/json;charset=\"UTF-8\"",
+        "application/json; charset=utf-8",
+        "application/json; charset=utf8",
+        "application/json;Charset=\"UTF8\"",
+    ] {
         assert!(planned("POST /api/chat", &[("content-type", good)], &[]).is_ok(), "{good}");
     }
     assert!(planned("POST /api/chat", &[JSON, ("content-encoding", "identity")], &[]).is_ok());
@@ -439,6 +498,7 @@ fn the_header_wins_over_the_query_and_both_over_history() {
         assert_eq!(position(&format!("{path}?lastEventId=7&history=3"), &[]), after("7"));
         assert_eq!(position(&format!("{path}?lastEventId=7"), &[("last-event-id", "9")]), after("9"));
         assert_eq!(position(&format!("{path}?lastEventId=7"), &[("last-event-id", "")]), after("7"));
+        assert_eq!(position(&format!("{path}?lastEventId=7&lastEventId=9&lastEventId="), &[]), after("9"));
         assert_eq!(position(&format!("{path}?history=3"), &[]), Position::History(3));
         assert_eq!(position(&format!("{path}?lastEventId=%00%0A&history=3"), &[]), after("\u{0}\n"));
         let long = "9".repeat(100);
@@ -456,6 +516,9 @@ fn a_feed_opens_with_what_was_asked_for() {
     assert_eq!((channel, subscribe.filter), (ChannelName::Events, Filter::keys(["a".into(), "b".into()])));
     assert_eq!((events.pulse, events.conflates, events.chosen_names), (Pulse::None, false, true));
     assert!(matches!(opened("/api/events", &[], &[]).pulse, Pulse::Clock(span) if span.as_millis() == 1_000));
+
+    let joined = opened("/api/events?topics=a&tick=off&topics=b,a", &[], &[]);
+    assert_eq!(joined.channel.unwrap().1.filter, Filter::keys(["a".into(), "b".into()]));
 
     let market = opened("/api/stock?interval=250&history=600", &[], &[]);
     assert!(market.channel.is_none());
@@ -550,7 +613,7 @@ fn a_preflight_is_answered_without_a_token() {
             ("/healthz", page),
         ] {
             let line = format!("OPTIONS {target}?access_token=x");
-            let Ok(Plan::Reply(reply)) = plan(&request(&line, &[]), None, &settings, NOW) else {
+            let Ok(Plan::Reply(reply)) = plan(&request(&line, &[]), PEER, &settings, NOW) else {
                 panic!("{line}")
             };
             let reply = finished(reply, &line, &[("origin", "https://a.example")], &settings);
@@ -560,7 +623,7 @@ fn a_preflight_is_answered_without_a_token() {
             assert_eq!(headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "*");
             assert_eq!(
                 headers[header::ACCESS_CONTROL_ALLOW_HEADERS],
-                "Content-Type, Authorization, Idempotency-Key, Last-Event-ID"
+                "Content-Type, Authorization, Idempotency-Key, Last-Event-ID, Cache-Control, X-Requested-With"
             );
             assert!(headers.contains_key(header::ACCESS_CONTROL_MAX_AGE));
         }
@@ -572,7 +635,7 @@ fn a_preflight_is_answered_without_a_token() {
 fn a_head_has_no_body_and_on_lambda_one_byte() {
     for (host, body) in [(Host::Worker, ""), (Host::Lambda, "\n")] {
         let settings = settings_of(host, &[]);
-        let Ok(Plan::Reply(reply)) = plan(&request("HEAD /healthz", &[]), None, &settings, NOW) else {
+        let Ok(Plan::Reply(reply)) = plan(&request("HEAD /healthz", &[]), PEER, &settings, NOW) else {
             panic!()
         };
         assert!(reply.body().len() > 1);

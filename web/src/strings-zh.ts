@@ -120,7 +120,7 @@ export const zh: Texts = {
     user: "名字与令牌的持有者不符，或令牌的名字不能用于聊天",
     "not-found": "这里什么也没有",
     simulated: "行情是模拟的，不能发布报价",
-    "too-large": "内容太大，最多 16384 字节",
+    "too-large": "内容太大，最多 32768 字节",
     rate: "发送太快",
     idempotency: "内容已改变，请重新发送",
     setting: "服务器的设置有误",

@@ -26,7 +26,8 @@ pub const SECRET: &str = "AUTH_SECRET";
 /// with every other token.
 const LONGEST_SECS: u64 = 365 * DAY_SECS;
 const DAY_SECS: u64 = 24 * 60 * 60;
-const _: () = assert!(LONGEST_SECS <= limits::TOKEN_LIFE.as_secs(), "no host would take a token of the longest life");
+const _: () =
+    assert!(LONGEST_SECS <= limits::TOKEN_LIFE.as_secs(), "no host would take a token of the longest life");
 
 #[derive(clap::Args)]
 pub struct Token {

@@ -16,7 +16,7 @@ use lambda_http::aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayV2
 use lambda_http::request::{LambdaRequest, RequestContext};
 use serde::de::{Deserialize, Deserializer, Error};
 use serde_json::Value;
-use ssedge::route::request_headers;
+use ssedge::route::{Peer, request_headers};
 use url::Url;
 
 use crate::plain::Plain;
@@ -182,8 +182,14 @@ pub fn head(mut parts: Parts) -> Parts {
     parts
 }
 
-/// The address of the client, as the platform saw it.
-pub fn address(parts: &Parts) -> Option<&str> {
+/// The client, as the platform saw it.
+pub fn peer(parts: &Parts) -> Peer<'_> {
+    // AWS sets it itself, and is asked by nothing but https.
+    let scheme = parts.headers.get(X_FORWARDED_PROTO).map_or(Ok("https"), |scheme| scheme.to_str());
+    Peer { address: address(parts), scheme: scheme.ok() }
+}
+
+fn address(parts: &Parts) -> Option<&str> {
     match parts.request_context_ref()? {
         RequestContext::ApiGatewayV1(context) => context.identity.source_ip.as_deref(),
         RequestContext::ApiGatewayV2(context) => context.http.source_ip.as_deref(),
@@ -296,7 +302,21 @@ mod tests {
             r#"{"httpMethod":"GET","path":"/","multiValueHeaders":{"X-Forwarded-For":["192.0.2.9"]},
                 "requestContext":{"httpMethod":"GET","identity":{"sourceIp":"192.0.2.1"}}}"#,
         ] {
-            assert_eq!(address(&request(event).0), Some("192.0.2.1"));
+            assert_eq!(peer(&request(event).0).address, Some("192.0.2.1"));
+        }
+    }
+
+    #[test]
+    fn the_scheme_is_the_one_that_the_platform_saw() {
+        for (headers, scheme) in [
+            (r#""x-forwarded-proto":"https","host":"a.example""#, "https"),
+            (r#""x-forwarded-proto":"http","host":"a.example""#, "http"),
+            (r#""host":"a.example""#, "https"),
+        ] {
+            let event = format!(
+                r#"{{"rawPath":"/","headers":{{{headers}}},"requestContext":{{"http":{{"method":"GET"}}}}}}"#
+            );
+            assert_eq!(peer(&request(&event).0).scheme, Some(scheme), "{headers}");
         }
     }
 

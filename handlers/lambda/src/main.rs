@@ -73,7 +73,7 @@ impl Function {
         let parts = event::head(parts);
         let plan = match page::asset(parts.uri.path()) {
             Some(asset) if is_read(&parts.method) => Ok(Plan::Reply(asset)),
-            _ => route::plan(&parts, event::address(&parts), &self.settings, host::now()),
+            _ => route::plan(&parts, event::peer(&parts), &self.settings, host::now()),
         };
         let response = match plan {
             Ok(Plan::Stream(opening, reader)) if parts.method != Method::HEAD => {

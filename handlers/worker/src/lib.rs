@@ -21,7 +21,7 @@ use std::rc::Rc;
 
 use http::{Method, Response as Reply};
 use ssedge::problem::Problem;
-use ssedge::route::{self, Plan, Reader};
+use ssedge::route::{self, Peer, Plan, Reader};
 use ssedge::session::{Opening, Session, Terms};
 use ssedge::settings::Settings;
 use worker::{Context, Env, Request, Response, Result, event};
@@ -62,8 +62,8 @@ struct Exchange {
 
 impl Exchange {
     async fn answer(mut self) -> Result<Response> {
-        let address = host::address(&self.parts.headers);
-        let reply = match route::plan(&self.parts, address, &self.settings, host::now()) {
+        let peer = Peer { address: host::address(&self.parts.headers), scheme: self.parts.uri.scheme_str() };
+        let reply = match route::plan(&self.parts, peer, &self.settings, host::now()) {
             Ok(Plan::Page) => return self.env.assets(ASSETS)?.fetch_request(self.request).await,
             Ok(Plan::Stream(opening, reader)) if self.parts.method != Method::HEAD => {
                 return self.stream(*opening, reader).await;

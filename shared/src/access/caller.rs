@@ -39,12 +39,10 @@ impl Caller {
         settings: &Settings,
         now: UnixMillis,
     ) -> Result<Self, Problem> {
-        // A token that was cleared is none.
-        let present = |token: &String| !token.is_empty();
-        let (token, by_cookie) = match (bearer(headers).filter(present), cookie(headers).filter(present)) {
+        let (token, by_cookie) = match (bearer(headers), cookie(headers)) {
             (Some(token), _) => (token, false),
             (None, Some(token)) => (token, true),
-            (None, None) => match access_token.map(str::to_owned).filter(present) {
+            (None, None) => match access_token.filter(|token| !token.is_empty()).map(str::to_owned) {
                 Some(token) => (token, false),
                 None => return Ok(Self::anonymous(settings)),
             },
@@ -134,15 +132,20 @@ fn text(value: &HeaderValue) -> Cow<'_, str> {
     String::from_utf8_lossy(value.as_bytes())
 }
 
+/// What follows the scheme. It may be nothing, which is a bad token: whoever names the scheme means to bring one.
 fn bearer(headers: &HeaderMap) -> Option<String> {
     let value = text(headers.get(header::AUTHORIZATION)?);
-    let (scheme, token) = value.split_once(' ')?;
+    let (scheme, token) = value.split_once([' ', '\t']).unwrap_or((&value, ""));
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
 }
 
+/// The first cookie of the name that is not empty. A browser sends one for each path and domain that set it, and one
+/// that was emptied is none.
 fn cookie(headers: &HeaderMap) -> Option<String> {
     headers.get_all(header::COOKIE).iter().map(text).find_map(|line| {
         let mut pairs = line.split(';').filter_map(|pair| pair.trim().split_once('='));
-        pairs.find(|(name, _)| *name == TOKEN_COOKIE).map(|(_, token)| token.to_owned())
+        pairs
+            .find(|(name, token)| *name == TOKEN_COOKIE && !token.is_empty())
+            .map(|(_, token)| token.to_owned())
     })
 }

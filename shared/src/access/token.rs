@@ -206,7 +206,10 @@ mod tests {
         // In microseconds it is no time at all.
         check(&json!({"exp": SECS * 1_000_000}), Err(InvalidToken::Claims));
         let says = InvalidToken::TooFar.to_string();
-        assert!(says.contains("400 days") && says.contains("seconds") && says.contains("milliseconds"), "{says}");
+        assert!(
+            says.contains("400 days") && says.contains("seconds") && says.contains("milliseconds"),
+            "{says}"
+        );
     }
 
     #[test]

@@ -28,7 +28,9 @@ pub fn negotiate(accept: Option<&str>) -> Option<Representation> {
 fn quality(accept: &str, kind: &str, subtype: &str) -> u16 {
     let ranges = accept.split(',').filter_map(|range| {
         let mut parts = range.split(';').map(str::trim);
-        let (k, s) = parts.next()?.split_once('/')?;
+        let range = parts.next()?;
+        // Old Java sends `*` alone, for any.
+        let (k, s) = if range == "*" { ("*", "*") } else { range.split_once('/')? };
         let specificity = match (k, s) {
             ("*", "*") => 0,
             (k, "*") if k.eq_ignore_ascii_case(kind) => 1,
@@ -41,13 +43,14 @@ fn quality(accept: &str, kind: &str, subtype: &str) -> u16 {
     ranges.max().map_or(0, |(_, q)| q)
 }
 
-/// Reads a `qvalue`: `0` to `1` with at most three decimals.
+/// Reads a `qvalue`: `0` to `1` with at most three decimals; as old Java writes it also without the zero, as in `.2`.
 fn thousandths(text: &str) -> Option<u16> {
     let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
     let well_formed = decimals.len() <= 3 && decimals.bytes().all(|b| b.is_ascii_digit());
     let decimals: u16 = well_formed.then(|| format!("{decimals:0<3}").parse().ok())??;
     match whole {
         "0" => Some(decimals),
+        "" if text.len() > 1 => Some(decimals),
         "1" if decimals == 0 => Some(1_000),
         _ => None,
     }
@@ -78,6 +81,19 @@ mod tests {
         check("application/json;q=0.1, */*", Some(Stream));
         check("text/event-stream;q=0, */*", Some(Snapshot));
         check("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", Some(Stream));
+    }
+
+    #[test]
+    fn sloppy_ranges_mean_what_they_say() {
+        // What Java 8 to 18 send where nothing is said.
+        check("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", Some(Stream));
+        check("*", Some(Stream));
+        check("*;q=.2", Some(Stream));
+        check("application/json, *;q=.2", Some(Snapshot));
+        check("application/json;q=.125, *;q=.25", Some(Stream));
+        check("*;q=0", None);
+        check("*;q=.", None);
+        check("*/json", None);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use percent_encoding::percent_decode_str;
 
 pub use accept::{Representation, negotiate};
 pub use append::Append;
-pub use plan::{Plan, Reader, plan};
+pub use plan::{Peer, Plan, Reader, plan};
 pub use read::{Read, Snapshot};
 pub use request::{request_head, request_headers};
 pub(crate) use response::secure;

@@ -53,17 +53,20 @@ pub struct Reader {
     pub expires: Option<UnixMillis>,
 }
 
-/// Decides what a request wants. `address` is that of the client as the platform saw it: none that a header of the
-/// client's own could say.
+/// What the platform says of a client: nothing that a header of its own could say.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Peer<'a> {
+    /// Its address.
+    pub address: Option<&'a str>,
+    /// The scheme by which it asked.
+    pub scheme: Option<&'a str>,
+}
+
+/// Decides what a request wants.
 ///
 /// # Errors
 /// The [`Problem`] to answer with.
-pub fn plan(
-    request: &Parts,
-    address: Option<&str>,
-    settings: &Settings,
-    now: UnixMillis,
-) -> Result<Plan, Problem> {
+pub fn plan(request: &Parts, peer: Peer, settings: &Settings, now: UnixMillis) -> Result<Plan, Problem> {
     let route = Route::parse(request.uri.path());
     if request.method == Method::OPTIONS {
         let allow = match &route {
@@ -78,7 +81,10 @@ pub fn plan(
     let route = route?;
     let reads = request.method == Method::GET || request.method == Method::HEAD;
     let query = Query::new(request.uri.query());
-    let ask = Ask { request, address, query, settings, now };
+    let ask = Ask { request, peer, query, settings, now };
+    if matches!(route, Route::Feed(_) | Route::Message(..)) {
+        ask.query.check()?;
+    }
     match route {
         Route::Feed(channel) if request.method == Method::POST => ask.append(channel),
         _ if !reads => Err(Problem::MethodNotAllowed { allow: route.allow() }),
@@ -92,7 +98,7 @@ pub fn plan(
 
 struct Ask<'a> {
     request: &'a Parts,
-    address: Option<&'a str>,
+    peer: Peer<'a>,
     query: Query<'a>,
     settings: &'a Settings,
     now: UnixMillis,
@@ -111,8 +117,8 @@ impl Ask<'_> {
     fn position(&self, history: u32) -> Position {
         let header =
             self.request.headers.get(LAST_EVENT_ID).map(|value| String::from_utf8_lossy(value.as_bytes()));
-        let cursor = header.as_deref().filter(|id| !id.is_empty()).or_else(|| self.query.get("lastEventId"));
-        match cursor.filter(|id| !id.is_empty()) {
+        let cursor = header.as_deref().filter(|id| !id.is_empty()).or_else(|| self.query.cursor());
+        match cursor {
             Some(cursor) => Position::After(Requested::new(cursor)),
             None => Position::History(history),
         }
@@ -179,7 +185,7 @@ impl Ask<'_> {
     }
 
     fn reader(&self, caller: &Caller) -> Reader {
-        Reader { sender: caller.sender(self.address), expires: caller.ends() }
+        Reader { sender: caller.sender(self.peer.address), expires: caller.ends() }
     }
 
     fn log(
@@ -220,7 +226,7 @@ impl Ask<'_> {
         self.check_body_headers()?;
         let key = self.request.headers.get(IDEMPOTENCY_KEY).map(|key| Key::new(key.as_bytes())).transpose();
         let key = key.map_err(Problem::invalid("Idempotency-Key"))?;
-        let sender = caller.sender(self.address);
+        let sender = caller.sender(self.peer.address);
         Ok(Plan::Append(Box::new(Append { channel, caller, sender, key })))
     }
 
@@ -228,7 +234,9 @@ impl Ask<'_> {
         let authority = || self.request.uri.authority().map(Authority::as_str);
         let host = self.header(header::HOST).or_else(authority);
         let origin = self.request.headers.get(header::ORIGIN);
-        cors::may_act(&self.settings.allowed_origins, origin, host).then_some(()).ok_or(Problem::Origin)
+        cors::may_act(&self.settings.allowed_origins, origin, self.peer.scheme.zip(host))
+            .then_some(())
+            .ok_or(Problem::Origin)
     }
 
     fn check_body_headers(&self) -> Result<(), Problem> {
@@ -244,7 +252,8 @@ impl Ask<'_> {
             let utf8 = |part: &str| {
                 let charset =
                     part.split_once('=').filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
-                charset.is_none_or(|(_, value)| value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8"))
+                let names = |value: &str, name| value.trim().trim_matches('"').eq_ignore_ascii_case(name);
+                charset.is_none_or(|(_, value)| names(value, "utf-8") || names(value, "utf8"))
             };
             essence.eq_ignore_ascii_case("application/json") && parts.all(utf8)
         });

@@ -1,14 +1,20 @@
 //! Query parameters, each with its rule.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::limits::{INTERVAL_DEFAULT_MS, INTERVAL_MS};
+use crate::limits::{ECHO_CHARS, INTERVAL_DEFAULT_MS, INTERVAL_MS};
 use crate::problem::Problem;
 
-/// A decoded query string. Where a parameter comes twice the first counts; unknown ones are ignored.
+/// The lists: they may be given by repetition.
+const LISTS: [&str; 2] = ["topics", "symbols"];
+/// The cursor: a polyfill that comes back appends it to a URL that may have one, so the last one counts.
+const CURSOR: &str = "lastEventId";
+
+/// A decoded query string. Unknown parameters are ignored.
 pub struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 impl<'a> Query<'a> {
@@ -17,9 +23,32 @@ impl<'a> Query<'a> {
         Self(form_urlencoded::parse(query.unwrap_or_default().as_bytes()).collect())
     }
 
+    /// Sees that nothing but lists and cursors is given twice: two readers could each take another one.
+    ///
+    /// # Errors
+    /// [`Problem::Repeated`].
+    pub fn check(&self) -> Result<(), Problem> {
+        let mut seen = BTreeSet::new();
+        let mut names = self.0.iter().map(|(name, _)| &**name);
+        let may_repeat = |name: &str| LISTS.contains(&name) || name == CURSOR;
+        match names.find(|name| !may_repeat(name) && !seen.insert(*name)) {
+            Some(name) => Err(Problem::Repeated(name.chars().take(ECHO_CHARS).collect())),
+            None => Ok(()),
+        }
+    }
+
+    fn all(&self, name: &str) -> impl DoubleEndedIterator<Item = &str> {
+        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| &**value)
+    }
+
     /// The value of the parameter.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| &**value)
+        self.all(name).next()
+    }
+
+    /// The cursor: the last one that is not empty.
+    pub fn cursor(&self) -> Option<&str> {
+        self.all(CURSOR).rfind(|cursor| !cursor.is_empty())
     }
 
     /// A whole number in a range.
@@ -61,7 +90,8 @@ impl<'a> Query<'a> {
         }
     }
 
-    /// A comma-separated list of 1 to `max` items, each kept once; `None` where the parameter is absent.
+    /// A comma-separated list of 1 to `max` items, each kept once; `None` where the parameter is absent. Where it is
+    /// given several times, the lists are joined.
     ///
     /// # Errors
     /// [`Problem::Invalid`] for a bad item or too many.
@@ -71,9 +101,11 @@ impl<'a> Query<'a> {
         max: usize,
         item: impl Fn(&str) -> Result<T, E>,
     ) -> Result<Option<Vec<T>>, Problem> {
-        let Some(text) = self.get(name) else { return Ok(None) };
+        if self.get(name).is_none() {
+            return Ok(None);
+        }
         let mut items = Vec::new();
-        for (nth, part) in text.split(',').enumerate() {
+        for (nth, part) in self.all(name).flat_map(|text| text.split(',')).enumerate() {
             if nth == max {
                 return Err(Problem::Invalid { field: name, rule: format!("must be at most {max} items") });
             }

@@ -135,16 +135,16 @@ fn padded(bytes: usize) -> String {
 }
 
 async fn too_large(c: Context) {
-    const MAX: usize = 16 * 1024;
+    const MAX: usize = 32 * 1024;
     let room = c.room();
     let path = format!("/api/chat/{room}");
     assert_eq!(c.client.post_json(&path, &padded(MAX)).await.status, 201);
-    for bytes in [MAX + 1, 20 * MAX] {
-        problem(&c.client.post_json(&path, &padded(bytes)).await, 413, None, &["16384"]);
+    for bytes in [MAX + 1, 10 * MAX] {
+        problem(&c.client.post_json(&path, &padded(bytes)).await, 413, None, &["32768"]);
     }
     // Who is cut off while it sends may not see the answer. That is a matter of luck, so it has to hold more than once.
     for _ in 0..30 {
-        let answer = c.client.post_json(&path, &padded(60 * MAX)).await;
+        let answer = c.client.post_json(&path, &padded(30 * MAX)).await;
         assert_eq!(answer.status, 413, "{answer:?}");
     }
     let chunked = async |bytes: usize| {

@@ -4,7 +4,7 @@ use super::streams::FEEDS;
 use super::{Case, Context, problem};
 
 pub(super) const CASES: &[Case] = cases! {
-    "§ 1", "absent, */*, text/* or text/event-stream is a stream" => streams;
+    "§ 1", "absent, */*, text/*, text/event-stream or what old Java sends is a stream" => streams;
     "§ 1", "application/json is a snapshot, q-values decide, a tie is a stream" => by_quality;
     "§ 1", "anything else is 406" => neither;
     "§ 1", "HEAD answers the headers alone" => heads;
@@ -12,6 +12,9 @@ pub(super) const CASES: &[Case] = cases! {
 
 const STREAM: &str = "text/event-stream; charset=utf-8";
 const JSON: &str = "application/json";
+
+/// What Java 8 to 18 send where nothing is said.
+const JAVA: &str = "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2";
 
 async fn check(c: &Context, path: &str, accept: &str, expected: &str) {
     let stream = c.client.open(path, &[("Accept", accept)]).await;
@@ -21,7 +24,7 @@ async fn check(c: &Context, path: &str, accept: &str, expected: &str) {
 async fn streams(c: Context) {
     for path in FEEDS {
         assert_eq!(c.client.open(path, &[]).await.header("Content-Type"), STREAM, "{path}, no Accept");
-        for accept in ["*/*", "text/*", "text/event-stream", "Text/Event-Stream", STREAM] {
+        for accept in ["*/*", "text/*", "text/event-stream", "Text/Event-Stream", STREAM, JAVA] {
             check(&c, path, accept, STREAM).await;
         }
     }

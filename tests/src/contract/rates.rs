@@ -84,7 +84,7 @@ async fn bad_costs_nothing(c: Context) {
         assert_eq!(sender.post_json(&room, r#"{"user":"ada","text":""}"#).await.status, 400);
         assert_eq!(sender.post_json(&room, "{").await.status, 400);
         assert_eq!(sender.post(&room, &[], "{}").await.status, 415);
-        assert_eq!(sender.post_json(&room, &"x".repeat(20_000)).await.status, 413);
+        assert_eq!(sender.post_json(&room, &"x".repeat(40_000)).await.status, 413);
         assert_eq!(sender.post(&room, &[JSON, ("Idempotency-Key", "a b")], "{}").await.status, 400);
         assert_eq!(sender.bearing("x").post_json(&room, "{}").await.status, 401);
         assert_eq!(hi(&reader, &room).await.status, 403);

@@ -8,6 +8,7 @@ use crate::client::{End, Message};
 pub(super) const CASES: &[Case] = cases! {
     "§ 1", "all after the cursor, in order, once, by header and by query" => everywhere;
     "§ 1", "the header wins" => header_wins;
+    "§ 1", "of several in the query the last that is not empty counts" => last_wins;
     "§ 1", "with a cursor, history is ignored" => history_is_ignored;
     "§ 1", "resumed is before anything newer" => before_anything_newer;
     "§ 1", "long replays come whole, whatever the size" => long_replay;
@@ -47,6 +48,19 @@ async fn header_wins(c: Context) {
     let mut stream = c.client.open(&path, &[("Last-Event-ID", &ids[2].to_string())]).await;
     assert_eq!(first_block(&mut stream).await.1, ids[2].to_string());
     assert_eq!(texts(bodies(&stream.plain(1).await)), ["4"]);
+}
+
+/// A polyfill that comes back appends its cursor to the URL, which may have one.
+async fn last_wins(c: Context) {
+    let (room, ids) = c.filled(4).await;
+    for later in [format!("lastEventId={}", ids[2]), format!("lastEventId={}&lastEventId=", ids[2])] {
+        let path = format!("/api/chat/{room}?lastEventId={}&{later}", ids[0]);
+        let mut stream = c.client.open(&path, &[]).await;
+        assert_eq!(first_block(&mut stream).await.1, ids[2].to_string(), "{later}");
+        assert_eq!(texts(bodies(&stream.plain(1).await)), ["4"]);
+        let snapshot = c.client.get_json(&path).await.json();
+        assert_eq!(snapshot["messages"].as_array().expect("messages").len(), 1, "{later}");
+    }
 }
 
 async fn history_is_ignored(c: Context) {

@@ -13,12 +13,15 @@ use ssedge::channel::{ChannelName, Draft, EntryId};
 use ssedge::chat::User;
 use ssedge::limits::BODY_BYTES;
 use ssedge::problem::{self, Problem};
-use ssedge::route::{Append, Plan, Route, finish, plan};
+use ssedge::route::{Append, Peer, Plan, Route, finish, plan};
 use ssedge::settings::{Host, Origins, Settings};
 use ssedge::sse::{Decoded, Decoder};
 
 use crate::stream::{NOW, Stream, TERMS};
 use deployment::{DEPLOYMENTS, Deployment, HOLDER, LISTED, TOKEN};
+
+/// Who asks.
+const PEER: Peer = Peer { address: Some("192.0.2.7"), scheme: Some("https") };
 
 /// The input is a request as HTTP/1.1 writes one, with LF for line ends; the word `{token}` in it is a good token.
 /// Whatever it asks for, it gets no more than it may, and a refusal is a document with a status.
@@ -31,7 +34,7 @@ pub fn route(input: &[u8]) {
     let Some(request) = request(&head.replace("{token}", &TOKEN)) else { return };
     resolved(request.uri.path());
     for deployment in &*DEPLOYMENTS {
-        let answer = match plan(&request, Some("192.0.2.7"), &deployment.settings, NOW) {
+        let answer = match plan(&request, PEER, &deployment.settings, NOW) {
             Ok(plan) => {
                 assert!(
                     deployment.grants(&plan, &request, head.contains("{token}")),
@@ -121,7 +124,7 @@ fn is_own(request: &Parts, settings: &Settings) -> bool {
     let Some(origin) = header(header::ORIGIN) else { return false };
     let host = header(header::HOST).or(request.uri.authority().map(|authority| authority.as_str()));
     let lists = matches!(&settings.allowed_origins, Origins::Listed(listed) if listed == &[LISTED]);
-    (lists && origin == LISTED) || host.is_some_and(|host| origin.ends_with(&format!("://{host}")))
+    (lists && origin == LISTED) || host.is_some_and(|host| origin == format!("https://{host}"))
 }
 
 /// A body that is taken becomes one event, which says what is stored and nothing else, in nobody else's name.
@@ -143,7 +146,9 @@ fn posted(append: &Append, body: &[u8], settings: &Settings) -> Result<(), Probl
     Decoder::new().feed(&block, |said| heard.push(said)).expect("no body is so long");
     match &heard[..] {
         [Decoded::Message(message)] => {
-            assert_eq!((&message.data, &*message.last_event_id), (&entry.body, "1"));
+            let ends = [('\u{85}', "\\u0085"), ('\u{2028}', "\\u2028"), ('\u{2029}', "\\u2029")];
+            let body = ends.iter().fold(entry.body.clone(), |body, (end, escape)| body.replace(*end, escape));
+            assert_eq!((&message.data, &*message.last_event_id), (&body, "1"));
             assert_eq!(message.event, entry.event.as_ref().map_or("message", |name| name.as_str()));
         }
         other => panic!("{} is heard as {other:?}", block.escape_ascii()),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ssedge::limits;
 use ssedge::problem::Problem;
-use ssedge::route::{Plan, plan};
+use ssedge::route::{Peer, Plan, plan};
 use ssedge::session::Terms;
 use ssedge::settings::{BadSetting, Host, Settings};
 
@@ -65,7 +65,7 @@ fn used(settings: &Settings) {
     assert!((1..=limits::STOCK_SYMBOLS).contains(&settings.stock_symbols.len()));
     for target in ["/api/chat", "/api/events?history=9", "/api/stock?history=3"] {
         let request = route::request(&format!("GET {target}")).expect("a request");
-        match plan(&request, None, settings, NOW) {
+        match plan(&request, Peer::default(), settings, NOW) {
             Ok(Plan::Stream(opening, ..)) => {
                 let stream = Stream::open(*opening, Terms::new(settings), 7);
                 assert!(

@@ -82,7 +82,10 @@ impl Attempt<'_> {
         let tokens = [(&self.bearer, &bearer), (&self.cookie, &cookie), (&self.query, &query)];
         let places = tokens.into_iter().enumerate();
         let first = places.filter_map(|(at, (token, text))| Some((at, token.as_ref()?, text.as_ref()?)));
-        let Some((place, token, text)) = first.into_iter().find(|(.., text)| !text.is_empty()) else {
+        // An empty one is none, but for a scheme that has nothing behind it.
+        let mut first = first.into_iter();
+        let Some((place, token, text)) = first.find(|(place, _, text)| *place == 0 || !text.is_empty())
+        else {
             let caller = caller.expect("a caller without a token is taken");
             assert_eq!((caller.sub(), caller.ends(), caller.by_cookie()), (None, None, false));
             return;
