@@ -14,7 +14,7 @@ use crate::settings::BadSetting;
 pub const CONTENT_TYPE: &str = "application/problem+json";
 
 /// One kind of problem each. `Display` is the `detail`, which is for the client: it names the field, the rule and
-/// the limit, and never an internal. A cause is for the log alone.
+/// the limit, and never an internal. A cause is for the log alone; what is for the client alone is not in `Display`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// 400: a field of the body, the query or the path is against its rule.
@@ -25,8 +25,9 @@ pub enum Problem {
         /// What it must be.
         rule: String,
     },
-    /// 400: a parameter of the query, which it names, is given more than once.
-    #[error("{0}: must be given at most once")]
+    /// 400: a parameter of the query is given more than once. Its name is for the client alone: who leaves the name out
+    /// has a token or a text in its place.
+    #[error("a parameter of the query: must be given at most once")]
     Repeated(String),
     /// 400: the body is no JSON object.
     #[error("{0}")]
@@ -191,7 +192,10 @@ impl Problem {
             r#type: format!("urn:ssedge:problem:{kind}"),
             title,
             status: status.as_u16(),
-            detail: self.to_string(),
+            detail: match self {
+                Self::Repeated(name) => format!("{name}: must be given at most once"),
+                _ => self.to_string(),
+            },
             field: self.field(),
         };
         let mut response = Response::new(json::bytes(json::line(&document)));

@@ -209,7 +209,9 @@ async fn first_gap(stream: &mut Stream, reason: &str, requested: &str) -> String
     assert_eq!(message.event, "gap", "{message:?}");
     assert!(stream.text().starts_with("retry: "), "{:?}", stream.text());
     let after = &message.last_event_id;
-    let requested = serde_json::Value::from(requested);
+    let ends = [('\u{85}', r"\u0085"), ('\u{2028}', r"\u2028"), ('\u{2029}', r"\u2029")];
+    let requested = serde_json::Value::from(requested).to_string();
+    let requested = ends.iter().fold(requested, |text, (end, escape)| text.replace(*end, escape));
     let data = format!(r#"{{"reason":"{reason}","requested":{requested},"resumes_after":"{after}"}}"#);
     assert_eq!(message.data, data);
     assert_eq!(stream.header("Last-Event-ID"), after);

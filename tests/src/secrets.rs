@@ -125,8 +125,10 @@ async fn visit(client: &Client, address: &str) -> Secrets {
         expect(&client.post_json(chat, &bad).await, 400);
     }
     expect(&client.post(chat, &[], &message).await, 415);
-    expect(&client.post_json(chat, &text.repeat(700)).await, 413);
+    expect(&client.post_json(chat, &text.repeat(1_400)).await, 413);
     expect(&client.get(chat, &[("Accept", "text/html")]).await, 406);
+    // The query of who leaves a name out.
+    expect(&client.get(&format!("{chat}?{cursor}&{cursor}"), &[]).await, 400);
     expect(&client.get(&format!("{chat}/messages/1"), &[]).await, 404);
     expect(&client.get(&format!("/api/chat/{}", user.replace(' ', "%20")), &[]).await, 400);
     let posts = join_all((0..20).map(|_| client.post_json(chat, &message))).await;

@@ -375,7 +375,9 @@ async fn claims(c: Context) {
         let answer = c.client.bearing(&signed(SECRET, HEADER, &claims)).get_json("/api/chat").await;
         assert!(matches!(answer.status, 200 | 401), "{claims}: {answer:?}");
     }
-    is_taken(&c, "a time far away", &token(json!({ "exp": 253_402_300_799_u64, "subscribe": ["*"] }))).await;
+    let until = |exp: u64| token(json!({ "exp": exp, "subscribe": ["*"] }));
+    is_taken(&c, "a time far away", &until(now() + 399 * 24 * 3_600)).await;
+    is_refused(&c, "the last time there is", &until(253_402_300_799), "days").await;
 }
 
 /// A token as long as the server's patience, in the header and in the query.
