@@ -17,6 +17,29 @@ const NO_FILE = `${CONFIG}/none`;
 /** A client may close its half and still wait for a short answer. */
 const FAREWELL_MS = 500;
 
+/** How the request for a tunnel begins. On Cloudflare none reaches a Worker, and the one that miniflare puts in front fails at it. */
+const TUNNEL = "CONNECT ";
+const NO_TUNNEL = "HTTP/1.1 405 Method Not Allowed\r\nAllow: GET, HEAD, POST, OPTIONS\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+
+/** Whether this is what the connection begins with. All that came of it is still to be read. */
+const wantsTunnel = (reader) =>
+  new Promise((resolve) => {
+    const come = [];
+    // Who ends before it has sent a request wants nothing.
+    const leave = () => reader.end();
+    const look = () => {
+      const chunk = reader.read();
+      if (chunk === null) return;
+      come.push(chunk);
+      const all = Buffer.concat(come);
+      const begin = all.toString("latin1", 0, TUNNEL.length);
+      if (begin.length < TUNNEL.length && TUNNEL.startsWith(begin)) return;
+      reader.off("readable", look).off("end", leave).unshift(all);
+      resolve(begin === TUNNEL);
+    };
+    reader.on("readable", look).on("end", leave);
+  });
+
 /** The name of the Worker in wrangler.toml. */
 export const { name } = unstable_readConfig({ config: CONFIG });
 
@@ -69,6 +92,7 @@ export async function serve({ port, ...settings }) {
   await ready;
   const restart = (settings) => (ready = miniflare.setOptions(options(settings)).then(() => miniflare.ready));
   const pass = async (reader) => {
+    if (await wantsTunnel(reader)) return reader.end(NO_TUNNEL);
     const { port: origin } = new URL(await ready);
     if (reader.destroyed) return;
     const workerd = connect({ host: "127.0.0.1", port: Number(origin), noDelay: true });

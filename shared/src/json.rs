@@ -149,7 +149,7 @@ mod tests {
         let expected = "{\"a\\u2028\":\"b\\u0085c\\u2029\u{2027}\u{202a}\u{86}é\"}";
         assert_eq!(written(json), expected);
         assert!(matches!(written("\"é\""), Cow::Borrowed("\"é\"")));
-        let [before, after] = [json, expected].map(|json| serde_json::from_str::<serde_json::Value>(json));
+        let [before, after] = [json, expected].map(serde_json::from_str::<serde_json::Value>);
         assert_eq!(before.unwrap(), after.unwrap());
     }
 
