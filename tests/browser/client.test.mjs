@@ -151,3 +151,35 @@ test("a browser without Web Locks follows, each tab by itself", async () => {
   await has(page, 1);
   assert.equal(await reader(page, "role"), "alone");
 });
+
+test("a leader that hangs is noticed: its followers read by themselves, and join it when it is back", async () => {
+  const room = "client-hangs";
+  const feed = `/api/chat/${room}`;
+  const leader = await openClient(await the.visitor());
+  await follow(leader, feed);
+  await state(leader, "live");
+  const followers = [await openClient(leader.context()), await openClient(leader.context())];
+  for (const page of followers) {
+    await follow(page, feed);
+    await state(page, "live");
+  }
+  const tabs = [leader, ...followers];
+  const roles = () => Promise.all(tabs.map((page) => reader(page, "role")));
+  assert.deepEqual(await roles(), ["leader", "follower", "follower"]);
+  await the.host.say("before", { room });
+  for (const page of tabs) await has(page, 1);
+
+  const hung = leader.waitForEvent("dialog");
+  await leader.evaluate(() => void setTimeout(() => alert("it hangs")));
+  const dialog = await hung;
+  await the.host.say("while it hangs", { room });
+  for (const page of followers) await has(page, 2);
+  await dialog.accept();
+  await eventually("they follow it again", async () => (await roles()).join() === "leader,follower,follower");
+  await the.host.say("after", { room });
+  for (const page of tabs) {
+    await has(page, 3);
+    assert.deepEqual(await texts(page), ["before", "while it hangs", "after"]);
+  }
+  assert.deepEqual((await Promise.all(tabs.map(openStreams))).map(({ length }) => length), [1, 0, 0]);
+});

@@ -194,11 +194,22 @@ class Host {
   }
 }
 
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
+/** Ports below those that Linux and macOS give to whoever asks for any: a host takes seconds to start, and by then such a port might be another's. */
+const [FIRST_PORT, PORTS] = [20_000, 12_000];
+/** Ports that a file of tests asks for, about: each process begins to look at a place of its own. */
+const PORTS_EACH = 97;
+let asked = process.pid * PORTS_EACH;
+
+/** A port that nobody listens on now, nor is likely to soon. */
+export async function freePort() {
+  for (let tries = 0; tries < PORTS; tries += 1) {
+    const port = FIRST_PORT + (asked++ % PORTS);
+    const server = createServer().listen(port, "127.0.0.1");
+    const isFree = await once(server, "listening").then(() => true, () => false);
+    if (!isFree) continue;
+    server.close();
+    await once(server, "close");
+    return port;
+  }
+  throw new Error(`this machine has no free port from ${FIRST_PORT} on`);
 }

@@ -94,7 +94,8 @@ for (const reducedMotion of ["reduce", "no-preference"]) {
     await page.waitForSelector("#stock tbody tr:nth-child(8)");
     await cut(page, "stock");
     assert.match(await page.textContent("#stock .state"), /reconnecting in [1-5] s/);
-    await page.waitForTimeout(2_000);
+    // The picture may be a second old, and the dot at the end of a line is as wide as the line of a second.
+    await page.waitForTimeout(3_000);
     const down = await plot(page);
     assert.equal(await page.getAttribute("#stock", "data-state"), "reconnecting");
     const gap = (down.width - down.columns.at(-1)) / down.perSecond;

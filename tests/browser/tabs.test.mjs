@@ -133,3 +133,31 @@ test("one tab at a time reads the wire", async () => {
   await first.close();
   await elsewhere(second).waitFor({ state: "hidden" });
 });
+
+test("what a leader says and a follower does not hear is asked for", async () => {
+  const room = "unheard";
+  const visitor = await the.visitor();
+  // Drops what it is told to drop, as a browser may that is short of memory.
+  await visitor.addInitScript(() => {
+    const { postMessage } = BroadcastChannel.prototype;
+    BroadcastChannel.prototype.postMessage = function (note) {
+      if (!globalThis.drops?.(note)) postMessage.call(this, note);
+    };
+  });
+  const tabs = [];
+  for (let tab = 0; tab < 2; tab += 1) {
+    const page = await visitor.newPage();
+    await page.goto(`/#/chat/${room}`);
+    await inState(page, "chat", "live");
+    tabs.push(page);
+  }
+  await shareOne(room, tabs);
+  const [leader, follower] = tabs;
+  await leader.evaluate(() => {
+    globalThis.drops = ({ type, item }) => type === "item" && item.data.includes("lost");
+  });
+  const ids = [];
+  for (const text of ["one", "lost", "lost too", "two", "lost, and the last"]) ids.push(await the.host.say(text, { room }));
+  await showsExactly(follower, ids);
+  assert.deepEqual(await openStreams(follower), [], "it has asked its leader, and needs no stream of its own");
+});

@@ -13,13 +13,16 @@ export class Badge {
   readonly #output: HTMLElement;
   readonly #note: HTMLElement;
   readonly #refused: HTMLElement;
+  readonly #now: HTMLButtonElement;
   #state: State = { name: "connecting" };
   #gap: string | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Follows the feed anew. */
   again = () => {};
+  /** Ends a pause before another attempt. */
+  now = () => {};
 
-  /** The badge of a panel, which has elements `.state`, `.gap` and `.refused`. */
+  /** The badge of a panel, which has elements `.state`, `.now`, `.gap` and `.refused`. */
   constructor(panel: HTMLElement) {
     this.#panel = panel;
     this.#output = find(panel, ".state");
@@ -27,6 +30,11 @@ export class Badge {
     this.#refused = find(panel, ".refused");
     find<HTMLButtonElement>(this.#refused, "button").onclick = () => {
       this.again();
+      find(panel, "h2").focus();
+    };
+    this.#now = find<HTMLButtonElement>(panel, ".now");
+    this.#now.onclick = () => {
+      this.now();
       find(panel, "h2").focus();
     };
     inEveryLanguage(() => this.#render());
@@ -47,7 +55,9 @@ export class Badge {
     clearTimeout(this.#timer);
     const { gaps } = texts();
     const text = this.#text();
-    this.#panel.dataset.state = this.#state.name;
+    const isSilent = this.#state.name === "live" && this.#state.silentSince !== undefined;
+    this.#panel.dataset.state = isSilent ? "silent" : this.#state.name;
+    this.#now.hidden = this.#state.name !== "reconnecting" || this.#state.at === undefined;
     if (this.#output.textContent !== text) this.#output.textContent = text;
     this.#note.hidden = !this.#gap;
     this.#note.textContent = this.#gap ? (this.#gap === "expired" ? gaps.expired : gaps.unknown) : "";
@@ -55,7 +65,12 @@ export class Badge {
   }
 
   #text(): string {
-    const { reconnectingIn, states, reasons } = texts();
+    const { reconnectingIn, silentFor, states, reasons } = texts();
+    if (this.#state.name === "live" && this.#state.silentSince !== undefined) {
+      const silence = Date.now() - this.#state.silentSince;
+      this.#timer = setTimeout(() => this.#render(), 1000 - (silence % 1000));
+      return silentFor(Math.floor(silence / 1000));
+    }
     if (this.#state.name !== "reconnecting") return states[this.#state.name];
     const { at, reason } = this.#state;
     let text: string = states.reconnecting;

@@ -3,7 +3,7 @@ import type { Refusal } from "./api.js";
 import { Badge } from "./badge.js";
 import { localTime } from "./clock.js";
 import { complain, find, Lines, make, memory } from "./dom.js";
-import { follow } from "./feeds.js";
+import { feed, follow, onLive } from "./feeds.js";
 import { Outbox, type Message, type Pending } from "./outbox.js";
 import { messageLine, PendingList } from "./pending.js";
 import type { Entry } from "./ssedge.js";
@@ -32,7 +32,8 @@ export function startChat(measured: (millis: number) => void) {
   const roomField = find<HTMLInputElement>(roomForm, "input");
   const empty = find(panel, ".empty");
   const badge = new Badge(panel);
-  const outbox = new Outbox({ changed: showPending, measured, refused });
+  const outbox = new Outbox({ changed: showPending, measured, refused, stored });
+  onLive(() => outbox.serverIsBack());
   const pendingList = new PendingList(find(panel, ".pending"), scroller, outbox, () => text.focus());
   const complaints = new Map<HTMLInputElement | HTMLTextAreaElement, () => string>();
   let room = "";
@@ -73,6 +74,11 @@ export function startChat(measured: (millis: number) => void) {
     if (words) complaints.set(field, words);
     else complaints.delete(field);
     complain(field, words?.() ?? "");
+  }
+
+  /** Whoever may speak and not listen waits in vain. */
+  function stored(pending: Pending, id: string) {
+    if (pending.room === room) feed("chat")?.subscription.expect(id);
   }
 
   /** What a field got wrong is put back, to be mended there; anything else is said at the message. */

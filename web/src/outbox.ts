@@ -39,12 +39,16 @@ interface Ends {
   changed(): void;
   /** How long a message took from its POST to its arrival. */
   measured(millis: number): void;
+  /** The server has said that it stored the message, which is to come back by this id. */
+  stored(pending: Pending, id: string): void;
   /** An attempt was refused: the message waits, or has failed. */
   refused(pending: Pending, refusal: Refusal): void;
 }
 
 /** Where a server that is too busy does not say for how long. */
 const BUSY_SECS = 5;
+/** Shorter than the ten minutes in which a server knows a key: later an attempt of its own might store a message twice. */
+const KEY_MS = 9 * 60_000;
 /** How far a time of the server may be off, once it is brought to the local clock. */
 const CLOCK_SLACK_MS = 2_000;
 
@@ -54,6 +58,8 @@ export class Outbox {
   /** Ids that arrived while a POST was on its way, for an answer that is slower than the stream. */
   readonly #arrived = new Map<string, number>();
   readonly #ends: Ends;
+  /** When a feed went live the last time, by `performance.now()`. */
+  #liveAt = 0;
 
   constructor(ends: Ends) {
     this.#ends = ends;
@@ -75,6 +81,12 @@ export class Outbox {
   forgetStored() {
     this.#pending = this.#pending.filter(({ status }) => status !== "stored");
     this.#ends.changed();
+  }
+
+  /** A feed is live again: what failed for want of an answer is posted again. */
+  serverIsBack() {
+    this.#liveAt = performance.now();
+    for (const pending of this.#pending) if (isWorthwhile(pending)) this.retry(pending);
   }
 
   /** Posts one that has failed again. */
@@ -128,10 +140,13 @@ export class Outbox {
       pending.status = "stored";
       const arrivedAt = this.#arrived.get(id);
       if (arrivedAt !== undefined) this.#settle(pending, arrivedAt);
+      else this.#ends.stored(pending, id);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       // If the stream has brought it meanwhile, only the answer was lost.
       if (this.#pending.includes(pending)) this.#refuse(pending, error);
+      // The server came back while this attempt was still waiting.
+      if (this.#liveAt > pending.postedAt && isWorthwhile(pending)) return this.retry(pending);
     }
     this.#ends.changed();
     this.#advance(pending.room);
@@ -154,3 +169,7 @@ export class Outbox {
     this.discard(pending);
   }
 }
+
+/** Whether another attempt is safe, and may go better without a change. */
+const isWorthwhile = ({ status, refusal, saidAt }: Pending) =>
+  status === "failed" && refusal !== undefined && refusal.isUncertain && Date.now() - saidAt < KEY_MS;

@@ -1,5 +1,6 @@
 /** The raw lines of a stream, by `fetch`: `EventSource` keeps comments and `retry` to itself. */
 import { isFinal } from "./ssedge-connection.js";
+import { Watch } from "./ssedge-watch.js";
 
 export interface RawEnds {
   /** A line as it came, without its end. */
@@ -28,6 +29,7 @@ export class RawReader {
   #failures = 0;
   #abort = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #watch = new Watch({ silent: () => {}, dead: () => this.reconnect(0) });
 
   constructor(url: string, cursor: string | undefined, ends: RawEnds) {
     this.#url = url;
@@ -43,6 +45,7 @@ export class RawReader {
 
   stop() {
     clearTimeout(this.#timer);
+    this.#watch.stop();
     this.#abort.abort();
   }
 
@@ -61,6 +64,7 @@ export class RawReader {
     if (this.#cursor !== undefined) headers["Last-Event-ID"] = this.#cursor;
     this.#id = this.#cursor;
     this.#ends.request(this.#url, this.#cursor);
+    this.#watch.start();
     let delay: number | undefined;
     try {
       const response = await fetch(this.#url, { headers, signal, cache: "no-store" });
@@ -110,6 +114,7 @@ export class RawReader {
 
   #take(line: string) {
     this.#failures = 0;
+    this.#watch.heard(Number(/^data: ?\{"cursor":.*"heartbeat_secs":(\d+)\}$/.exec(line)?.[1]));
     // The cursor is where the last whole block has left it.
     if (line === "") this.#cursor = this.#id;
     const id = /^id(?:: ?(.*))?$/.exec(line);

@@ -6,11 +6,15 @@
  * every status but 200, the next attempt is made here, after a pause that grows and is random, so that a fleet of
  * readers does not come back in one wave.
  *
+ * A connection on which nothing comes, not even the heartbeat, is dropped and opened anew at the cursor
+ * (`ssedge-watch.ts`).
+ *
  * `EventSource` does not tell on what status it gave up, so the same URL is asked once more, for JSON: what the server
  * refuses for good ends the subscription with the server's reason, and what it is only too busy for waits as long as
  * the server says.
  */
-import type { Item } from "./ssedge-tabs.js";
+import type { Item } from "./ssedge-log.js";
+import { Watch } from "./ssedge-watch.js";
 import type { Options, State } from "./ssedge.js";
 
 /** First and longest pause before another attempt; each is random below a bound that doubles. */
@@ -19,6 +23,8 @@ const BACKOFF_MS = [1_000, 30_000] as const;
 const FULL_MS = [10_000, 30_000] as const;
 /** A connection that expires sooner than this is not opened again at once. */
 const BRIEF_MS = 1_000;
+/** The longest `retry` of a server that is left to the browser, with its spread: nobody tells that it waits for it. */
+const RETRY_MS = 90_000;
 /** How long the answer to the question for a reason may take. */
 const ASK_MS = 10_000;
 /** Event types of the protocol itself. The first event of every stream is one of the first two. */
@@ -48,6 +54,13 @@ export class Connection {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #failures = 0;
   #wasLive = false;
+  #phase: "opening" | "open" | "live" = "opening";
+  /** Whether the pause of now is one that this module has chosen. */
+  #isBackoff = false;
+  readonly #watch = new Watch({
+    silent: (silentSince) => this.#ends.state({ name: "live", silentSince }),
+    dead: () => this.#reconnectAfter(this.#phase === "live" ? 0 : this.#backoff()),
+  });
 
   constructor(feed: URL, options: Options, ends: Ends) {
     this.#feed = feed;
@@ -64,35 +77,40 @@ export class Connection {
     this.#ends.state({ name: this.#wasLive || this.#failures > 0 ? "reconnecting" : "connecting" });
     const source = new EventSource(url, { withCredentials: this.#options.withCredentials ?? false });
     this.#source = source;
-    let phase: "opening" | "open" | "live" = "opening";
+    this.#phase = "opening";
+    this.#watch.start();
     let liveSince = 0;
     // Names of events are the publishers' to choose: `open` and `error` may be messages, too.
     source.onopen = (event) => {
-      if (!(event instanceof MessageEvent)) phase = "open";
+      if (!(event instanceof MessageEvent)) this.#phase = "open";
     };
     source.onerror = (event) => {
       if (event instanceof MessageEvent) return;
-      const was = phase;
-      phase = "opening";
+      const was = this.#phase;
+      this.#phase = "opening";
       if (source.readyState === EventSource.CLOSED) void this.#ask(url);
       // The browser comes back once by itself, after the `retry` that the server asked for.
-      else if (was === "live") this.#ends.state({ name: "reconnecting" });
+      else if (was === "live") {
+        this.#watch.start(RETRY_MS);
+        this.#ends.state({ name: "reconnecting" });
+      }
       // A stream without any event is how a server that has no room answers a browser.
       else if (was === "open") this.reconnect(between(FULL_MS), "full");
-      else this.reconnect(this.#backoff());
+      else this.#reconnectAfter(this.#backoff());
     };
     const listen = (event: Event) => {
       if (this.#source !== source || !(event instanceof MessageEvent)) return;
       const { type, data, lastEventId } = event as MessageEvent<string>;
-      if (phase !== "live") {
-        phase = "live";
-        liveSince = Date.now();
+      const wasSilent = this.#watch.heard(isProtocol(type) ? heartbeat(data) : undefined);
+      if (this.#phase !== "live" || wasSilent) {
+        this.#phase = "live";
+        if (!wasSilent) liveSince = Date.now();
         this.#wasLive = true;
         this.#failures = 0;
         this.#ends.state({ name: "live" });
       }
       // With a cookie that was renewed it goes on at the cursor; without, the server says why not.
-      if (type === "expired") this.reconnect(Date.now() - liveSince < BRIEF_MS ? this.#backoff() : 0);
+      if (type === "expired") this.#reconnectAfter(Date.now() - liveSince < BRIEF_MS ? this.#backoff() : 0);
       else this.#ends.item({ id: lastEventId, event: type, data });
     };
     for (const name of new Set(["message", ...PROTOCOL, ...(this.#options.events ?? [])])) {
@@ -107,14 +125,21 @@ export class Connection {
     this.#ends.state({ name: "reconnecting", at: Date.now() + delay, ...(reason && { reason }) });
   }
 
-  /** Ends a pause: the network is back. */
+  #reconnectAfter(backoff: number) {
+    this.reconnect(backoff);
+    this.#isBackoff = true;
+  }
+
+  /** Ends a pause that nobody asked for: the network or the server is back. */
   hurry() {
-    if (this.#timer !== undefined) this.open();
+    if (this.#isBackoff) this.open();
   }
 
   close() {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#isBackoff = false;
+    this.#watch.stop();
     this.#source?.close();
     this.#source = undefined;
     this.#asking?.abort();
@@ -145,7 +170,7 @@ export class Connection {
     const pause = seconds > 0 ? seconds * 1_000 * (1 + Math.random() / 4) : undefined;
     if (status === 429) this.reconnect(pause ?? between(FULL_MS), "full");
     else if (status === 503) this.reconnect(pause ?? this.#backoff(), "unavailable");
-    else this.reconnect(this.#backoff());
+    else this.#reconnectAfter(this.#backoff());
   }
 
   #backoff() {
@@ -157,5 +182,16 @@ export class Connection {
 }
 
 const between = ([least, most]: readonly [number, number]) => least + (most - least) * Math.random();
+
+const isProtocol = (type: string) => (PROTOCOL as readonly string[]).includes(type);
+
+/** The heartbeat that a block of the protocol tells, in seconds. */
+function heartbeat(data: string): unknown {
+  try {
+    return (JSON.parse(data) as { heartbeat_secs?: unknown } | null)?.heartbeat_secs;
+  } catch {
+    return undefined;
+  }
+}
 
 const text = (value: unknown) => (typeof value === "string" ? value : "");

@@ -6,23 +6,17 @@
  * which connects at its own cursor.
  *
  * Each tab keeps a log of what it was shown. One that joins says its cursor, and the last entry that it has from there,
- * and the leader answers with what its log has after that, and with the number of the last item; from there on items
- * are numbered. A reign is the time of one leader, and numbers hold within it: who hears of a new reign joins again.
- * Ids are only ever compared for equality.
+ * and the leader answers with what its log has after that, and with the number of its last note; from there on items
+ * and states are numbered. A reign is the time of one leader, and numbers hold within it: who hears of a new reign, or
+ * of a number that does not follow its own, joins again. Ids are only ever compared for equality.
  *
  * A tab whose cursor the leader's log does not have (it slept for long, or the leader is a little behind it) gets a
- * connection of its own, and joins as soon as the log has its cursor. So does a tab whose leader does not answer.
+ * connection of its own, and joins as soon as the log has its cursor. So does a tab whose leader does not answer, or
+ * hangs: a leader beats, and a tab that misses two beats reads by itself.
  * Whatever happens, a tab is only ever shown what follows its own cursor.
  */
+import { Log, type Item } from "./ssedge-log.js";
 import type { Role, State } from "./ssedge.js";
-
-/** Something that a stream said: an entry, or an event of the protocol. */
-export interface Item {
-  /** The cursor after it. */
-  readonly id: string;
-  readonly event: string;
-  readonly data: string;
-}
 
 /** The tab's side: its cursor, its connection, and what it is shown. */
 export interface Tab {
@@ -38,7 +32,8 @@ export interface Tab {
 type Note =
   | { type: "reign"; reign: string }
   | { type: "item"; reign: string; number: number; item: Item }
-  | { type: "state"; reign: string; state: State }
+  | { type: "state"; reign: string; number: number; state: State }
+  | { type: "beat"; reign: string; number: number }
   | { type: "join"; from: string; cursor: string | undefined; last: Item | undefined }
   /** `items` is what followed `after`; without it, the leader does not have that cursor. */
   | { type: "joined"; to: string; reign: string; number: number; state: State; after: string | undefined; items?: Item[] }
@@ -48,8 +43,10 @@ type Note =
 const ANSWER_MS = 1_000;
 /** How often a tab with a connection of its own asks to join. */
 const ASK_MS = 500;
-/** Characters of data in the log of a tab: some thousand entries. */
-const LOG_CHARS = 1 << 19;
+/** How often a leader says that it is there, so that one that hangs is noticed. */
+const BEAT_MS = 2_000;
+/** Two beats of a leader are missing, and some time for the way. */
+const DEAF_MS = 2.5 * BEAT_MS;
 
 export class Tabs {
   /** Whether this browser can share: locks exist only in secure contexts. */
@@ -64,11 +61,12 @@ export class Tabs {
   #lock = new AbortController();
   #release: (() => void) | undefined;
   #role: Role = "follower";
-  /** The reign that this tab leads or follows, and its last item here. Empty: it has not joined one yet. */
+  /** The reign that this tab leads or follows, and its last note here. Empty: it has not joined one yet. */
   #reign = "";
   #number = 0;
   #state: State = { name: "connecting" };
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #beat: ReturnType<typeof setInterval> | undefined;
 
   constructor(name: string, tab: Tab) {
     this.#name = name;
@@ -90,6 +88,7 @@ export class Tabs {
   /** Lets go of the feed; another tab may lead it. */
   stop() {
     clearTimeout(this.#timer);
+    clearInterval(this.#beat);
     this.#reign = "";
     this.#channel?.close();
     this.#channel = undefined;
@@ -100,17 +99,16 @@ export class Tabs {
 
   /** The connection of this tab brought an item. */
   received(item: Item) {
-    if (this.#role === "leader") {
-      this.#number += 1;
-      this.#say({ type: "item", reign: this.#reign, number: this.#number, item });
-    }
+    if (this.#role === "leader") this.#say({ type: "item", reign: this.#reign, number: ++this.#number, item });
     this.#take(item);
   }
 
   /** The connection of this tab is in another state. That it is refused each tab finds out by itself, as next leader. */
   changed(state: State) {
     this.#state = state;
-    if (this.#role === "leader" && state.name !== "closed") this.#say({ type: "state", reign: this.#reign, state });
+    if (this.#role === "leader" && state.name !== "closed") {
+      this.#say({ type: "state", reign: this.#reign, number: ++this.#number, state });
+    }
     this.#tab.state(state);
   }
 
@@ -127,6 +125,7 @@ export class Tabs {
     this.#reign = crypto.randomUUID();
     this.#number = 0;
     this.#say({ type: "reign", reign: this.#reign });
+    this.#beat = setInterval(() => this.#say({ type: "beat", reign: this.#reign, number: this.#number }), BEAT_MS);
     if (isConnected) this.changed(this.#state);
     else this.#tab.open();
     return new Promise((release) => (this.#release = release));
@@ -158,13 +157,24 @@ export class Tabs {
       if (note.to === this.#me) this.#joined(note);
     } else if (note.type === "reign") {
       this.#join(this.#role === "alone" ? ASK_MS : ANSWER_MS);
-    } else if ("reign" in note && note.reign === this.#reign) {
-      if (note.type === "state") this.#tab.state(note.state);
-      else if (note.number === this.#number + 1) {
-        this.#number = note.number;
-        this.#take(note.item);
-      }
-    }
+    } else if (note.type !== "join" && note.type !== "reconnect" && note.reign === this.#reign) this.#follow(note);
+  }
+
+  /** Takes the next note of the reign. One that was lost on the way is asked for: it is in what joining brings. */
+  #follow(note: Note & { type: "item" | "state" | "beat" }) {
+    this.#listen();
+    const next = this.#number + (note.type === "beat" ? 0 : 1);
+    if (note.number > next) return this.#join(ANSWER_MS);
+    if (note.number < next || note.type === "beat") return;
+    this.#number = note.number;
+    if (note.type === "item") this.#take(note.item);
+    else this.#tab.state(note.state);
+  }
+
+  /** From now on the leader is to be heard of. */
+  #listen() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#goAlone(), DEAF_MS);
   }
 
   #answer({ from: to, cursor: after, last }: Note & { type: "join" }) {
@@ -178,7 +188,7 @@ export class Tabs {
       if (this.#role === "follower") this.#goAlone();
       return;
     }
-    clearTimeout(this.#timer);
+    this.#listen();
     if (this.#role === "alone") this.#tab.close();
     this.#become("follower");
     this.#reign = reign;
@@ -199,52 +209,5 @@ export class Tabs {
 
   #say(note: Note) {
     this.#channel?.postMessage(note);
-  }
-}
-
-/** What a tab was shown, newest last, bounded. */
-class Log {
-  /** The cursor before the first item; `undefined`: the feed's beginning, as its URL says. */
-  #start: string | undefined;
-  readonly #items: Item[] = [];
-  #chars = 0;
-
-  constructor(start: string | undefined) {
-    this.#start = start;
-  }
-
-  add(item: Item) {
-    this.#items.push(item);
-    this.#chars += item.data.length;
-    if (this.#chars > LOG_CHARS) this.#trim();
-  }
-
-  /** The last entry, if the cursor has not moved since. */
-  lastAt(cursor: string | undefined): Item | undefined {
-    return this.#items.findLast(({ id, event }) => id === cursor && event !== "cursor");
-  }
-
-  /** What follows the `last` entry, else the cursor, else the feed's beginning; `undefined` if that is not here. */
-  after(cursor: string | undefined, last: Item | undefined): Item[] | undefined {
-    const isLast = ({ id, event, data }: Item) => id === last?.id && event === last.event && data === last.data;
-    const known = this.#items.findLastIndex(isLast);
-    if (known >= 0) return this.#items.slice(known + 1);
-    if (cursor === this.#start) return [...this.#items];
-    // The first with this id: items without one of their own may follow it, and who has those knows them.
-    const at = this.#items.findIndex(({ id }) => id === cursor);
-    return at < 0 ? undefined : this.#items.slice(at + 1);
-  }
-
-  /** Drops the older half, up to where an id ends. */
-  #trim() {
-    let dropped = 0;
-    while (this.#chars > LOG_CHARS / 2 || this.#items[dropped]?.id === this.#start) {
-      const item = this.#items[dropped];
-      if (!item) break;
-      this.#chars -= item.data.length;
-      this.#start = item.id;
-      dropped += 1;
-    }
-    this.#items.splice(0, dropped);
   }
 }

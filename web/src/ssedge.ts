@@ -1,10 +1,9 @@
 /**
  * ssedge: follows a feed of Server-Sent Events so that nothing is missed and nothing comes twice.
  *
- * It is a native `EventSource`, and what one lacks: it comes back when the browser has given up, resumes at a cursor
- * of your own, frees its connection while the page is in the background, and shares one connection among the tabs of
- * an origin (browsers open six per origin over HTTP/1.1). It depends on nothing else: copy this file and
- * `ssedge-connection.ts` and `ssedge-tabs.ts` beside it.
+ * It is a native `EventSource`, and what one lacks: it comes back when the browser has given up or the connection is
+ * dead, resumes at a cursor of your own, frees its connection while the page is in the background, and shares one among
+ * the tabs of an origin (browsers open six per origin over HTTP/1.1). Copy this file and the other `ssedge-*.ts`.
  *
  * ```ts
  * const room = subscribe("/api/chat/lobby?history=50", {
@@ -32,7 +31,9 @@
  * reason. When the token of an open stream expires, the feed goes on at its cursor if the cookie has been renewed.
  */
 import { Connection } from "./ssedge-connection.js";
-import { Tabs, type Item } from "./ssedge-tabs.js";
+import { Expected } from "./ssedge-expected.js";
+import type { Item } from "./ssedge-log.js";
+import { Tabs } from "./ssedge-tabs.js";
 
 /** An event with data. */
 export interface Entry {
@@ -54,7 +55,9 @@ export interface Gap {
 }
 
 export type State =
-  | { readonly name: "connecting" | "live" | "paused" }
+  | { readonly name: "connecting" | "paused" }
+  /** `silentSince`: a heartbeat is overdue; nothing has come since then, in unix ms. Soon it reconnects. */
+  | { readonly name: "live"; readonly silentSince?: number }
   /**
    * `at`: when the next attempt starts, in unix ms, where this module and not the browser decides that. `reason`: the
    * server has no room for another reader, or cannot serve now.
@@ -63,16 +66,11 @@ export type State =
   | Closed;
 
 /** It does not come back by itself; a new subscription can go on at the cursor. */
-export type Closed =
-  | { readonly name: "closed"; readonly reason: "unsubscribed" }
+export type Closed = { readonly name: "closed" } & (
+  | { readonly reason: "unsubscribed" }
   /** `type` and `detail` are those of the problem document (RFC 9457) that came with the status, else empty. */
-  | {
-      readonly name: "closed";
-      readonly reason: "refused";
-      readonly status: number;
-      readonly type: string;
-      readonly detail: string;
-    };
+  | { readonly reason: "refused"; readonly status: number; readonly type: string; readonly detail: string }
+);
 
 /** Whose connection the entries come by: one that all tabs share, another tab's, or one for this subscription alone. */
 export type Role = "leader" | "follower" | "alone";
@@ -102,6 +100,10 @@ export interface Subscription {
   readonly reconnects: number;
   /** Drops the connection, and comes back after `delay` ms; also if another tab holds it. */
   reconnect(delay?: number): void;
+  /** Ends a pause between two attempts, unless the server or a caller of `reconnect` asked for it. */
+  hurry(): void;
+  /** The server has stored the entry with this id. If that does not come in 5 s, the connection is taken for dead. */
+  expect(id: string): void;
   /** Ends the subscription. */
   close(): void;
 }
@@ -127,6 +129,7 @@ class Reader implements Subscription {
   readonly #listeners = new AbortController();
   /** Entries without an id of their own since the last id: after a cut they may be sent again. */
   readonly #seen = new Set<string>();
+  readonly #expected = new Expected(() => this.state.name === "live" && this.reconnect());
   #hidden: ReturnType<typeof setTimeout> | undefined;
 
   constructor(feed: URL, options: Options) {
@@ -154,8 +157,15 @@ class Reader implements Subscription {
 
   reconnect(delay = 0) {
     if (this.state.name === "paused" || this.state.name === "closed") return;
-    if (this.#tabs) this.#tabs.reconnect(delay);
-    else this.#connection.reconnect(delay);
+    (this.#tabs ?? this.#connection).reconnect(delay);
+  }
+
+  hurry() {
+    this.#connection.hurry();
+  }
+
+  expect(id: string) {
+    if (this.state.name !== "closed") this.#expected.add(id);
   }
 
   close() {
@@ -174,7 +184,7 @@ class Reader implements Subscription {
     });
     on(globalThis, "pagehide", () => this.#pause());
     on(globalThis, "pageshow", () => document.visibilityState === "visible" && this.#start());
-    on(globalThis, "online", () => this.#connection.hurry());
+    on(globalThis, "online", () => this.hurry());
     if (this.#options.signal?.aborted) queueMicrotask(() => this.close());
     else if (this.#options.signal) on(this.#options.signal, "abort", () => this.close());
   }
@@ -206,6 +216,7 @@ class Reader implements Subscription {
     if (this.state.name === "closed") return;
     clearTimeout(this.#hidden);
     this.#listeners.abort();
+    this.#expected.clear();
     this.#stop();
     this.state = state;
     this.#options.onState?.(state);
@@ -229,6 +240,7 @@ class Reader implements Subscription {
     const [oldest] = this.#seen;
     if (oldest !== undefined && this.#seen.size > SEEN_MAX) this.#seen.delete(oldest);
     this.cursor = item.id;
+    this.#expected.came(item.id);
     if (item.event === "gap") {
       const { reason, requested } = JSON.parse(item.data) as { reason: string; requested: string };
       this.#options.onGap?.({ reason, requested, resumesAfter: item.id });

@@ -104,9 +104,12 @@ export const en = {
     full: "the server is full",
     unavailable: "the server is not available",
   },
+  now: "Now",
+  nowLabel: "Reconnect now",
   again: "Reconnect",
   /** By the kind of a problem, or kind and field. What is not here is told in the server's words, which are English. */
   problems: {} as Partial<Record<string, string>>,
+  silentFor: (seconds: number) => `no sign of life for ${seconds} s`,
   reconnectingIn: (seconds: number) => `reconnecting in ${seconds} s`,
   gaps: {
     expired: "A gap: some entries are no longer kept, and the feed goes on after them.",

@@ -106,6 +106,8 @@ export const zh: Texts = {
     full: "服务器已满",
     unavailable: "服务器暂时不可用",
   },
+  now: "立即",
+  nowLabel: "立即重连",
   again: "重新连接",
   problems: {
     "invalid text": "消息须为 1 到 2000 个字符，除换行和制表符外不含控制字符",
@@ -127,6 +129,7 @@ export const zh: Texts = {
     internal: "服务器出错，原因已记入其日志",
     unavailable: "存储暂时不可用，未确认的内容不一定已保存",
   },
+  silentFor: (seconds) => `${seconds} 秒没有动静`,
   reconnectingIn: (seconds) => `${seconds} 秒后重连`,
   gaps: {
     expired: "有缺口：部分内容已不再保留，从其后继续。",
