@@ -54,7 +54,16 @@ pub const CHANNEL_TIMEOUT: Duration = Duration::from_secs(10);
 pub const COALESCE_PER_READER: Duration = Duration::from_micros(60);
 /// How long a Durable Object stays in memory while nothing happens, at least: what it remembers is forgotten later.
 pub const OBJECT_MEMORY: Duration = Duration::from_secs(10);
-/// Senders whose buckets an object holds before it forgets those that are full.
+/// New channels that a sender without a token's `sub` may begin in [`NEW_CHANNELS_SPAN`]. Each costs a database or
+/// items of a table, and is kept for HISTORY_SECS; behind one address may be an office, of which few begin a room.
+pub const NEW_CHANNELS: u64 = 300;
+/// New channels that one with a `sub` may begin in it. That may be a backend which opens a room for each of its users.
+pub const NEW_CHANNELS_OF_SUB: u64 = 30_000;
+/// The time in which they are counted.
+pub const NEW_CHANNELS_SPAN: Duration = Duration::from_secs(3_600);
+/// Senders whose new channels an isolate counts; of more, those are forgotten that began the fewest. About 1 MB.
+pub const BEGINNERS: usize = 10_000;
+/// Senders whose buckets an object holds; of more, those are forgotten that are the fullest.
 pub const BUCKETS: usize = 1_024;
 /// How long an object whose entries have all expired remembers its last id: longer than a reader that was cut off takes
 /// to come back to it. After that the object is empty, as a table is after [`TABLE_GRACE`].

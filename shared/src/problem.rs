@@ -83,6 +83,14 @@ pub enum Problem {
         /// Seconds after which the next one is taken.
         retry_after: u64,
     },
+    /// 429: the post would begin a channel, and its sender has begun many.
+    #[error("too many new channels: a sender may begin {most} an hour; one that exists takes posts")]
+    TooManyChannels {
+        /// [`limits::NEW_CHANNELS`](crate::limits::NEW_CHANNELS), or that of a `sub`.
+        most: u64,
+        /// Seconds after which the next one may begin.
+        retry_after: u64,
+    },
     /// 500: the deployment has a bad setting.
     #[error("{0}")]
     Setting(#[from] BadSetting),
@@ -130,7 +138,7 @@ impl Problem {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::TooFast { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooFast { .. } | Self::TooManyChannels { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Setting(_) | Self::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -153,6 +161,7 @@ impl Problem {
             Self::UnsupportedMediaType => ("unsupported-media-type", "The body is not JSON"),
             Self::KeyReused => ("idempotency", "The key was used before"),
             Self::TooFast { .. } => ("rate", "Too many posts"),
+            Self::TooManyChannels { .. } => ("channels", "Too many new channels"),
             Self::Setting(_) => ("setting", "The deployment has a bad setting"),
             Self::Internal { .. } => ("internal", "The server failed"),
             Self::Unavailable { .. } => ("unavailable", "The storage is not available"),
@@ -213,7 +222,7 @@ impl Problem {
             Self::Unavailable { .. } => {
                 headers.insert(header::RETRY_AFTER, UNAVAILABLE_RETRY_SECS.into());
             }
-            Self::TooFast { retry_after, .. } => {
+            Self::TooFast { retry_after, .. } | Self::TooManyChannels { retry_after, .. } => {
                 headers.insert(header::RETRY_AFTER, (*retry_after).into());
             }
             _ => {}

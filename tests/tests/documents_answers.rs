@@ -320,6 +320,7 @@ fn problems() -> Vec<Problem> {
         Problem::UnsupportedMediaType,
         Problem::KeyReused,
         Problem::TooFast { rate: 5, burst: 20, retry_after: 1 },
+        Problem::TooManyChannels { most: 300, retry_after: 12 },
         Problem::Setting(setting.unwrap_err()),
         Problem::Internal { cause: "a bug".into() },
         Problem::Unavailable { cause: "it is away".into() },
@@ -341,6 +342,7 @@ fn problems() -> Vec<Problem> {
         | Problem::UnsupportedMediaType
         | Problem::KeyReused
         | Problem::TooFast { .. }
+        | Problem::TooManyChannels { .. }
         | Problem::Setting(_)
         | Problem::Internal { .. }
         | Problem::Unavailable { .. } => problems,

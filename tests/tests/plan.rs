@@ -342,6 +342,10 @@ fn a_key_is_visible_ascii_and_what_became_of_a_post_is_said() {
     }
     let detail = "too many posts: a sender may post 5 a second to a channel, and 20 at once";
     assert_eq!(sent(&fast(1)), (429, detail.into(), None));
+    let many = answer(Receipt::TooMany(Duration::from_secs(12))).unwrap_err();
+    assert_eq!(many.response().headers()[header::RETRY_AFTER], "12");
+    let detail = "too many new channels: a sender may begin 300 an hour; one that exists takes posts";
+    assert_eq!(sent(&many), (429, detail.into(), None));
     assert_eq!(answer(Receipt::KeyReused).unwrap_err().status(), StatusCode::UNPROCESSABLE_ENTITY);
 }
 

@@ -380,6 +380,10 @@ fn the_readme_lists_every_limit() {
         ("symbol", format!("{MAX_SYMBOL_LEN} characters")),
         ("price", format!("{} to {}", price(1), price(MAX_PRICE_CENTS))),
         ("topics of a stream", TOPICS.to_string()),
+        (
+            "new channels of a sender, of one with a `sub`",
+            format!("{NEW_CHANNELS}, {NEW_CHANNELS_OF_SUB} an hour"),
+        ),
         ("symbols of a deployment", STOCK_SYMBOLS.to_string()),
         ("`tick`, `interval`", format!("{} to {} ms", INTERVAL_MS.start(), INTERVAL_MS.end())),
         ("`history` of events, stock, chat", format!("{events}, {STOCK_TICKS}, {chat}")),

@@ -10,6 +10,7 @@ mod failure;
 mod feeds;
 mod host;
 mod item;
+mod items;
 mod keys;
 mod page;
 mod plain;
@@ -123,7 +124,8 @@ impl Function {
             Plan::Message(channel, id) => Plan::message(store.entry(&channel, id, now).await?),
             Plan::Append(append) => {
                 let post = append.post(body, &self.settings)?;
-                append.response(store.append(&append.channel, &post, now).await?, &self.settings)
+                let receipt = store.append(&append.channel, &post, append.beginning_rate(), now).await?;
+                append.response(receipt, &self.settings)
             }
             Plan::Stream(opening, _) => self.head(*opening).await,
             Plan::Page => Err(Problem::NotFound("no page")),

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::failure::Failure;
 use crate::host;
-use crate::item::Note;
+use crate::item::{Item, Note};
 use crate::store::Store;
 use crate::table::Put;
 
@@ -44,6 +44,20 @@ impl Store {
     /// The sender's bucket for this channel.
     pub async fn posts(&self, channel: &ChannelName, sender: &Sender) -> Result<Bucket, Failure> {
         self.bucket(format!("bucket {channel} {}", sender.as_str()), self.rate).await
+    }
+
+    /// Counts a channel that the sender begins, if it has no newest item yet; if the sender may begin none, says how long
+    /// it takes until it may. Posts that meet in a new channel count each.
+    pub async fn begin(
+        &self,
+        newest: Option<&Item>,
+        sender: &Sender,
+        rate: Rate,
+    ) -> Result<Option<Duration>, Failure> {
+        match newest {
+            Some(_) => Ok(None),
+            None => self.take(self.bucket(format!("channels {}", sender.as_str()), rate).await?).await,
+        }
     }
 
     /// Whether there is room for one more stream of this reader. On AWS nobody tells that a reader left, so what is

@@ -4,7 +4,7 @@ use std::iter;
 
 use ssedge::access::{Digest, Rate};
 use ssedge::channel::{ChannelName, Draft, Entry, EntryId, Extent, Post, Receipt, Retention, Stored};
-use ssedge::limits::{APPEND_RETRY_MS, CHANNEL_TIMEOUT, QUERY_ENTRIES, TABLE_GRACE};
+use ssedge::limits::{APPEND_RETRY_MS, CHANNEL_TIMEOUT, TABLE_GRACE};
 use ssedge::settings::Settings;
 use ssedge::time::UnixMillis;
 use tokio::time::{sleep, timeout};
@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::host;
 use crate::item::Item;
 use crate::keys::Known;
-use crate::table::{Order, Put, Table};
+use crate::table::{Put, Table};
 
 /// The longest pauses of who was overtaken, one after the other.
 fn pauses() -> impl Iterator<Item = u64> {
@@ -35,43 +35,57 @@ impl Store {
     }
 
     /// Stores the post as the next entry of the channel, unless its sender is too fast or it is stored already.
+    /// `beginning` is how fast its sender may begin channels.
     pub async fn append(
         &self,
         channel: &ChannelName,
         post: &Post,
+        beginning: Rate,
         now: UnixMillis,
     ) -> Result<Receipt, Failure> {
         let late =
             |_| Failure::new("put: the table was too slow, or others were first until the time was over");
-        timeout(CHANNEL_TIMEOUT, self.append_in_time(channel, post, now)).await.map_err(late)?
+        timeout(CHANNEL_TIMEOUT, self.append_in_time(channel, post, beginning, now)).await.map_err(late)?
     }
 
     async fn append_in_time(
         &self,
         channel: &ChannelName,
         post: &Post,
+        beginning: Rate,
         now: UnixMillis,
     ) -> Result<Receipt, Failure> {
+        let mark = post.mark();
+        let claim = async {
+            match &mark {
+                Some((mark, _)) => self.claim(channel, mark, now).await,
+                None => Ok(None),
+            }
+        };
         // None of these needs the other's answer.
-        let (newest, posts) = (self.newest(channel), self.posts(channel, &post.sender));
-        let Some((mark, draft)) = post.mark() else {
-            let (newest, posts) = tokio::try_join!(newest, posts)?;
-            return match self.take(posts).await? {
-                None => self.write(channel, &post.draft, None, newest, now).await,
-                Some(wait) => Ok(Receipt::TooFast(wait)),
-            };
-        };
-        let (newest, posts, claim) = tokio::try_join!(newest, posts, self.claim(channel, &mark, now))?;
-        // A sender who is too fast is told what its key has stored, and may store nothing.
+        let (newest, posts, claim) =
+            tokio::try_join!(self.newest(channel), self.posts(channel, &post.sender), claim)?;
         let wait = posts.wait();
-        let known = self.known_by(channel, &mark, newest, claim, wait.is_some(), now).await?;
-        let newest = match (known, wait) {
-            (Known::Stored(item), _) => return Ok(item.replay(&draft)),
-            (Known::Nothing(_), Some(wait)) => return Ok(Receipt::TooFast(wait)),
-            (Known::Nothing(newest), None) => newest,
+        if wait.is_none()
+            && let Some(wait) = self.begin(newest.as_ref(), &post.sender, beginning).await?
+        {
+            return Ok(Receipt::TooMany(wait));
+        }
+        let newest = match &mark {
+            None => newest,
+            // A sender who is too fast is told what its key has stored, and may store nothing.
+            Some((mark, draft)) => {
+                match self.known_by(channel, mark, newest, claim, wait.is_some(), now).await? {
+                    Known::Stored(item) => return Ok(item.replay(draft)),
+                    Known::Nothing(newest) => newest,
+                }
+            }
         };
+        if let Some(wait) = wait {
+            return Ok(Receipt::TooFast(wait));
+        }
         match self.take(posts).await? {
-            None => self.write(channel, &post.draft, Some((mark, draft)), newest, now).await,
+            None => self.write(channel, &post.draft, mark, newest, now).await,
             Some(wait) => Ok(Receipt::TooFast(wait)),
         }
     }
@@ -139,54 +153,5 @@ impl Store {
         // In a channel times never go back.
         let time = newest.map_or(now, |newest| newest.time.max(now));
         Item { id, time, run, previous, writer, entry: None, mark: None }
-    }
-
-    /// The newest item of a channel.
-    pub(crate) async fn newest(&self, channel: &ChannelName) -> Result<Option<Item>, Failure> {
-        Ok(self.table.query(channel, Order::Newest, 1, None).await?.items.pop())
-    }
-
-    /// The body of the newest kept entry with this key, where `newest` is the newest item of the channel.
-    async fn newest_body(
-        &self,
-        channel: &ChannelName,
-        key: Option<&str>,
-        newest: Option<&Item>,
-        now: UnixMillis,
-    ) -> Result<Option<String>, Failure> {
-        let (Some(key), Some(newest)) = (key, newest) else { return Ok(None) };
-        let before = newest.run.max(self.retention.oldest_id(newest.id)).back(1);
-        let order = Order::NewestOf(key, before, self.retention.oldest_time(now));
-        let found = self.first(channel, order).await?;
-        Ok(found.and_then(|item| item.entry).map(|entry| entry.body))
-    }
-
-    /// The first item in this order.
-    pub(crate) async fn first(
-        &self,
-        channel: &ChannelName,
-        order: Order<'_>,
-    ) -> Result<Option<Item>, Failure> {
-        let mut from = None;
-        loop {
-            let found = self.table.query(channel, order, QUERY_ENTRIES, from).await?;
-            from = found.next;
-            let first = found.items.into_iter().next();
-            if first.is_some() || from.is_none() {
-                return Ok(first);
-            }
-        }
-    }
-
-    async fn all_after(&self, channel: &ChannelName, after: EntryId) -> Result<Vec<Item>, Failure> {
-        let (mut items, mut from) = (Vec::new(), None);
-        loop {
-            let mut found = self.table.query(channel, Order::After(after), QUERY_ENTRIES, from).await?;
-            items.append(&mut found.items);
-            from = found.next;
-            if from.is_none() {
-                return Ok(items);
-            }
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use ssedge::access::Sender;
 use ssedge::channel::{Filter, Post, Receipt, Stored, Subscribe};
@@ -58,7 +59,7 @@ impl DurableObject for Channel {
         let kept = self.kept()?;
         let (log, now) = (&kept.log, host::now());
         match command(&mut request).await? {
-            Command::Append(post) => Response::from_json(&self.append(kept, post, now).await?),
+            Command::Append(post, wait) => Response::from_json(&self.append(kept, post, wait, now).await?),
             Command::Read(subscribe) => Response::from_json(&log.read(&subscribe, now)?),
             Command::Entry(id) => Response::from_json(&log.entry(id, now)?),
             Command::Start(subscribe) => Response::from_json(&log.start(&subscribe, now)?),
@@ -100,7 +101,17 @@ impl Channel {
     }
 
     /// Nothing is awaited before the entry is on its way to the readers, so entries are sent in the order of the log.
-    async fn append(&self, kept: &Kept, post: Post, now: UnixMillis) -> Result<Receipt> {
+    async fn append(
+        &self,
+        kept: &Kept,
+        post: Post,
+        wait: Option<Duration>,
+        now: UnixMillis,
+    ) -> Result<Receipt> {
+        let begins = kept.log.is_new()?;
+        if let (true, Some(wait)) = (begins, wait) {
+            return Ok(Receipt::TooMany(wait));
+        }
         // Whatever fails before the end has stored nothing, so that the sender may say so again.
         let written = transaction(&self.state, || {
             if let Some(refused) = kept.posts.refuse(&post, now)? {
@@ -116,13 +127,13 @@ impl Channel {
             Err(refused) => return Ok(refused),
         };
         self.fan_out.clone().push(&self.state, appended.entry, appended.after, now);
-        let expires = kept.log.expires(now);
+        let expires = now + kept.settings.retention.age;
         let free_at = kept.posts.forgets(&post, now).map_or(expires, |at| at.min(expires));
         // It is stored, and the next post sees to the alarm again.
         if let Err(e) = self.alarm.due_by(&self.state, free_at).await {
             host::log(kept.settings.log_level, LogLevel::Warn, &format!("an alarm was not set: {e}"));
         }
-        Ok(Receipt::Stored(stored))
+        Ok(if begins { Receipt::Begun(stored) } else { Receipt::Stored(stored) })
     }
 
     fn is_full(&self, settings: &Settings, sender: &Sender) -> bool {

@@ -1,12 +1,27 @@
-//! How many streams each sender has open in this isolate. The objects count those of their channels, in all isolates.
+//! How many streams each sender has open in this isolate, and how many channels it has begun by it. The objects count the
+//! streams of their channels, in all isolates.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::time::Duration;
 
-use ssedge::access::Sender;
+use ssedge::access::{Buckets, Rate, Sender};
+use ssedge::limits;
+use ssedge::time::UnixMillis;
 
 thread_local! {
     static OPEN: RefCell<HashMap<Sender, u64>> = RefCell::default();
+    static BEGINNERS: RefCell<Buckets> = const { RefCell::new(Buckets::new(limits::BEGINNERS)) };
+}
+
+/// Counts a channel that the sender may begin by its post; if it may not, says how long it takes until it may.
+pub fn begin(sender: &Sender, rate: Rate, now: UnixMillis) -> Option<Duration> {
+    BEGINNERS.with_borrow_mut(|beginners| beginners.take(sender, rate, now)).err()
+}
+
+/// The channel was there, or the post was refused.
+pub fn begun_nothing(sender: &Sender, rate: Rate) {
+    BEGINNERS.with_borrow_mut(|beginners| beginners.give_back(sender, rate));
 }
 
 /// The place of one open stream, which is free again when it is dropped.

@@ -20,6 +20,7 @@ mod subscription;
 use std::rc::Rc;
 
 use http::{Method, Response as Reply};
+use ssedge::channel::Receipt;
 use ssedge::problem::Problem;
 use ssedge::route::{self, Peer, Plan, Reader};
 use ssedge::session::{Opening, Session, Terms};
@@ -100,7 +101,12 @@ impl Exchange {
             Plan::Append(append) => {
                 let body = reply::body(&mut self.request).await.map_err(internal)?;
                 let post = append.post(&body, &self.settings)?;
-                let receipt = self.link(&append.channel)?.ask(&Command::Append(post)).await?;
+                let wait = crowd::begin(&append.sender, append.beginning_rate(), host::now());
+                let command = Command::Append(post, wait);
+                let receipt = self.link(&append.channel)?.ask(&command).await?;
+                if wait.is_none() && !matches!(receipt, Receipt::Begun(_)) {
+                    crowd::begun_nothing(&append.sender, append.beginning_rate());
+                }
                 append.response(receipt, &self.settings)
             }
             Plan::Stream(opening, _) => Ok(route::head_of_stream(self.start(*opening).await?)),

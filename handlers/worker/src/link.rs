@@ -1,5 +1,7 @@
 //! The Worker's way to a channel's Durable Object, and what they say to each other.
 
+use std::time::Duration;
+
 use futures::future::{Either, select};
 use js_sys::{ArrayBuffer, Uint8Array};
 use serde::de::DeserializeOwned;
@@ -16,7 +18,8 @@ use crate::{BINDING, PAGE_HEADER};
 /// A request to a channel, as JSON in the query of its URL.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Command {
-    Append(Post),
+    /// A post, and how long it takes until its sender may begin a channel, if it may not now.
+    Append(Post, Option<Duration>),
     Read(Subscribe),
     Entry(EntryId),
     /// Where the reader would start; nothing is sent to it.

@@ -88,7 +88,7 @@ impl Log {
 
     /// `None` where nothing was ever stored.
     fn extent(&self, now: UnixMillis) -> Result<Option<Extent>> {
-        if !has_table(&self.sql, "run")? {
+        if self.is_new()? {
             return Ok(None);
         }
         let bounds = vec![integer(self.retention.max), integer(self.retention.oldest_time(now).0)];
@@ -100,9 +100,9 @@ impl Log {
         .transpose()
     }
 
-    /// When an entry expires that is stored now.
-    pub fn expires(&self, now: UnixMillis) -> UnixMillis {
-        now + self.retention.age
+    /// Whether nothing was ever stored, or it is forgotten.
+    pub fn is_new(&self) -> Result<bool> {
+        Ok(!has_table(&self.sql, "run")?)
     }
 
     /// Stores the draft as the next entry.

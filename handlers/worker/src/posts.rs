@@ -1,11 +1,10 @@
 //! What senders did lately: how fast they post, and by which keys.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::time::Duration;
 
 use serde::Deserialize;
-use ssedge::access::{Micros, Rate, Sender};
+use ssedge::access::{Buckets, Micros, Rate, Sender, micros};
 use ssedge::channel::{Post, Receipt, Stored};
 use ssedge::limits::{BUCKETS, IDEMPOTENCY_WINDOW, OBJECT_MEMORY};
 use ssedge::time::UnixMillis;
@@ -28,8 +27,8 @@ const FORGET_EVERY: Duration = Duration::from_secs(60);
 pub struct Posts {
     sql: SqlStorage,
     rate: Rate,
-    /// When the bucket of each sender is full again. One that fills before the object can be evicted is nowhere else.
-    buckets: RefCell<HashMap<Sender, Micros>>,
+    /// A bucket that fills before the object can be evicted is nowhere else.
+    buckets: RefCell<Buckets>,
     forgot_at: Cell<UnixMillis>,
 }
 
@@ -47,7 +46,7 @@ struct BucketRow {
 
 impl Posts {
     pub fn new(sql: SqlStorage, rate: Rate) -> Self {
-        Self { sql, rate, buckets: RefCell::default(), forgot_at: Cell::new(UnixMillis(0)) }
+        Self { sql, rate, buckets: RefCell::new(Buckets::new(BUCKETS)), forgot_at: Cell::new(UnixMillis(0)) }
     }
 
     /// What becomes of a post that is not to be stored.
@@ -98,7 +97,7 @@ impl Posts {
     pub fn forget(&self, now: UnixMillis) -> Result<Freed> {
         self.forgot_at.set(now);
         let keys = self.free("keys", "time", (now - IDEMPOTENCY_WINDOW).0)?;
-        let buckets = self.free("buckets", "full_at", ssedge::access::micros(now))?;
+        let buckets = self.free("buckets", "full_at", micros(now))?;
         let keys = Freed { rest_at: keys.1.map(|time| UnixMillis(time) + IDEMPOTENCY_WINDOW), any: keys.0 };
         let full_at = buckets.1.map(|full_at| UnixMillis(full_at.div_ceil(1_000)));
         Ok(keys.and(Freed { rest_at: full_at, any: buckets.0 }))
@@ -119,12 +118,12 @@ impl Posts {
     /// Whether an empty bucket may outlive the object's memory.
     fn fills_slowly(&self) -> bool {
         let memory = UnixMillis(0) + OBJECT_MEMORY;
-        self.rate.empty(UnixMillis(0)) > ssedge::access::micros(memory)
+        self.rate.empty(UnixMillis(0)) > micros(memory)
     }
 
     fn full_at(&self, sender: &Sender) -> Result<Micros> {
-        if let Some(full_at) = self.buckets.borrow().get(sender) {
-            return Ok(*full_at);
+        if let Some(full_at) = self.buckets.borrow().full_at(sender) {
+            return Ok(full_at);
         }
         if !self.fills_slowly() || !has_table(&self.sql, "buckets")? {
             return Ok(0);
@@ -135,17 +134,12 @@ impl Posts {
     }
 
     fn fill(&self, sender: &Sender, full_at: Micros, now: UnixMillis) -> Result<()> {
-        let now = ssedge::access::micros(now);
-        let mut buckets = self.buckets.borrow_mut();
-        if buckets.len() >= BUCKETS {
-            buckets.retain(|_, full_at| *full_at > now);
-        }
-        buckets.insert(sender.clone(), full_at);
+        self.buckets.borrow_mut().fill(sender, full_at, now);
         if !self.fills_slowly() {
             return Ok(());
         }
         self.sql.exec(FILLING, None)?;
-        self.sql.exec("DELETE FROM buckets WHERE full_at <= ?1", vec![integer(now)])?;
+        self.sql.exec("DELETE FROM buckets WHERE full_at <= ?1", vec![integer(micros(now))])?;
         let row = vec![sender.as_str().into(), integer(full_at)];
         self.sql.exec("INSERT OR REPLACE INTO buckets VALUES (?1, ?2)", row).map(drop)
     }

@@ -40,10 +40,14 @@ pub struct Stored {
 pub enum Receipt {
     /// It is stored.
     Stored(Stored),
+    /// It is stored, as the first entry of its channel.
+    Begun(Stored),
     /// It was stored before, by the same key.
     Replayed(Stored),
     /// The key was used for something else.
     KeyReused,
     /// The sender is too fast, and may try again after this time.
     TooFast(Duration),
+    /// It would begin a channel, of which the sender began too many, and it may begin the next one after this time.
+    TooMany(Duration),
 }

@@ -1,11 +1,13 @@
 //! Posts: from the body of a request to the entry that is stored.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::HeaderName;
 use http::{HeaderValue, Response, StatusCode, header};
 
 use super::response;
-use crate::access::{Caller, Key, Sender};
+use crate::access::{Caller, Key, Rate, Sender};
 use crate::channel::{ChannelName, Draft, Post, Receipt, Stored};
 use crate::chat::{ChatDraft, Room, User};
 use crate::events::NotificationDraft;
@@ -64,20 +66,36 @@ impl Append {
         }
     }
 
+    /// How many channels its sender may begin in [`limits::NEW_CHANNELS_SPAN`].
+    fn most_channels(&self) -> u64 {
+        if self.caller.sub().is_some() { limits::NEW_CHANNELS_OF_SUB } else { limits::NEW_CHANNELS }
+    }
+
+    /// How fast its sender may begin channels.
+    #[must_use]
+    pub fn beginning_rate(&self) -> Rate {
+        Rate::per_span(self.most_channels(), limits::NEW_CHANNELS_SPAN)
+    }
+
     /// The answer to its sender: `201` with the entry, `200` with the one that was stored by the same key before; for a
     /// message with its `Location`.
     ///
     /// # Errors
-    /// [`Problem::KeyReused`], [`Problem::TooFast`].
+    /// [`Problem::KeyReused`], [`Problem::TooFast`], [`Problem::TooManyChannels`].
     pub fn response(&self, receipt: Receipt, settings: &Settings) -> Result<Response<Bytes>, Problem> {
         let (status, stored) = match receipt {
-            Receipt::Stored(stored) => (StatusCode::CREATED, stored),
+            Receipt::Stored(stored) | Receipt::Begun(stored) => (StatusCode::CREATED, stored),
             Receipt::Replayed(stored) => (StatusCode::OK, stored),
             Receipt::KeyReused => return Err(Problem::KeyReused),
             Receipt::TooFast(wait) => {
                 let Settings { post_rate: rate, post_burst: burst, .. } = *settings;
-                let retry_after = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).div_ceil(1_000).max(1);
-                return Err(Problem::TooFast { rate, burst, retry_after });
+                return Err(Problem::TooFast { rate, burst, retry_after: seconds(wait) });
+            }
+            Receipt::TooMany(wait) => {
+                return Err(Problem::TooManyChannels {
+                    most: self.most_channels(),
+                    retry_after: seconds(wait),
+                });
             }
         };
         let Stored { id, body } = stored;
@@ -94,4 +112,9 @@ impl Append {
         }
         Ok(response)
     }
+}
+
+/// Whole seconds after which a sender may come again.
+fn seconds(wait: Duration) -> u64 {
+    u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).div_ceil(1_000).max(1)
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use serde_json::json;
+use ssedge::limits::{NEW_CHANNELS, NEW_CHANNELS_SPAN};
 use tokio::time::Instant;
 
 use super::tokens::JSON;
@@ -18,6 +19,7 @@ pub(super) const CASES: &[Case] = cases! {
     "§ 6", "each room has a bucket of its own, and so have events and stock" => by_channel;
     "§ 6", "each address has a bucket of its own" => by_address;
     "§ 6", "a sub is one sender, wherever it posts from" => by_sub;
+    "§ 6", "over 300 new rooms an hour of one sender, 429 with Retry-After, and the rooms that are there go on" => by_new_rooms;
 };
 
 /// POST_BURST and the time of one post at POST_RATE.
@@ -141,4 +143,32 @@ async fn by_sub(c: Context) {
     assert_eq!(hi(&c.client.from_address(24), &room).await.status, 201);
     // Nobody else is taken for a sub of the same letters as an address.
     assert_eq!(say(&holder(27, "127.0.0.24")).await, 201);
+}
+
+async fn by_new_rooms(c: Context) {
+    const MOST: usize = NEW_CHANNELS as usize;
+    const ABREAST: usize = 10;
+    let sender = c.sender(54);
+    let room = |n: usize| format!("/api/chat/new-{}-{n}", c.tries);
+    let asked = Instant::now();
+    let mut answers = Vec::new();
+    while answers.len() < MOST + 2 * ABREAST {
+        let rooms: Vec<_> = (answers.len()..).take(ABREAST).map(room).collect();
+        answers.extend(join_all(rooms.iter().map(|room| hi(&sender, room))).await);
+    }
+    let (begun, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 201);
+    let flowed = asked.elapsed().div_duration_f32(NEW_CHANNELS_SPAN / NEW_CHANNELS as u32).ceil() as usize;
+    assert!((MOST..=MOST + flowed).contains(&begun.len()), "{} in {:?}", begun.len(), asked.elapsed());
+    for refused in &refused {
+        problem(refused, 429, None, &["300", "an hour"]);
+        assert_eq!(refused.json()["type"], "urn:ssedge:problem:channels");
+        let retry_after: u64 = refused.header("Retry-After").parse().expect("whole seconds");
+        assert!((1..=12).contains(&retry_after), "{refused:?}");
+    }
+    assert!(!refused.is_empty(), "all are begun after {:?}", asked.elapsed());
+    assert_eq!(hi(&sender, &room(0)).await.status, 201, "a room that is there");
+    let holder = sender.bearing(&token(json!({ "sub": "new", "publish": ["chat/*"] })));
+    let of_sub = holder.post_json(&room(answers.len()), r#"{"text":"hi"}"#).await;
+    assert_eq!(of_sub.status, 201, "{of_sub:?}");
+    assert_eq!(hi(&c.client.from_address(15), &room(answers.len() + 1)).await.status, 201, "another sender");
 }
