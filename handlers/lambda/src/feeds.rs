@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,10 +22,13 @@ pub struct Feeds {
     store: Arc<Store>,
     poll: RangeInclusive<Duration>,
     log_level: LogLevel,
+    /// How many feeds and readers there have been, for their numbers.
+    count: AtomicU64,
     feeds: Mutex<HashMap<ChannelName, Feed>>,
 }
 
 struct Feed {
+    number: u64,
     readers: BTreeMap<u64, Reader>,
     poll: AbortHandle,
 }
@@ -45,22 +49,56 @@ pub struct Subscription {
     news: UnboundedReceiver<Batch<Bytes>>,
 }
 
+/// Held by the loop of a feed. Should the loop panic, its readers hear that there will be no news, and ask again.
+struct Loop {
+    feeds: Arc<Feeds>,
+    channel: ChannelName,
+    number: u64,
+}
+
 impl Feeds {
     pub fn new(store: Arc<Store>, settings: &Settings) -> Self {
-        Self { store, poll: settings.poll.clone(), log_level: settings.log_level, feeds: Mutex::default() }
+        Self {
+            store,
+            poll: settings.poll.clone(),
+            log_level: settings.log_level,
+            count: AtomicU64::new(0),
+            feeds: Mutex::default(),
+        }
     }
 
     /// Tells what follows `cursor` from now on.
     pub fn join(self: &Arc<Self>, channel: &ChannelName, cursor: EntryId, filter: Filter) -> Subscription {
+        self.join_by(channel, cursor, filter, self.clone().poll(channel.clone()))
+    }
+
+    /// The same. If nobody listens to the channel yet, `poll` asks for its news.
+    fn join_by(
+        self: &Arc<Self>,
+        channel: &ChannelName,
+        cursor: EntryId,
+        filter: Filter,
+        poll: impl Future<Output = ()> + Send + 'static,
+    ) -> Subscription {
         let (sender, news) = unbounded_channel();
         let mut feeds = self.lock();
         let feed = feeds.entry(channel.clone()).or_insert_with(|| {
-            let poll = tokio::spawn(self.clone().poll(channel.clone()));
-            Feed { readers: BTreeMap::new(), poll: poll.abort_handle() }
+            let number = self.number();
+            let held = Loop { feeds: self.clone(), channel: channel.clone(), number };
+            let poll = tokio::spawn(async move {
+                poll.await;
+                drop(held);
+            });
+            Feed { number, readers: BTreeMap::new(), poll: poll.abort_handle() }
         });
-        let number = feed.readers.last_key_value().map_or(0, |(last, _)| last + 1);
+        let number = self.number();
         feed.readers.insert(number, Reader { cursor, filter, news: sender });
         Subscription { feeds: self.clone(), channel: channel.clone(), number, news }
+    }
+
+    /// One that no feed and no reader had before.
+    fn number(&self) -> u64 {
+        self.count.fetch_add(1, Ordering::Relaxed)
     }
 
     // What the lock guards is whole at any time, so a panic elsewhere spoils nothing.
@@ -122,8 +160,22 @@ impl Feeds {
     }
 }
 
+impl Drop for Loop {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        let mut feeds = self.feeds.lock();
+        if feeds.get(&self.channel).is_some_and(|feed| feed.number == self.number) {
+            feeds.remove(&self.channel);
+        }
+        let line = format!("the loop that asks for {} panicked; its readers ask again", self.channel);
+        host::log(self.feeds.log_level, LogLevel::Error, &line);
+    }
+}
+
 impl Subscription {
-    /// The next news.
+    /// The next news; `None` when there will be none.
     pub async fn next(&mut self) -> Option<Batch<Bytes>> {
         self.news.recv().await
     }
@@ -139,5 +191,64 @@ impl Drop for Subscription {
             feed.poll.abort();
             feeds.remove(&self.channel);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ssedge::settings::Host;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_secs(10);
+
+    fn feeds() -> Arc<Feeds> {
+        let settings = Settings::parse(Host::Lambda, |name| (name == "TABLE_NAME").then(|| "none".into()));
+        let settings = settings.unwrap();
+        Arc::new(Feeds::new(Arc::new(Store::new(&settings)), &settings))
+    }
+
+    fn join(feeds: &Arc<Feeds>, poll: impl Future<Output = ()> + Send + 'static) -> Subscription {
+        feeds.join_by(&ChannelName::Events, EntryId::BEGINNING, Filter::ALL, poll)
+    }
+
+    #[tokio::test]
+    async fn readers_of_a_loop_that_panics_are_told_and_begin_another() {
+        let feeds = feeds();
+        let panics = async {
+            tokio::task::yield_now().await;
+            panic!("for the test")
+        };
+        let mut readers = [join(&feeds, panics), join(&feeds, std::future::pending())];
+        for reader in &mut readers {
+            let news = timeout(SOON, reader.next()).await.expect("it is told");
+            assert!(news.is_none(), "{news:?}");
+        }
+        // The first that asks again begins another loop, and those who leave late take nothing of it away.
+        let (begins, has_begun) = tokio::sync::oneshot::channel();
+        let asks = async move {
+            begins.send(()).unwrap();
+            std::future::pending().await
+        };
+        let again = join(&feeds, asks);
+        drop(readers);
+        timeout(SOON, has_begun).await.expect("it begins").unwrap();
+        assert_eq!(feeds.lock()[&ChannelName::Events].readers.len(), 1);
+        drop(again);
+        assert!(feeds.lock().is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_loop_of_nobody_ends_quietly() {
+        let feeds = feeds();
+        let (held, is_dropped) = tokio::sync::oneshot::channel::<()>();
+        let polls = async move {
+            let _held = held;
+            std::future::pending().await
+        };
+        drop(join(&feeds, polls));
+        assert!(timeout(SOON, is_dropped).await.expect("it is over").is_err());
+        assert!(feeds.lock().is_empty());
     }
 }

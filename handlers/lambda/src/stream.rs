@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use ssedge::channel::{ChannelName, EntryId, Page, Subscribe};
+use ssedge::channel::{Batch, ChannelName, EntryId, Page, Subscribe};
 use ssedge::session::{Chunk, CloseReason, Input, Opening, Output, Session, Terms};
 use ssedge::settings::LogLevel;
 use ssedge::time::UnixMillis;
@@ -139,11 +139,21 @@ impl Stream {
         };
         tokio::select! {
             answer = asked => self.answered(answer),
-            batch = news => batch.map_or(Input::Lost, Input::Entries),
+            batch = news => self.heard(batch),
             () = drained => self.drained(),
             () = self.body.gone() => Input::ReaderGone,
             () = host::sleep_until(wake_at) => Input::Wake,
         }
+    }
+
+    fn heard(&mut self, news: Option<Batch<Bytes>>) -> Input<Bytes> {
+        news.map_or_else(
+            || {
+                self.subscription = None;
+                Input::Lost
+            },
+            Input::Entries,
+        )
     }
 
     fn answered(&mut self, answer: <Answer as Future>::Output) -> Input<Bytes> {

@@ -207,7 +207,7 @@ async fn a_reader_that_stands_still_is_ended_and_disturbs_nobody() {
     let mut ids: Vec<u64> = heard
         .iter()
         .filter_map(|heard| match &heard.said {
-            Decoded::Message(message) => Some(message.last_event_id.parse().unwrap()),
+            Decoded::Message(message) if !heard.is_heartbeat => Some(message.last_event_id.parse().unwrap()),
             _ => None,
         })
         .collect();

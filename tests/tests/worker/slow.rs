@@ -31,6 +31,7 @@ async fn say(client: &Client, messages: usize) -> u64 {
 
 fn ids(heard: &[Heard]) -> Vec<u64> {
     let id = |heard: &Heard| match &heard.said {
+        _ if heard.is_heartbeat => None,
         Decoded::Message(message) if message.event == "message" => message.last_event_id.parse().ok(),
         Decoded::Message(message) => panic!("{message:?}"),
         _ => None,
