@@ -9,4 +9,5 @@ pub mod host;
 pub mod secrets;
 pub mod stream;
 pub mod token;
+pub mod tokens;
 pub mod world;

@@ -13,6 +13,7 @@ use ssedge::limits;
 use ssedge::route::Route;
 use ssedge::settings::{Host, Settings};
 use ssedge::stock::{DEFAULT_SYMBOLS, Price};
+use ssedge_tests::tokens::{Token, tokens};
 
 /// Lines of a file without its tests: what can be read at once.
 const CORE_LINES: usize = 300;
@@ -90,7 +91,7 @@ fn the_core_has_no_platform_in_its_tree() {
     // What jwt-compact brings: interfaces to a clock and to chance, which are switched off.
     const IDLE: [(&str, &[&str]); 2] =
         [("chrono", &["clock", "now", "std"]), ("rand_core", &["getrandom", "std"])];
-    const PLATFORM: [&str; 12] = [
+    const PLATFORM: [&str; 18] = [
         "tokio",
         "worker",
         "wasm-bindgen",
@@ -100,6 +101,12 @@ fn the_core_has_no_platform_in_its_tree() {
         "hyper",
         "getrandom",
         "rand",
+        "fastrand",
+        "nanoid",
+        "nanorand",
+        "oorandom",
+        "ulid",
+        "uuid",
         "chrono",
         "web-time",
         "aws",
@@ -147,32 +154,183 @@ fn the_core_reads_no_clock_and_no_environment() {
     check_code("shared/src/", &[], "the core takes what it needs as arguments", contains_any(&SOURCES));
 }
 
+/// No file under `under` may have what `faults` finds in its tokens. The rule is tried first: on code that keeps it, and
+/// on code that breaks it each way.
+#[track_caller]
+fn check_tokens(
+    under: &str,
+    except: &[&str],
+    rule: &str,
+    faults: impl Fn(&[Token]) -> Vec<String>,
+    keep_it: &[&str],
+    break_it: &[&str],
+) {
+    for code in keep_it {
+        assert_eq!(faults(&tokens(code)), [""; 0], "{code} keeps the rule");
+    }
+    for code in break_it {
+        assert!(!faults(&tokens(code)).is_empty(), "{code} breaks the rule, and nobody sees it");
+    }
+    let mut found = Vec::new();
+    for path in files(under, ".rs").into_iter().filter(|path| !except.iter().any(|end| path.ends_with(end))) {
+        found.extend(faults(&tokens(&read(&path))).into_iter().map(|fault| format!("{path}: {fault}")));
+    }
+    assert!(found.is_empty(), "{rule}:\n{}", found.join("\n"));
+}
+
+/// The words of these that are among the tokens.
+fn words_of(words: &[&str]) -> impl Fn(&[Token]) -> Vec<String> {
+    move |tokens| {
+        let is_one = |word: &&&str| tokens.iter().any(|token| token.is_word(word));
+        words.iter().filter(is_one).map(|word| (*word).to_owned()).collect()
+    }
+}
+
+/// Crates that draw by chance, and what of the standard library is in an order of chance.
+const CHANCE: [&str; 13] = [
+    "HashMap",
+    "HashSet",
+    "RandomState",
+    "fastrand",
+    "getrandom",
+    "nanoid",
+    "nanorand",
+    "oorandom",
+    "rand",
+    "thread_rng",
+    "ulid",
+    "uuid",
+    "new_v4",
+];
+
+#[test]
+fn the_core_draws_nothing_by_chance() {
+    check_tokens(
+        "shared/src/",
+        &[],
+        "what is drawn comes from a seed that the host gives",
+        words_of(&CHANCE),
+        &["// rand::random()\nlet seed = \"random\";", "fn draw(&mut self) -> u64 { self.rng.next() }"],
+        &[
+            "fastrand :: u64(..)",
+            "use std::collections::{BTreeMap, HashMap};",
+            "let n: u64 = rand::random();",
+        ],
+    );
+}
+
 // --- The hosts ---
 
 #[test]
 fn handlers_write_no_sse() {
-    const SYNTAX: [&str; 6] = ["\"data:", "\"event:", "\"retry:", "\"id:", "event-stream", "\\n\\n"];
-    check_code("handlers/", &[], "what a reader sees is written in the core", contains_any(&SYNTAX));
+    check_tokens(
+        "handlers/",
+        // A build script runs on no platform.
+        &["/build.rs"],
+        "what a reader sees is written in the core",
+        sse_in,
+        &[
+            r#"let sql = "SELECT id FROM entries";"#,
+            r#"log(&format!("the data: {n}")); // event: x"#,
+            r#"let a = "valid: yes"; let b = "id";"#,
+            "let sql = \"\n  SELECT 1\"; let by = \":by\";",
+        ],
+        &[
+            r#"let a = "data: hi";"#,
+            r#"let a = format!("{head}\nevent:{name}");"#,
+            r#"let a = b"id:";"#,
+            r##"let a = r#"retry: 7"#;"##,
+            "let a = \"\ndata: hi\";",
+            r#"body.push_str("\n");"#,
+            r#"body.push('\n');"#,
+            r#"body.push(b'\r');"#,
+            r#"let a = "\u{A}";"#,
+            r#"let a = "\x0d";"#,
+            r#"let a = ":";"#,
+            r#"let a = ": skipped 3";"#,
+            r#"let a = "text/event-stream; charset=utf-8";"#,
+            "use ssedge::sse::Event;",
+        ],
+    );
+}
+
+/// What writes, or could write, a line of a stream.
+fn sse_in(tokens: &[Token]) -> Vec<String> {
+    const FIELDS: [&str; 4] = ["data", "event", "id", "retry"];
+    const LINE_ENDS: [&str; 6] = ["\\n", "\\r", "\\x0a", "\\x0d", "\\u{a}", "\\u{d}"];
+    let is_syntax = |token: &&Token| {
+        let Some(text) = token.text() else { return token.is_word("sse") };
+        let text = text.to_ascii_lowercase();
+        let is_field = |line: &str| match line.split_once(':') {
+            // A comment; `:name` is a place in a question to a table.
+            Some(("", rest)) => rest.is_empty() || rest.starts_with(' '),
+            Some((name, _)) => FIELDS.contains(&name.trim_start_matches([' ', '{', '}'])),
+            None => false,
+        };
+        text.contains("event-stream")
+            || LINE_ENDS.iter().any(|end| text.contains(end))
+            || text.lines().any(is_field)
+    };
+    tokens.iter().filter(is_syntax).map(|token| format!("{token:?}")).collect()
 }
 
 #[test]
 fn handlers_decide_no_status() {
-    let number = |word: &str| word.len() == 3 && matches!(word.as_bytes()[0], b'1'..=b'5') && is_number(word);
-    let numbered = |line: &str| line.split(|c: char| !c.is_ascii_alphanumeric()).any(number);
-    check_code("handlers/", &[], "a status is that of a Problem, or of an answer of the core", |line| {
-        line.contains("StatusCode::")
-            || line.contains("Response::error(")
-            || (line.to_ascii_lowercase().contains("status") && numbered(line))
-    });
+    check_tokens(
+        "handlers/",
+        &[],
+        "a status is that of a Problem, or of an answer of the core",
+        statuses_in,
+        &[
+            "fn builder(status: StatusCode) -> B { B::new().with_status(status.as_u16()) }",
+            "let close = 1008; let pause = 1_000; let end = parts.status;",
+            r#"log("refused with 404");"#,
+        ],
+        &[
+            "let a = StatusCode::NOT_FOUND;",
+            "let a = http :: StatusCode\n::OK;",
+            "use http::StatusCode as S;",
+            "*response.status_mut() = status;",
+            "const GONE: u16 = 410;",
+            "let a = [4_04u16];",
+            "let a = 0x194;",
+            r#"Response::error("no", code)"#,
+            "Response::redirect(url)",
+            "StatusCode::from_u16(code)",
+            "B::new().with_status(code)",
+        ],
+    );
 }
 
-fn is_number(word: &str) -> bool {
-    word.bytes().all(|byte| byte.is_ascii_digit())
+/// What is, makes or renames a status.
+fn statuses_in(tokens: &[Token]) -> Vec<String> {
+    let starts = |at: usize, words: [&str; 4]| {
+        let next = tokens[at..].iter().zip(words).filter(|(token, word)| match token {
+            Token::Word(found) => found == word,
+            Token::Sign(found) => word.starts_with(*found),
+            Token::Literal(_) => false,
+        });
+        next.count() == words.iter().filter(|word| !word.is_empty()).count()
+    };
+    let is_status = |at: &usize| {
+        tokens[*at].number().is_some_and(|number| (100..600).contains(&number))
+            || ["status_mut", "from_u16"].iter().any(|word| tokens[*at].is_word(word))
+            || starts(*at, ["StatusCode", ":", ":", ""])
+            || starts(*at, ["StatusCode", "as", "", ""])
+            || starts(*at, ["Response", ":", ":", "error"])
+            || starts(*at, ["Response", ":", ":", "redirect"])
+            || starts(*at, ["Response", ":", ":", "redirect_with_status"])
+            || (tokens[*at].is_word("with_status") && !starts(*at, ["with_status", "(", "status", "."]))
+    };
+    (0..tokens.len())
+        .filter(is_status)
+        .map(|at| format!("{:?}", &tokens[at..tokens.len().min(at + 4)]))
+        .collect()
 }
 
 #[test]
 fn only_host_rs_reads_clock_and_environment() {
-    const SOURCES: [&str; 13] = [
+    const SOURCES: [&str; 15] = [
         "Date::now",
         "Date::new",
         "SystemTime",
@@ -180,6 +338,8 @@ fn only_host_rs_reads_clock_and_environment() {
         "performance",
         "random",
         "getrandom",
+        "fastrand",
+        "rand::",
         "std::env",
         "env::var",
         ".var(",
