@@ -17,6 +17,7 @@ import time
 import zlib
 from collections import Counter
 from http.cookies import SimpleCookie
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
@@ -26,7 +27,8 @@ from schemathesis.core.failures import Failure
 SECRET = os.environ["SSEDGE_AUTH_SECRET"].encode()
 COOKIE, QUERY = "ssedge_token", "access_token"
 FOREIGN = "https://elsewhere.example"
-BODY_BYTES = 16 * 1024
+LIMITS = (Path(__file__).resolve().parents[2] / "shared/src/limits.rs").read_text()
+BODY_BYTES = 1024 * int(re.search(r"const BODY_BYTES: usize = (\d+) \* 1024;", LIMITS).group(1))
 FEED = re.compile(r"/api/(events|stock|chat|chat/\{room\})")
 # What the deployment lists, and how many it may list.
 SYMBOLS = ["ACME", "GLBX", "INTK", "HOOL", "SOYX", "TYRL", "VEHX", "ZORG"]

@@ -10,7 +10,7 @@ pub(super) const CASES: &[Case] = cases! {
     "§ 5", "401: any token where there is no AUTH_SECRET, with WWW-Authenticate" => tokens;
     "§ 5", "404: no such path" => no_path;
     "§ 5", "405: with Allow" => methods;
-    "§ 5", "413: a body over 16 KiB, with or without its length" => too_large;
+    "§ 5", "413: a body over 32 KiB, with or without its length" => too_large;
     "§ 5", "415: a body that does not say that it is JSON" => media_types;
     "§ 5", "a refusal is answered to a HEAD, too, without a body" => heads;
 };
