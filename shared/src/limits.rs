@@ -95,6 +95,14 @@ pub const TABLE_GRACE: Duration = Duration::from_secs(3_600);
 pub const BACKLOG_BYTES: usize = 256 * 1024;
 /// Bytes of backlog below which a reader that fell behind is served again.
 pub const BACKLOG_LOW_BYTES: usize = 32 * 1024;
+/// Bytes that wait for all readers of an isolate of Cloudflare together: a quarter of its memory of 128 MB. While there
+/// are more, nobody is let in, and a reader must have taken all that it was sent before it is sent more.
+pub const ISOLATE_BYTES: usize = 32 * 1024 * 1024;
+/// The same for the readers of one sender, so that nobody alone can fill an isolate.
+pub const SENDER_BYTES: usize = ISOLATE_BYTES / 4;
+/// How long a reader may take nothing at all of what waits for it while it catches up, or after its stream has ended. A
+/// phone that changes its network is back sooner.
+pub const STANDSTILL: Duration = Duration::from_secs(60);
 /// How long a filter may hold entries back before the reader is told the new cursor. Far below the shortest
 /// useful HISTORY_SECS, so that a quiet filter does not age into a gap.
 pub const FILTER_CURSOR: Duration = Duration::from_secs(30);

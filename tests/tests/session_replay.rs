@@ -194,7 +194,7 @@ fn a_long_replay_waits_for_its_reader() {
     assert_eq!((stream.awaits, stream.asked.len()), (1, 0));
     // It is not subscribed now, so nothing that comes is for it.
     stream.entries(9, 10..=10);
-    stream.run(60 * SECOND);
+    stream.run(30 * SECOND);
     assert_eq!(stream.asked.len(), 0);
     stream.input(Input::Backlog(BACKLOG_LOW_BYTES));
     stream.asked(9, false);

@@ -19,14 +19,14 @@ pub type Pull = Closure<dyn FnMut() -> Promise>;
 pub struct Body {
     /// Not behind a borrow: what is written may call `pull` at once, and that may close the body.
     controller: OnceCell<ReadableStreamDefaultController>,
-    /// Somebody wants to know when the backlog is low.
-    awaits_drain: Cell<bool>,
+    /// Somebody wants to know when the backlog is as low.
+    awaited: Cell<Option<usize>>,
     /// Ends the wait of `pull`, which would be called for every read otherwise.
     pull_again: RefCell<Option<Function>>,
 }
 
 impl Body {
-    /// The platform's side. `drained` is called when a backlog that was awaited is low, `cancel` when the reader
+    /// The platform's side. `drained` is called when the backlog is as low as was awaited, `cancel` when the reader
     /// cancels.
     pub fn open(
         self: &Rc<Self>,
@@ -49,11 +49,11 @@ impl Body {
     }
 
     fn pull(&self, drained: &impl Fn()) -> Promise {
-        if self.awaits_drain.get() && self.backlog() <= BACKLOG_LOW_BYTES {
-            self.awaits_drain.set(false);
+        if self.awaited.get().is_some_and(|awaited| self.backlog() <= awaited) {
+            self.awaited.set(None);
             drained();
         }
-        if self.awaits_drain.get() {
+        if self.awaited.get().is_some() {
             return now();
         }
         Promise::new(&mut |resolve, _| drop(self.pull_again.replace(Some(resolve))))
@@ -66,9 +66,9 @@ impl Body {
         room.map_or(0, |room| (BACKLOG_LOW_BYTES as f64 - room).max(0.0) as usize)
     }
 
-    /// Has `drained` called once the backlog is low.
-    pub fn await_drain(&self) {
-        self.awaits_drain.set(true);
+    /// Has `drained` called once the backlog is down to so many bytes, at most [`BACKLOG_LOW_BYTES`].
+    pub fn await_drain(&self, to: usize) {
+        self.awaited.set(Some(to));
         if let Some(resolve) = self.pull_again.take() {
             // A promise that is resolved twice stays as it is.
             let _ = resolve.call0(&JsValue::NULL);
@@ -79,6 +79,13 @@ impl Body {
         if let Some(controller) = self.controller.get() {
             // A body that was closed or cancelled takes no more.
             let _ = controller.enqueue_with_chunk(bytes);
+        }
+    }
+
+    /// Cuts the body off, with what was not taken.
+    pub fn abort(&self) {
+        if let Some(controller) = self.controller.get() {
+            controller.error();
         }
     }
 

@@ -1,16 +1,21 @@
-//! How many streams each sender has open in this isolate, and how many channels it has begun by it. The objects count the
-//! streams of their channels, in all isolates.
+//! The streams of this isolate: how many each sender has, and how many bytes wait for their readers; and how many channels
+//! each sender has begun by it. The objects count the streams of their channels, in all isolates.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 use ssedge::access::{Buckets, Rate, Sender};
-use ssedge::limits;
+use ssedge::limits::{self, ISOLATE_BYTES, SENDER_BYTES};
+use ssedge::session::Held;
 use ssedge::time::UnixMillis;
 
+use crate::body::Body;
+
 thread_local! {
-    static OPEN: RefCell<HashMap<Sender, u64>> = RefCell::default();
+    static CROWDS: RefCell<HashMap<Sender, Crowd>> = RefCell::default();
+    static ALL: RefCell<Held> = RefCell::default();
     static BEGINNERS: RefCell<Buckets> = const { RefCell::new(Buckets::new(limits::BEGINNERS)) };
 }
 
@@ -24,32 +29,84 @@ pub fn begun_nothing(sender: &Sender, rate: Rate) {
     BEGINNERS.with_borrow_mut(|beginners| beginners.give_back(sender, rate));
 }
 
-/// The place of one open stream, which is free again when it is dropped.
-pub struct Seat(Sender);
+/// The streams of one sender.
+#[derive(Default)]
+struct Crowd {
+    bodies: Vec<Rc<Body>>,
+    held: Held,
+}
+
+impl Crowd {
+    fn is_full(&mut self, now: UnixMillis) -> bool {
+        let Self { bodies, held } = self;
+        held.is_over(SENDER_BYTES, now, || backlog(bodies))
+    }
+}
+
+/// The place of one stream, which is free again when it is dropped.
+pub struct Seat {
+    sender: Sender,
+    body: Rc<Body>,
+}
 
 impl Seat {
-    /// `None` where the sender has as many as it may.
-    pub fn take(sender: Sender, most: Option<u64>) -> Option<Self> {
-        OPEN.with_borrow_mut(|open| {
-            let taken = open.get(&sender).copied().unwrap_or(0);
-            if most.is_some_and(|most| taken >= most) {
+    /// `None` if the sender has as many streams as it may, or if too many bytes wait for its readers or for all.
+    pub fn take(sender: Sender, most: Option<u64>, now: UnixMillis) -> Option<Self> {
+        if is_full(now) {
+            return None;
+        }
+        CROWDS.with_borrow_mut(|crowds| {
+            let crowd = crowds.entry(sender.clone()).or_default();
+            if most.is_some_and(|most| crowd.bodies.len() as u64 >= most) || crowd.is_full(now) {
                 return None;
             }
-            open.insert(sender.clone(), taken + 1);
-            Some(Self(sender))
+            let body = Rc::<Body>::default();
+            crowd.bodies.push(body.clone());
+            Some(Self { sender, body })
         })
     }
 
     pub const fn sender(&self) -> &Sender {
-        &self.0
+        &self.sender
+    }
+
+    pub const fn body(&self) -> &Rc<Body> {
+        &self.body
+    }
+
+    /// Counts what was sent to the reader.
+    pub fn sent(&self, bytes: usize) {
+        ALL.with_borrow_mut(|all| all.sent(bytes));
+        self.crowd(|crowd| crowd.held.sent(bytes));
+    }
+
+    /// Whether too many bytes wait for the readers of this sender, or for all of the isolate.
+    pub fn is_full(&self, now: UnixMillis) -> bool {
+        is_full(now) || self.crowd(|crowd| crowd.is_full(now)).unwrap_or_default()
+    }
+
+    fn crowd<T>(&self, with: impl FnOnce(&mut Crowd) -> T) -> Option<T> {
+        CROWDS.with_borrow_mut(|crowds| crowds.get_mut(&self.sender).map(with))
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        OPEN.with_borrow_mut(|open| match open.get_mut(&self.0) {
-            Some(taken) if *taken > 1 => *taken -= 1,
-            _ => drop(open.remove(&self.0)),
+        CROWDS.with_borrow_mut(|crowds| {
+            let Some(crowd) = crowds.get_mut(&self.sender) else { return };
+            crowd.bodies.retain(|body| !Rc::ptr_eq(body, &self.body));
+            if crowd.bodies.is_empty() {
+                crowds.remove(&self.sender);
+            }
         });
     }
+}
+
+fn is_full(now: UnixMillis) -> bool {
+    let count = || CROWDS.with_borrow(|crowds| crowds.values().map(|crowd| backlog(&crowd.bodies)).sum());
+    ALL.with_borrow_mut(|all| all.is_over(ISOLATE_BYTES, now, count))
+}
+
+fn backlog(bodies: &[Rc<Body>]) -> usize {
+    bodies.iter().map(|body| body.backlog()).sum()
 }

@@ -128,7 +128,7 @@ impl Exchange {
     }
 
     async fn stream(self, opening: Opening, reader: Reader) -> Result<Response> {
-        let Some(seat) = Seat::take(reader.sender, self.settings.streams_per_sender) else {
+        let Some(seat) = Seat::take(reader.sender, self.settings.streams_per_sender, host::now()) else {
             return Ok(reply::whole(self.finish(route::overloaded(host::seed()))));
         };
         let link = match &opening.channel {

@@ -1,31 +1,39 @@
 //! One reader's response: drives a [`Session`] with the channel, the timer, and the reader's leaving.
 
-use std::cell::RefCell;
+mod ending;
+mod upstream;
+
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use futures::future::{AbortHandle, abortable};
+use futures::future::AbortHandle;
 use js_sys::Uint8Array;
 use ssedge::channel::{EntryId, Subscribe};
-use ssedge::session::{Chunk, CloseReason, Input, Opening, Output, Session, Terms};
+use ssedge::limits::BACKLOG_LOW_BYTES;
+use ssedge::session::{Chunk, Input, Opening, Output, Session, Terms, room};
 use ssedge::settings::LogLevel;
+use ssedge::time::UnixMillis;
 use wasm_bindgen::prelude::Closure;
 use web_sys::{AbortSignal, ReadableStream};
+use worker::Result;
 use worker::wasm_bindgen_futures::spawn_local;
-use worker::{Result, WebSocket};
 
 use crate::body::{Body, Pull};
 use crate::crowd::Seat;
 use crate::host::{self, Callback, Timer, function};
-use crate::link::{JsFrame, Link, Subscribed};
-use crate::subscription::{News, Subscription};
+use crate::link::{JsFrame, Link};
+use crate::subscription::Subscription;
 
 /// A stream lives as long as its callbacks: they hold it, and [`Stream::end`] lets them go.
 pub struct Stream {
     session: RefCell<Session<JsFrame>>,
     link: Option<Link>,
+    /// Until the reader has taken what it was sent, or has left.
     seat: RefCell<Option<Seat>>,
     log_level: LogLevel,
     body: Rc<Body>,
+    /// The session is over, and so many bytes wait for the reader.
+    ending: Cell<Option<usize>>,
     subscription: RefCell<Option<Subscription>>,
     /// Gives up what the channel was last asked for.
     asked: RefCell<Option<AbortHandle>>,
@@ -61,9 +69,10 @@ impl Stream {
         let stream = Rc::new(Self {
             session: RefCell::new(session),
             link,
+            body: seat.body().clone(),
             seat: RefCell::new(Some(seat)),
             log_level,
-            body: Rc::default(),
+            ending: Cell::default(),
             subscription: RefCell::default(),
             asked: RefCell::default(),
             timer: Timer::default(),
@@ -105,8 +114,13 @@ impl Stream {
     /// Feeds the session and does what it says.
     fn feed(self: &Rc<Self>, input: Input<JsFrame>) {
         let (now, backlog) = (host::now(), self.body.backlog());
+        if let Some(left) = self.ending.get() {
+            return self.finish(&input, left, backlog);
+        }
         {
+            let is_full = self.seat.borrow().as_ref().is_some_and(|seat| seat.is_full(now));
             let mut session = self.session.borrow_mut();
+            session.handle(Input::Bound(room(is_full)), now);
             session.handle(Input::Backlog(backlog), now);
             session.handle(input, now);
         }
@@ -121,15 +135,13 @@ impl Stream {
         loop {
             let output = self.session.borrow_mut().poll_output();
             match output {
-                Output::Send(Chunk::Own(block)) => self.body.send(&Uint8Array::from(&block[..])),
-                Output::Send(Chunk::Frame(JsFrame(frame))) => self.body.send(&frame),
+                Output::Send(Chunk::Own(block)) => self.send(&Uint8Array::from(&block[..])),
+                Output::Send(Chunk::Frame(JsFrame(frame))) => self.send(&frame),
                 Output::Subscribe(subscribe) => wanted = Some(subscribe),
                 Output::Unsubscribe => drop(self.subscription.take()),
-                Output::AwaitDrain => self.body.await_drain(),
+                Output::AwaitDrain => self.body.await_drain(BACKLOG_LOW_BYTES),
                 Output::WakeAt(at) => {
-                    if let Some(callbacks) = &*self.callbacks.borrow() {
-                        self.timer.arm(at, &callbacks.wake);
-                    }
+                    self.wake_at(at);
                     return wanted;
                 }
                 Output::Close(reason) => {
@@ -140,57 +152,16 @@ impl Stream {
         }
     }
 
-    async fn subscribe(self: Rc<Self>, subscribe: Subscribe) {
-        let sender = self.seat.borrow().as_ref().map(|seat| seat.sender().clone());
-        let (Some(link), Some(sender)) = (&self.link, sender) else { return };
-        let (asking, asked) = abortable(link.subscribe(subscribe, sender));
-        self.asked.replace(Some(asked));
-        let Ok(answer) = asking.await else { return };
-        let page = match answer {
-            Ok(Subscribed::Full) => return self.feed(Input::Full),
-            Ok(Subscribed::Page(page, socket)) => {
-                socket.map(|socket| self.attach(socket)).transpose().map(|socket| (page, socket))
-            }
-            Err(e) => Err(e),
-        };
-        match page {
-            Ok((page, subscription)) => {
-                self.subscription.replace(subscription);
-                self.feed(Input::Page(page));
-            }
-            Err(e) => {
-                host::log(
-                    self.log_level,
-                    LogLevel::Warn,
-                    &format!("a channel did not take a subscriber: {e}"),
-                );
-                self.feed(Input::Lost);
-            }
+    fn send(&self, bytes: &Uint8Array) {
+        self.body.send(bytes);
+        if let Some(seat) = &*self.seat.borrow() {
+            seat.sent(bytes.byte_length() as usize);
         }
     }
 
-    fn attach(self: &Rc<Self>, socket: WebSocket) -> Result<Subscription> {
-        let stream = Rc::downgrade(self);
-        Subscription::open(socket, move |news| match (stream.upgrade(), news) {
-            (None, _) => {}
-            (Some(stream), News::Batch(batch)) => stream.feed(Input::Entries(batch)),
-            (Some(stream), News::Lost) => {
-                drop(stream.subscription.take());
-                stream.feed(Input::Lost);
-            }
-        })
-    }
-
-    fn end(&self, reason: CloseReason) {
-        host::log(self.log_level, LogLevel::Info, &format!("a stream ended: {reason}"));
-        self.timer.cancel();
-        drop(self.subscription.take());
-        drop(self.seat.take());
-        // A request that is over never wakes what still waits in it.
-        if let Some(asked) = self.asked.take() {
-            asked.abort();
+    fn wake_at(&self, at: UnixMillis) {
+        if let Some(callbacks) = &*self.callbacks.borrow() {
+            self.timer.arm(at, &callbacks.wake);
         }
-        self.body.close();
-        drop(self.callbacks.take());
     }
 }

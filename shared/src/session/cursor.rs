@@ -4,7 +4,6 @@ use bytes::Bytes;
 
 use super::{Frame, Session, blocks};
 use crate::channel::EntryId;
-use crate::limits::BACKLOG_LOW_BYTES;
 use crate::sse::HEARTBEAT;
 use crate::time::UnixMillis;
 
@@ -26,7 +25,7 @@ impl<F: Frame> Session<F> {
     /// is no cursor to tell.
     pub(super) fn heartbeat(&mut self, now: UnixMillis) {
         match self.cursor {
-            Some(cursor) if self.backlog <= BACKLOG_LOW_BYTES => {
+            Some(cursor) if self.backlog.is_low() => {
                 if self.subscribe.is_some() || self.beats.have_cursors() {
                     self.send_cursor(cursor, now);
                 } else {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::Pulse;
 use crate::channel::{Batch, ChannelName, Page, Subscribe};
-use crate::limits::{DEADLINE_KNOWN_MS, DEADLINE_MARGIN};
+use crate::limits::{BACKLOG_BYTES, DEADLINE_KNOWN_MS, DEADLINE_MARGIN};
 use crate::settings::Settings;
 use crate::time::UnixMillis;
 
@@ -103,10 +103,19 @@ pub enum Input<F> {
     /// So many bytes are with the transport and not yet with the reader. Due before every other input when it
     /// has changed, and once [`Output::AwaitDrain`] asked for it.
     Backlog(usize),
+    /// From now on so many bytes may wait for the reader before it is sent more, by [`room`]; before the first, and at
+    /// most, [`BACKLOG_BYTES`].
+    Bound(usize),
     /// The time of [`Output::WakeAt`] has come.
     Wake,
     /// The reader left.
     ReaderGone,
+}
+
+/// How many bytes may wait for a reader before it is sent more, in a process whose memory `is_full` or not.
+#[must_use]
+pub const fn room(is_full: bool) -> usize {
+    if is_full { 0 } else { BACKLOG_BYTES }
 }
 
 /// What is to be done.

@@ -8,8 +8,10 @@
 //! What a reader sees is decided here alone: the first block, replay and gaps, heartbeats, filters, planned ends,
 //! slow readers. `F` is whatever the host holds an encoded batch in; the session looks only at its length.
 
+mod backlog;
 mod blocks;
 mod cursor;
+mod held;
 mod io;
 mod pulse;
 mod rng;
@@ -19,10 +21,12 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use crate::channel::{Batch, EntryId, Page, Position, Requested, Start, Subscribe};
-use crate::limits::{BACKLOG_BYTES, BACKLOG_LOW_BYTES, FILTER_CURSOR, RESUBSCRIBE_MS};
+use crate::limits::{BACKLOG_BYTES, FILTER_CURSOR, RESUBSCRIBE_MS};
 use crate::time::UnixMillis;
+use backlog::Backlog;
 pub(crate) use blocks::no_room;
-pub use io::{Chunk, CloseReason, Frame, Input, Opening, Output, Terms};
+pub use held::Held;
+pub use io::{Chunk, CloseReason, Frame, Input, Opening, Output, Terms, room};
 pub use pulse::Pulse;
 use pulse::{Beat, Beats};
 use rng::Rng;
@@ -63,7 +67,7 @@ pub struct Session<F> {
     ends_at: Option<UnixMillis>,
     /// When it last sent what every `EventSource` tells its page.
     last_heard: UnixMillis,
-    backlog: usize,
+    backlog: Backlog,
     outputs: VecDeque<Output<F>>,
     closed: Option<CloseReason>,
 }
@@ -87,7 +91,7 @@ impl<F: Frame> Session<F> {
             held_since: None,
             ends_at: terms.ends_at(now),
             last_heard: now,
-            backlog: 0,
+            backlog: Backlog::new(now),
             outputs: VecDeque::new(),
             closed: None,
         };
@@ -120,6 +124,7 @@ impl<F: Frame> Session<F> {
             Input::Lost => self.lost(now),
             Input::Full => self.overloaded(CloseReason::Full, now),
             Input::Backlog(bytes) => self.drained(bytes, now),
+            Input::Bound(bytes) => self.backlog.bound = bytes.min(BACKLOG_BYTES),
             Input::Wake => self.wake(now),
             Input::ReaderGone => {
                 self.outputs.clear();
@@ -146,7 +151,7 @@ impl<F: Frame> Session<F> {
         };
         let held = self.held_since.map(|since| since + FILTER_CURSOR);
         let heartbeat = self.last_heard + self.terms.heartbeat;
-        let others = [down, held, self.ends_at, self.terms.expires, self.beat_due()];
+        let others = [down, held, self.ends_at, self.terms.expires, self.beat_due(), self.stands_until()];
         others.into_iter().flatten().fold(heartbeat, UnixMillis::min)
     }
 
@@ -174,7 +179,7 @@ impl<F: Frame> Session<F> {
         let after = page.start.after;
         match (self.cursor, &page.start.gap) {
             (None, _) => self.begin(&page.start, now),
-            (Some(_), Some(_)) if self.backlog > BACKLOG_BYTES => return self.too_slow(now),
+            (Some(_), Some(_)) if self.backlog.is_over() => return self.too_slow(now),
             (Some(_), Some(gap)) => {
                 self.send_own(blocks::gap(gap, after), now);
                 self.told = after;
@@ -212,7 +217,7 @@ impl<F: Frame> Session<F> {
     }
 
     fn append(&mut self, batch: Batch<F>, now: UnixMillis) {
-        if batch.frame.is_some() && self.backlog > BACKLOG_BYTES {
+        if batch.frame.is_some() && self.backlog.is_over() {
             return self.too_slow(now);
         }
         if let Some(frame) = batch.frame {
@@ -251,16 +256,16 @@ impl<F: Frame> Session<F> {
     }
 
     fn await_drain(&mut self, now: UnixMillis) {
-        if self.backlog <= BACKLOG_LOW_BYTES {
-            self.drained(self.backlog, now);
+        if self.backlog.is_low() {
+            self.drained(self.backlog.bytes, now);
         } else {
             self.outputs.push_back(Output::AwaitDrain);
         }
     }
 
     fn drained(&mut self, bytes: usize, now: UnixMillis) {
-        self.backlog = bytes;
-        if bytes > BACKLOG_LOW_BYTES {
+        self.backlog.told(bytes, now);
+        if !self.backlog.is_low() {
             return;
         }
         if let Upstream::Draining { newest } = self.upstream {
@@ -284,11 +289,14 @@ impl<F: Frame> Session<F> {
             self.send_own(blocks::retry(retry), now);
             return self.close(CloseReason::Rotated);
         }
+        if due(self.stands_until()) {
+            return self.close(CloseReason::TooSlow);
+        }
         if matches!(self.upstream, Upstream::Down { until } if until <= now) {
             self.ask_again(false);
         }
         if due(self.held_since.map(|since| since + FILTER_CURSOR)) {
-            if self.backlog > BACKLOG_LOW_BYTES {
+            if !self.backlog.is_low() {
                 self.held_since = Some(now);
             } else {
                 self.tell_cursor(now);
@@ -310,7 +318,7 @@ impl<F: Frame> Session<F> {
     /// Sends what the clock has made due.
     fn beat(&mut self, now: UnixMillis) {
         loop {
-            match self.beats.next(now, self.backlog) {
+            match self.beats.next(now, self.backlog.bytes, self.backlog.bound) {
                 Beat::Nothing => return,
                 Beat::AwaitDrain => return self.outputs.push_back(Output::AwaitDrain),
                 Beat::TooSlow => return self.close(CloseReason::TooSlow),
@@ -333,10 +341,11 @@ impl<F: Frame> Session<F> {
         if !(self.chosen_names && matches!(chunk, Chunk::Frame(_))) {
             self.last_heard = now;
         }
-        self.backlog += match &chunk {
+        let bytes = match &chunk {
             Chunk::Own(block) => block.len(),
             Chunk::Frame(frame) => frame.len(),
         };
+        self.backlog.sent(bytes, now);
         self.outputs.push_back(Output::Send(chunk));
     }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::channel::{EntryId, Gap, GapReason, Position, Requested, Start};
 use crate::events;
-use crate::limits::{BACKLOG_BYTES, BACKLOG_LOW_BYTES, CLOCK_SKEW, PAGE_BYTES, STOCK_TICKS};
+use crate::limits::{BACKLOG_LOW_BYTES, CLOCK_SKEW, PAGE_BYTES, STOCK_TICKS};
 use crate::stock::{Symbol, market_tick};
 use crate::time::UnixMillis;
 
@@ -111,25 +111,25 @@ impl Beats {
         matches!(self, Self::Market(market) if market.waits)
     }
 
-    pub(super) fn next(&mut self, now: UnixMillis, backlog: usize) -> Beat {
+    pub(super) fn next(&mut self, now: UnixMillis, backlog: usize, bound: usize) -> Beat {
         match self {
             Self::None => Beat::Nothing,
             Self::Clock { next, .. } if *next > now => Beat::Nothing,
-            Self::Clock { .. } if backlog > BACKLOG_BYTES => Beat::TooSlow,
+            Self::Clock { .. } if backlog > bound => Beat::TooSlow,
             Self::Clock { interval, next } => {
                 let tick = now.floor(*interval);
                 *next = tick + *interval;
                 Beat::Block(events::tick(tick))
             }
-            Self::Market(market) => market.next(now, backlog),
+            Self::Market(market) => market.next(now, backlog, bound),
         }
     }
 }
 
 impl Market {
-    fn next(&mut self, now: UnixMillis, backlog: usize) -> Beat {
+    fn next(&mut self, now: UnixMillis, backlog: usize, bound: usize) -> Beat {
         let drained = backlog <= BACKLOG_LOW_BYTES;
-        if self.next <= now && !self.catching_up && (backlog > BACKLOG_BYTES || self.behind.is_some()) {
+        if self.next <= now && !self.catching_up && (backlog > bound || self.behind.is_some()) {
             self.fall_behind(now);
         }
         match self.behind {

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
+use ssedge::limits::STANDSTILL;
 use ssedge::sse::Decoded;
 use ssedge_tests::client::{Client, End, Heard, PATIENCE, Stream};
 use ssedge_tests::host::{Host, POST_BURST, POST_RATE, Rig, heavy};
@@ -56,10 +57,22 @@ async fn stroll(reader: &mut Stream, n: usize, pace: usize) -> Vec<u64> {
     ids
 }
 
+/// Whether the sender may have one more stream.
+async fn has_room(client: &Client) -> bool {
+    let said = client.open("/api/stock", &[]).await.next(PATIENCE).await.unwrap().said;
+    !matches!(said, Decoded::Retry(retry) if retry >= Duration::from_secs(10))
+}
+
 #[tokio::test]
 async fn a_reader_that_stands_still_is_ended_and_comes_back_to_all_of_it() {
-    let _turn = heavy().await;
-    let vars = [("HISTORY_MAX", "10000"), ("HEARTBEAT_SECS", "60"), POST_RATE, POST_BURST];
+    let turn = heavy().await;
+    let vars = [
+        ("HISTORY_MAX", "10000"),
+        ("HEARTBEAT_SECS", "60"),
+        ("STREAMS_PER_SENDER", "3"),
+        POST_RATE,
+        POST_BURST,
+    ];
     let mut rig = Rig::start(&vars).await;
     let first = say(&rig.client, 1).await;
     let cursor = first.to_string();
@@ -70,9 +83,10 @@ async fn a_reader_that_stands_still_is_ended_and_comes_back_to_all_of_it() {
         reader
     };
     let mut slow = open(&cursor).await;
+    let slowest = open(&cursor).await;
     let mut other = open(&cursor).await;
     let (mut last, mut lag, mut said) = (first, Duration::ZERO, 0);
-    while rig.timers().await == 2 {
+    while rig.readers("chat/lobby").await > 1 {
         assert!(said < ENOUGH, "a reader that takes nothing is still sent more");
         last = say(&rig.client, ABREAST).await;
         let stored = Instant::now();
@@ -87,6 +101,7 @@ async fn a_reader_that_stands_still_is_ended_and_comes_back_to_all_of_it() {
     }
     println!("ended after {said} messages; the other reader got each at most {lag:?} after it was stored");
     assert!(lag < UNDISTURBED, "{lag:?}");
+    assert!(!has_room(&client).await, "what was sent to the two takes room until they have it");
 
     let (heard, end) = slow.rest(PATIENCE).await;
     assert_eq!(end, End::Ended);
@@ -100,6 +115,16 @@ async fn a_reader_that_stands_still_is_ended_and_comes_back_to_all_of_it() {
     let mut back = open(slow.cursor()).await;
     let missed = usize::try_from(last - cut).unwrap();
     assert_run(&stroll(&mut back, missed, missed).await, cut + 1, last);
+
+    drop(turn);
+    assert!(!has_room(&client).await, "one of the two has taken nothing");
+    let ended = Instant::now();
+    while !has_room(&client).await {
+        assert!(ended.elapsed() < 3 * STANDSTILL, "a reader that takes nothing keeps its room for ever");
+        sleep(Duration::from_secs(1)).await;
+    }
+    println!("the one that took nothing gave its room back after {:?}", ended.elapsed());
+    drop(slowest);
 }
 
 #[tokio::test]

@@ -194,7 +194,8 @@ impl Host {
         let clock = self.clock();
         let was = self.link.closed;
         let wakes = input == Input::Wake;
-        let cause = [Input::Lost, Input::Full, Input::ReaderGone].into_iter().find(|cause| *cause == input);
+        let causes = [Input::Lost, Input::Full, Input::ReaderGone, Input::Wake];
+        let cause = causes.into_iter().find(|cause| *cause == input);
         self.link.latest = self.link.latest.max(clock);
         self.link.session.handle(input, clock);
         self.drain();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ssedge::channel::{Batch, Filter, Position, Subscribe};
-use ssedge::limits::{BACKLOG_BYTES, DEADLINE_MARGIN};
+use ssedge::limits::{BACKLOG_BYTES, BACKLOG_LOW_BYTES, DEADLINE_MARGIN};
 use ssedge::session::{CloseReason, Input, Session, Terms};
 use ssedge::time::UnixMillis;
 
@@ -73,7 +73,10 @@ impl Link {
                 (due(life) || due(deadline.map(|at| at - DEADLINE_MARGIN))) && says(b"retry: ")
             }
             CloseReason::Expired => due(expires) && says(b"event: expired\n"),
-            CloseReason::TooSlow => self.backlog() > BACKLOG_BYTES,
+            CloseReason::TooSlow => {
+                let stands = cause == Some(&Input::Wake) && self.backlog() > BACKLOG_LOW_BYTES;
+                self.backlog() > BACKLOG_BYTES || stands
+            }
             CloseReason::Unavailable => {
                 cause == Some(&Input::Lost) && self.ear.started.is_none() && says(b"retry: ")
             }
