@@ -1,12 +1,12 @@
-//! The contract as one table: every statement that a client can check from outside, with the section of the
-//! contract that makes it. It knows nothing of a host but its name and where it listens, so that one table holds
+//! The contract as one table: every statement that a client can check from outside, with the heading of
+//! docs/api.md that makes it. It knows nothing of a host but its name and where it listens, so that one table holds
 //! for all of them.
 //!
 //! A statement is checked in rooms of its own, so that some are at the same time.
 
 #![allow(clippy::missing_panics_doc, reason = "a statement that does not hold is a failed test")]
 
-/// The cases of a table: `"§ 1", "what it says" => check`.
+/// The cases of a table: `"Streams", "what it says" => check`.
 macro_rules! cases {
     ($($section:literal, $statement:literal => $check:path;)+) => {
         &[$($crate::contract::Case {

@@ -444,6 +444,22 @@ fn template_yaml_has_settings_that_can_be_read() {
     Settings::parse(Host::Lambda, lookup).unwrap_or_else(|bad| panic!("template.yaml: {bad}"));
 }
 
+/// What a check of the contract cites is written there, and each part of the contract is checked.
+#[test]
+fn each_statement_of_the_contract_cites_its_heading() {
+    let api = read("docs/api.md");
+    let headings: BTreeSet<_> = api.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+    let sources: Vec<_> = files("tests/src/contract/", ".rs").iter().map(|path| read(path)).collect();
+    let cases = sources.iter().flat_map(|source| source.split("cases! {").skip(1));
+    let lines = cases.flat_map(|cases| cases.split("};").next().unwrap_or_default().lines());
+    let cited: BTreeSet<_> =
+        lines.filter_map(|line| line.trim_start().strip_prefix('"')?.split('"').next()).collect();
+    let of_statements: BTreeSet<_> = cited.iter().filter(|cited| !headings.contains(*cited)).collect();
+    assert!(of_statements.is_empty(), "docs/api.md has no such headings: {of_statements:?}");
+    let unchecked: Vec<_> = headings.difference(&cited).collect();
+    assert!(unchecked.is_empty(), "nothing checks {unchecked:?}");
+}
+
 /// A second stack would make the function half as large again, which is time at each cold start.
 #[test]
 fn there_is_one_tls_stack_and_one_http() {

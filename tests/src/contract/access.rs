@@ -1,4 +1,4 @@
-//! § 6: what ANONYMOUS grants.
+//! Access: what ANONYMOUS grants.
 
 use serde_json::json;
 
@@ -6,14 +6,14 @@ use super::{Case, Context, problem};
 use crate::token::{HEADER, PREVIOUS, now, signed};
 
 pub(super) const STRICT: &[Case] = cases! {
-    "§ 6", "ANONYMOUS grants a channel, a prefix or all, and no more" => partial;
-    "§ 6", "publishing events or quotes always needs a token" => never_anonymous;
+    "Access", "ANONYMOUS grants a channel, a prefix or all, and no more" => partial;
+    "Access", "publishing events or quotes always needs a token" => never_anonymous;
 };
 
 pub(super) const LOCKED: &[Case] = cases! {
-    "§ 6", "an empty ANONYMOUS grants nothing" => nothing;
-    "§ 6", "without AUTH_SECRET a token of AUTH_SECRET_PREVIOUS is none" => no_key;
-    "§ 6", "what is no channel needs no grant" => open_to_all;
+    "Access", "an empty ANONYMOUS grants nothing" => nothing;
+    "Access", "without AUTH_SECRET a token of AUTH_SECRET_PREVIOUS is none" => no_key;
+    "Access", "what is no channel needs no grant" => open_to_all;
 };
 
 const HI: &str = r#"{"user":"ada","text":"hi"}"#;

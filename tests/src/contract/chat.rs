@@ -1,4 +1,4 @@
-//! § 2: rooms.
+//! Chat rooms: rooms.
 
 use std::time::Duration;
 
@@ -10,17 +10,17 @@ use super::{Case, Context, first_block, numbers, problem, texts};
 use crate::client::End;
 
 pub(super) const CASES: &[Case] = cases! {
-    "§ 2 chat", "a POST is 201, the message and its Location" => posted;
-    "§ 2 chat", "a message is there by its id, and otherwise 404" => one_message;
-    "§ 2 chat", "text and user are trimmed" => trimmed;
-    "§ 2 chat", "text is 1–2000 characters, user 1–40" => lengths;
-    "§ 2 chat", "one sender's messages keep their order" => order;
-    "§ 2 chat", "messages of many senders have one order, the same for all" => one_order;
-    "§ 2 chat", "a room is a channel of its own" => rooms;
-    "§ 2 chat", "/api/chat is the lobby" => lobby;
-    "§ 2 chat", "room names are [a-z0-9][a-z0-9_-]{0,63}" => names;
-    "§ 2 chat", "history is 0–200, by default 20" => history;
-    "§ 2 chat", "a POST reaches every reader" => every_reader;
+    "Chat rooms", "a POST is 201, the message and its Location" => posted;
+    "Chat rooms", "a message is there by its id, and otherwise 404" => one_message;
+    "Chat rooms", "text and user are trimmed" => trimmed;
+    "Chat rooms", "text is 1–2000 characters, user 1–40" => lengths;
+    "Chat rooms", "one sender's messages keep their order" => order;
+    "Chat rooms", "messages of many senders have one order, the same for all" => one_order;
+    "Chat rooms", "a room is a channel of its own" => rooms;
+    "Chat rooms", "/api/chat is the lobby" => lobby;
+    "Chat rooms", "room names are [a-z0-9][a-z0-9_-]{0,63}" => names;
+    "Chat rooms", "history is 0–200, by default 20" => history;
+    "Chat rooms", "a POST reaches every reader" => every_reader;
 };
 
 async fn posted(c: Context) {

@@ -1,17 +1,17 @@
-//! § 6: what pages of other origins may do.
+//! Access: what pages of other origins may do.
 
 use super::{Case, Context};
 use crate::client::Answer;
 
 pub(super) const ANY: &[Case] = cases! {
-    "§ 6", "ALLOWED_ORIGINS=*: any origin, without credentials" => any_origin;
-    "§ 6", "a preflight says methods, headers and a max age" => preflight;
-    "§ 6", "what is exposed" => exposed;
+    "Access", "ALLOWED_ORIGINS=*: any origin, without credentials" => any_origin;
+    "Access", "a preflight says methods, headers and a max age" => preflight;
+    "Access", "what is exposed" => exposed;
 };
 
 pub(super) const LISTED: &[Case] = cases! {
-    "§ 6", "a listed origin is echoed, with credentials" => listed;
-    "§ 6", "an origin that is not listed gets nothing, and Vary: Origin" => unlisted;
+    "Access", "a listed origin is echoed, with credentials" => listed;
+    "Access", "an origin that is not listed gets nothing, and Vary: Origin" => unlisted;
 };
 
 const PATHS: [&str; 5] = ["/api/events", "/api/stock", "/api/chat/a", "/healthz", "/nothing"];

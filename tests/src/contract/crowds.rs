@@ -1,4 +1,4 @@
-//! §§ 5 and 6: how many streams may be open. The settings are 20 for each sender, and 30 for each channel.
+//! Errors and Access: how many streams may be open. The settings are 20 for each sender, and 30 for each channel.
 //!
 //! A function is not told that a reader left, so there the bound is on streams that begin within STREAM_SECS, which these
 //! settings make longer than any test.
@@ -15,12 +15,12 @@ use crate::client::{Client, End, PATIENCE, Stream};
 use crate::token::token;
 
 pub(super) const CASES: &[Case] = cases! {
-    "§ 5", "over STREAMS_PER_SENDER: 200, retry: 10000–30000 and the end, and others are served" => by_sender;
-    "§ 5", "over STREAMS_PER_CHANNEL the same for all, and other channels are served" => by_channel;
-    "§ 5", "a sub is one sender, wherever it reads from" => by_sub;
-    "§ 5", "the streams of a sender count together, wherever they are" => everywhere;
-    "§ 5", "what is no open stream is not counted" => uncounted;
-    "§ 5", "the retry of an overload is drawn for each" => drawn;
+    "Errors", "over STREAMS_PER_SENDER: 200, retry: 10000–30000 and the end, and others are served" => by_sender;
+    "Errors", "over STREAMS_PER_CHANNEL the same for all, and other channels are served" => by_channel;
+    "Errors", "a sub is one sender, wherever it reads from" => by_sub;
+    "Errors", "the streams of a sender count together, wherever they are" => everywhere;
+    "Errors", "what is no open stream is not counted" => uncounted;
+    "Errors", "the retry of an overload is drawn for each" => drawn;
 };
 
 /// Streams that one statement opens at once. The local table takes many questions for a slow one, and then nobody is

@@ -1,4 +1,4 @@
-//! § 5: every refusal, with its status, its field and what it says.
+//! Errors: every refusal, with its status, its field and what it says.
 
 use http::Method;
 
@@ -6,17 +6,17 @@ use super::{Case, Context, problem};
 use crate::client::Answer;
 
 pub(super) const CASES: &[Case] = cases! {
-    "§ 5", "400: a body that is no JSON object, or a field against its rule" => bad_bodies;
-    "§ 5", "401: any token where there is no AUTH_SECRET, with WWW-Authenticate" => tokens;
-    "§ 5", "404: no such path" => no_path;
-    "§ 5", "405: with Allow" => methods;
-    "§ 5", "413: a body over 32 KiB, with or without its length" => too_large;
-    "§ 5", "415: a body that does not say that it is JSON" => media_types;
-    "§ 5", "a refusal is answered to a HEAD, too, without a body" => heads;
+    "Errors", "400: a body that is no JSON object, or a field against its rule" => bad_bodies;
+    "Errors", "401: any token where there is no AUTH_SECRET, with WWW-Authenticate" => tokens;
+    "Errors", "404: no such path" => no_path;
+    "Errors", "405: with Allow" => methods;
+    "Errors", "413: a body over 32 KiB, with or without its length" => too_large;
+    "Errors", "415: a body that does not say that it is JSON" => media_types;
+    "Errors", "a refusal is answered to a HEAD, too, without a body" => heads;
 };
 
 pub(super) const BAD_SETTING: &[Case] = cases! {
-    "§ 7", "a bad setting: every answer is a 500 problem that names it" => bad_setting;
+    "Settings", "a bad setting: every answer is a 500 problem that names it" => bad_setting;
 };
 
 const HI: &str = r#"{"user":"ada","text":"hi"}"#;

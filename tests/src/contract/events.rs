@@ -1,4 +1,4 @@
-//! § 2: ticks. Notifications need a token to be published.
+//! Ticks and notifications: ticks. Notifications need a token to be published.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use super::{Case, Context, first_block, problem};
 use crate::client::{End, TRIES};
 
 pub(super) const CASES: &[Case] = cases! {
-    "§ 2 events", "a tick on whole multiples of the interval, without an id" => ticks;
-    "§ 2 events", "the default interval is 1000" => default_interval;
-    "§ 2 events", "tick=off is silent" => off;
-    "§ 2 events", "tick is 250–60000 or off" => tick_bounds;
-    "§ 2 events", "topics are at most 16" => topics;
-    "§ 2 events", "history is 0–100" => history;
-    "§ 2 events", "a topic alone still ticks, an unknown one is no error" => ticks_with_topics;
-    "§ 2 events", "publishing needs a grant" => publishing;
+    "Ticks and notifications", "a tick on whole multiples of the interval, without an id" => ticks;
+    "Ticks and notifications", "the default interval is 1000" => default_interval;
+    "Ticks and notifications", "tick=off is silent" => off;
+    "Ticks and notifications", "tick is 250–60000 or off" => tick_bounds;
+    "Ticks and notifications", "topics are at most 16" => topics;
+    "Ticks and notifications", "history is 0–100" => history;
+    "Ticks and notifications", "a topic alone still ticks, an unknown one is no error" => ticks_with_topics;
+    "Ticks and notifications", "publishing needs a grant" => publishing;
 };
 
 /// The unix time in ms of `{"type":"tick","time":"2026-11-22T10:00:00.000Z"}`, which must be exactly that.

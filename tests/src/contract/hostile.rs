@@ -1,4 +1,4 @@
-//! § 1: text from users can never end a line of the stream, whatever it holds.
+//! Streams: text from users can never end a line of the stream, whatever it holds.
 
 use serde_json::{Value, json};
 
@@ -6,14 +6,14 @@ use super::attack::one_block;
 use super::{Case, Context, problem};
 
 pub(super) const CASES: &[Case] = cases! {
-    "§ 1", "text that may be said arrives as it was sent, in one line" => arrives;
-    "§ 1", "a name that may be used arrives as it was sent, in one line" => names;
-    "§ 1", "what ends a line to some readers is escaped in all JSON that is written" => one_line_for_all;
-    "§ 1", "text with control characters is refused" => refused;
-    "§ 1", "half a surrogate pair is refused" => half_surrogates;
-    "§ 1", "bytes that are not UTF-8 are refused" => not_utf8;
-    "§ 1", "a cursor of any bytes and any length is a gap" => any_cursor;
-    "§ 5", "a path or a query of any bytes is no failure of the server" => any_path;
+    "Streams", "text that may be said arrives as it was sent, in one line" => arrives;
+    "Streams", "a name that may be used arrives as it was sent, in one line" => names;
+    "Streams", "what ends a line to some readers is escaped in all JSON that is written" => one_line_for_all;
+    "Streams", "text with control characters is refused" => refused;
+    "Streams", "half a surrogate pair is refused" => half_surrogates;
+    "Streams", "bytes that are not UTF-8 are refused" => not_utf8;
+    "Streams", "a cursor of any bytes and any length is a gap" => any_cursor;
+    "Errors", "a path or a query of any bytes is no failure of the server" => any_path;
 };
 
 /// Each must arrive as itself; what it tries is to end its line, its block or its JSON.

@@ -1,4 +1,4 @@
-//! § 2: the same post twice, by its Idempotency-Key.
+//! Chat rooms: the same post twice, by its Idempotency-Key.
 
 use futures::future::join_all;
 use serde_json::json;
@@ -11,28 +11,28 @@ use crate::client::{Answer, Client};
 use crate::token::{grants, token};
 
 pub(super) const CASES: &[Case] = cases! {
-    "§ 2 chat", "the same key is 200, the first message and Idempotent-Replayed, and stores nothing" => replayed;
-    "§ 2 chat", "the same key with another body is 422" => another_body;
-    "§ 2 chat", "what says the same is the same body, however it is written" => same_body;
-    "§ 2 chat", "a key of another sender, or for another room, is another key" => others;
-    "§ 2 chat", "the same sub is the same sender, wherever it posts from" => same_sub;
-    "§ 2 chat", "Idempotency-Key is 1–64 visible ASCII" => keys;
-    "§ 2 chat", "the same key twenty times at once stores one message" => at_once;
-    "§ 2 events", "a notification has its key, too" => notification;
-    "§ 2 stock", "a quote has its key, too" => quote;
+    "Chat rooms", "the same key is 200, the first message and Idempotent-Replayed, and stores nothing" => replayed;
+    "Chat rooms", "the same key with another body is 422" => another_body;
+    "Chat rooms", "what says the same is the same body, however it is written" => same_body;
+    "Chat rooms", "a key of another sender, or for another room, is another key" => others;
+    "Chat rooms", "the same sub is the same sender, wherever it posts from" => same_sub;
+    "Chat rooms", "Idempotency-Key is 1–64 visible ASCII" => keys;
+    "Chat rooms", "the same key twenty times at once stores one message" => at_once;
+    "Ticks and notifications", "a notification has its key, too" => notification;
+    "Quotes", "a quote has its key, too" => quote;
 };
 
 pub(super) const RATES: &[Case] = cases! {
-    "§ 2 chat", "a key whose first message was refused with 429 is good for another try" => refused_first;
-    "§ 6", "a replay is never too fast" => replay_costs_nothing;
+    "Chat rooms", "a key whose first message was refused with 429 is good for another try" => refused_first;
+    "Access", "a replay is never too fast" => replay_costs_nothing;
 };
 
 pub(super) const FEW: &[Case] = cases! {
-    "§ 2 chat", "a key is remembered when its message is no longer kept" => outlives_its_message;
+    "Chat rooms", "a key is remembered when its message is no longer kept" => outlives_its_message;
 };
 
 pub(super) const BRIEF: &[Case] = cases! {
-    "§ 2 chat", "a key is remembered when all that the channel had has expired" => outlives_its_run;
+    "Chat rooms", "a key is remembered when all that the channel had has expired" => outlives_its_run;
 };
 
 const KEY: &str = "Idempotency-Key";

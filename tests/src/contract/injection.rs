@@ -20,40 +20,40 @@ use crate::client::Answer;
 use crate::token::*;
 
 pub(super) const CASES: &[Case] = cases! {
-    "§ 1", "no name breaks its line: topic, event, symbol and room" => names;
-    "§ 1", "no string and no key of data breaks its line" => data;
-    "§ 1", "no sub breaks its line" => subs;
-    "§ 1", "no cursor breaks its line, from the query or the header" => cursors;
-    "§ 2 chat", "no Idempotency-Key breaks its line" => keys;
-    "§ 6", "a token without a signature is refused, whatever it calls its algorithm" => alg_none;
-    "§ 6", "a token of another algorithm is refused, whatever signed it" => alg_confusion;
-    "§ 6", "a token that names its own key is refused" => own_key;
-    "§ 6", "a token that was cut or changed is refused" => bits;
-    "§ 6", "a token in another form is refused" => forms;
-    "§ 6", "a token with bytes that no token has is refused, and not taken for none" => bytes;
-    "§ 6", "claims of other types, and none about time, are refused" => claims;
-    "§ 6", "a token that is too long is refused" => long_tokens;
-    "§ 6", "a pattern that is none grants nothing" => patterns;
-    "§ 6", "a room is only what its name says, however it is written" => paths;
-    "§ 6", "a link with a token replaces nobody's own" => links;
-    "§ 6", "a page of another site cannot post with the user's cookie" => cross_site;
-    "§ 5", "a body without an end is 413 or cut off, and so is one that only says so" => endless_bodies;
-    "§ 5", "slow bodies and slow heads hold nobody up" => slow_bodies;
-    "§ 5", "compressed bodies are not unpacked" => compressed;
-    "§ 5", "bodies that two readers could read differently are refused" => ambiguous;
-    "§ 5", "deep nesting is no failure of the server" => nesting;
-    "§ 5", "numbers out of range are refused as prices and kept as data" => numbers;
-    "§ 5", "bytes that are no text are refused wherever text is" => no_text;
-    "§ 5", "many and long headers are no failure of the server" => headers;
-    "§ 5", "headers that HTTP does not allow end nobody's stream" => header_bytes;
+    "Streams", "no name breaks its line: topic, event, symbol and room" => names;
+    "Streams", "no string and no key of data breaks its line" => data;
+    "Streams", "no sub breaks its line" => subs;
+    "Streams", "no cursor breaks its line, from the query or the header" => cursors;
+    "Chat rooms", "no Idempotency-Key breaks its line" => keys;
+    "Access", "a token without a signature is refused, whatever it calls its algorithm" => alg_none;
+    "Access", "a token of another algorithm is refused, whatever signed it" => alg_confusion;
+    "Access", "a token that names its own key is refused" => own_key;
+    "Access", "a token that was cut or changed is refused" => bits;
+    "Access", "a token in another form is refused" => forms;
+    "Access", "a token with bytes that no token has is refused, and not taken for none" => bytes;
+    "Access", "claims of other types, and none about time, are refused" => claims;
+    "Access", "a token that is too long is refused" => long_tokens;
+    "Access", "a pattern that is none grants nothing" => patterns;
+    "Access", "a room is only what its name says, however it is written" => paths;
+    "Access", "a link with a token replaces nobody's own" => links;
+    "Access", "a page of another site cannot post with the user's cookie" => cross_site;
+    "Errors", "a body without an end is 413 or cut off, and so is one that only says so" => endless_bodies;
+    "Errors", "slow bodies and slow heads hold nobody up" => slow_bodies;
+    "Errors", "compressed bodies are not unpacked" => compressed;
+    "Errors", "bodies that two readers could read differently are refused" => ambiguous;
+    "Errors", "deep nesting is no failure of the server" => nesting;
+    "Errors", "numbers out of range are refused as prices and kept as data" => numbers;
+    "Errors", "bytes that are no text are refused wherever text is" => no_text;
+    "Errors", "many and long headers are no failure of the server" => headers;
+    "Errors", "headers that HTTP does not allow end nobody's stream" => header_bytes;
 };
 
 pub(super) const RATES: &[Case] = cases! {
-    "§ 6", "no header makes another sender of a client" => forged_addresses;
+    "Access", "no header makes another sender of a client" => forged_addresses;
 };
 
 pub(super) const CROWD: &[Case] = cases! {
-    "§ 5", "a thousand connects of one sender are as many streams as it may have" => thousand_connects;
+    "Errors", "a thousand connects of one sender are as many streams as it may have" => thousand_connects;
 };
 
 // --- Lines ---

@@ -1,13 +1,13 @@
-//! § 1: which representation a client gets, and what a HEAD does.
+//! Streams: which representation a client gets, and what a HEAD does.
 
 use super::streams::FEEDS;
 use super::{Case, Context, problem};
 
 pub(super) const CASES: &[Case] = cases! {
-    "§ 1", "absent, */*, text/*, text/event-stream or what old Java sends is a stream" => streams;
-    "§ 1", "application/json is a snapshot, q-values decide, a tie is a stream" => by_quality;
-    "§ 1", "anything else is 406" => neither;
-    "§ 1", "HEAD answers the headers alone" => heads;
+    "Streams", "absent, */*, text/*, text/event-stream or what old Java sends is a stream" => streams;
+    "Streams", "application/json is a snapshot, q-values decide, a tie is a stream" => by_quality;
+    "Streams", "anything else is 406" => neither;
+    "Streams", "HEAD answers the headers alone" => heads;
 };
 
 const STREAM: &str = "text/event-stream; charset=utf-8";

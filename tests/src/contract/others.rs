@@ -1,11 +1,11 @@
-//! § 4: what is no feed.
+//! Health, documents and the page: what is no feed.
 
 use super::{Case, Context};
 
 pub(super) const CASES: &[Case] = cases! {
-    "§ 4", "/healthz says the host and the version" => health;
-    "§ 4", "/openapi.json is OpenAPI 3.1 or newer" => openapi;
-    "§ 4", "/ is the page, with what it refers to" => page;
+    "Health, documents and the page", "/healthz says the host and the version" => health;
+    "Health, documents and the page", "/openapi.json is OpenAPI 3.1 or newer" => openapi;
+    "Health, documents and the page", "/ is the page, with what it refers to" => page;
 };
 
 async fn health(c: Context) {

@@ -1,4 +1,4 @@
-//! § 2: what is published with a token, and every way to read it.
+//! Ticks and notifications: what is published with a token, and every way to read it.
 
 use serde_json::{Value, json};
 
@@ -8,17 +8,17 @@ use crate::client::{Answer, Client, Message};
 use crate::token::grants;
 
 pub(super) const CASES: &[Case] = cases! {
-    "§ 2 events", "a notification is 201, and the same by stream, history, resume and snapshot" => notification;
-    "§ 2 events", "data arrives as it was sent: digits, order of keys, escapes normalised" => as_sent;
-    "§ 2 events", "a name that the publisher chose is the event's type" => names;
-    "§ 2 events", "names of the stream itself are refused" => reserved_names;
-    "§ 2 events", "readers hear the topics that they chose, or all" => by_topic;
-    "§ 2 events", "history is of the topics that were chosen" => history;
-    "§ 2 events", "a notification against its rules is 400, with the field" => bad_notifications;
-    "§ 2 stock", "a quote is 201, and the same by stream, history, resume and snapshot" => quote;
-    "§ 2 stock", "the change is that from the quote before, in integer cents" => change;
-    "§ 2 stock", "readers hear the symbols that they chose, and snapshots have the newest of each" => by_symbol;
-    "§ 2 stock", "a quote against its rules is 400, with the field" => bad_quotes;
+    "Ticks and notifications", "a notification is 201, and the same by stream, history, resume and snapshot" => notification;
+    "Ticks and notifications", "data arrives as it was sent: digits, order of keys, escapes normalised" => as_sent;
+    "Ticks and notifications", "a name that the publisher chose is the event's type" => names;
+    "Ticks and notifications", "names of the stream itself are refused" => reserved_names;
+    "Ticks and notifications", "readers hear the topics that they chose, or all" => by_topic;
+    "Ticks and notifications", "history is of the topics that were chosen" => history;
+    "Ticks and notifications", "a notification against its rules is 400, with the field" => bad_notifications;
+    "Quotes", "a quote is 201, and the same by stream, history, resume and snapshot" => quote;
+    "Quotes", "the change is that from the quote before, in integer cents" => change;
+    "Quotes", "readers hear the symbols that they chose, and snapshots have the newest of each" => by_symbol;
+    "Quotes", "a quote against its rules is 400, with the field" => bad_quotes;
 };
 
 /// Somebody who may publish anything.

@@ -1,4 +1,4 @@
-//! § 6: how fast a sender may post to a channel. The settings are a post a second, and three at once.
+//! Access: how fast a sender may post to a channel. The settings are a post a second, and three at once.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use crate::client::{Answer, Client, TRIES};
 use crate::token::token;
 
 pub(super) const CASES: &[Case] = cases! {
-    "§ 6", "over POST_BURST at once and POST_RATE a second, 429 with Retry-After, which is true" => recovers;
-    "§ 6", "a post that is refused is not stored and costs nothing" => refused_costs_nothing;
-    "§ 6", "a post that is no good, or may not be, costs nothing" => bad_costs_nothing;
-    "§ 6", "each room has a bucket of its own, and so have events and stock" => by_channel;
-    "§ 6", "each address has a bucket of its own" => by_address;
-    "§ 6", "a sub is one sender, wherever it posts from" => by_sub;
-    "§ 6", "over 300 new rooms an hour of one sender, 429 with Retry-After, and the rooms that are there go on" => by_new_rooms;
+    "Access", "over POST_BURST at once and POST_RATE a second, 429 with Retry-After, which is true" => recovers;
+    "Access", "a post that is refused is not stored and costs nothing" => refused_costs_nothing;
+    "Access", "a post that is no good, or may not be, costs nothing" => bad_costs_nothing;
+    "Access", "each room has a bucket of its own, and so have events and stock" => by_channel;
+    "Access", "each address has a bucket of its own" => by_address;
+    "Access", "a sub is one sender, wherever it posts from" => by_sub;
+    "Access", "over 300 new rooms an hour of one sender, 429 with Retry-After, and the rooms that are there go on" => by_new_rooms;
 };
 
 /// POST_BURST and the time of one post at POST_RATE.

@@ -1,4 +1,4 @@
-//! § 1: cursors that are good, and cursors that are not.
+//! Streams: cursors that are good, and cursors that are not.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,17 +6,17 @@ use super::{Case, Context, first_block, first_gap, numbers, texts};
 use crate::client::{End, Message};
 
 pub(super) const CASES: &[Case] = cases! {
-    "§ 1", "all after the cursor, in order, once, by header and by query" => everywhere;
-    "§ 1", "the header wins" => header_wins;
-    "§ 1", "of several in the query the last that is not empty counts" => last_wins;
-    "§ 1", "with a cursor, history is ignored" => history_is_ignored;
-    "§ 1", "resumed is before anything newer" => before_anything_newer;
-    "§ 1", "long replays come whole, whatever the size" => long_replay;
-    "§ 1", "a malformed cursor is a gap, unknown, and goes on live" => malformed;
-    "§ 1", "a cursor from the future is a gap, unknown, and goes on live" => future;
-    "§ 1", "an old cursor of a channel that is new is a gap" => older_than_the_channel;
-    "§ 1", "ids are decimal and consecutive, and a channel starts at unix ms" => ids;
-    "§ 1", "a cursor of 0 is the beginning" => beginning;
+    "Streams", "all after the cursor, in order, once, by header and by query" => everywhere;
+    "Streams", "the header wins" => header_wins;
+    "Query parameters", "of several in the query the last that is not empty counts" => last_wins;
+    "Streams", "with a cursor, history is ignored" => history_is_ignored;
+    "Streams", "resumed is before anything newer" => before_anything_newer;
+    "Streams", "long replays come whole, whatever the size" => long_replay;
+    "Streams", "a malformed cursor is a gap, unknown, and goes on live" => malformed;
+    "Streams", "a cursor from the future is a gap, unknown, and goes on live" => future;
+    "Streams", "an old cursor of a channel that is new is a gap" => older_than_the_channel;
+    "Streams", "ids are decimal and consecutive, and a channel starts at unix ms" => ids;
+    "Streams", "a cursor of 0 is the beginning" => beginning;
 };
 
 fn bodies(messages: &[Message]) -> Vec<&str> {

@@ -1,4 +1,4 @@
-//! §§ 1 and 3: what is no longer kept.
+//! Streams and Snapshots: what is no longer kept.
 
 use std::time::Duration;
 
@@ -6,15 +6,15 @@ use super::stock::{is_between, now};
 use super::{Case, Context, first_block, first_gap, numbers, problem, texts};
 
 pub(super) const FEW: &[Case] = cases! {
-    "§ 1", "a cursor before what is kept is a gap, expired, and goes on from what is kept" => expired_by_count;
-    "§ 1", "a cursor at the edge of what is kept is none" => at_the_edge;
-    "§ 7", "HISTORY_MAX bounds history, snapshots and messages" => bounded;
+    "Streams", "a cursor before what is kept is a gap, expired, and goes on from what is kept" => expired_by_count;
+    "Streams", "a cursor at the edge of what is kept is none" => at_the_edge;
+    "Settings", "HISTORY_MAX bounds history, snapshots and messages" => bounded;
 };
 
 pub(super) const BRIEF: &[Case] = cases! {
-    "§ 1", "a channel in which everything expired starts again at unix ms" => expired_by_age;
-    "§ 1", "a reader that had seen all of it resumes without a gap" => seen_all;
-    "§ 3", "the cursor of a channel in which everything expired is 0" => empty_again;
+    "Streams", "a channel in which everything expired starts again at unix ms" => expired_by_age;
+    "Streams", "a reader that had seen all of it resumes without a gap" => seen_all;
+    "Snapshots", "the cursor of a channel in which everything expired is 0" => empty_again;
 };
 
 async fn expired_by_count(c: Context) {

@@ -1,4 +1,4 @@
-//! § 1: heartbeats of a second, and streams that end by plan.
+//! Streams: heartbeats of a second, and streams that end by plan.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,15 +9,15 @@ use super::{Case, Context, cursor_block, first_block, numbers, texts};
 use crate::client::{End, EventSource, PATIENCE, Stream, TRIES};
 
 pub(super) const CASES: &[Case] = cases! {
-    "§ 1", "a stream ends after STREAM_SECS at a boundary, after retry: 100–1000" => ends_at_a_boundary;
-    "§ 1", "its client comes back and misses nothing" => comes_back;
-    "§ 1", "its client comes back to the market and misses no tick" => comes_back_to_the_market;
+    "Streams", "a stream ends after STREAM_SECS at a boundary, after retry: 100–1000" => ends_at_a_boundary;
+    "Streams", "its client comes back and misses nothing" => comes_back;
+    "Streams", "its client comes back to the market and misses no tick" => comes_back_to_the_market;
 };
 
 /// Statements about heartbeats of a second.
 pub(super) const LIVELY: &[Case] = cases! {
-    "§ 1", "after HEARTBEAT_SECS of silence, the cursor again" => heartbeats;
-    "§ 1", "ticks are no silence" => ticks_are_no_silence;
+    "Streams", "after HEARTBEAT_SECS of silence, the cursor again" => heartbeats;
+    "Streams", "ticks are no silence" => ticks_are_no_silence;
 };
 
 const LIFE: Duration = Duration::from_secs(3);

@@ -1,4 +1,4 @@
-//! § 3: the same as JSON.
+//! Snapshots: the same as JSON.
 
 use serde_json::{Value, json};
 use ssedge::stock::{DEFAULT_SYMBOLS, Symbol, quote_at};
@@ -9,13 +9,13 @@ use super::stock::{is_between, now};
 use super::{Case, Context, compact, first_block, numbers, texts};
 
 pub(super) const CASES: &[Case] = cases! {
-    "§ 3", "a room: the last `history` messages and the cursor" => room;
-    "§ 3", "with lastEventId: what came after it" => after_a_cursor;
-    "§ 3", "at most 200, and more where it was cut" => more;
-    "§ 3", "a stream goes on exactly at the cursor" => goes_on;
-    "§ 3", "the cursor of an empty channel is 0, the beginning" => empty;
-    "§ 3", "events: notifications and a cursor" => events;
-    "§ 3", "stock: the quotes of now" => stock;
+    "Snapshots", "a room: the last `history` messages and the cursor" => room;
+    "Snapshots", "with lastEventId: what came after it" => after_a_cursor;
+    "Snapshots", "at most 200, and more where it was cut" => more;
+    "Snapshots", "a stream goes on exactly at the cursor" => goes_on;
+    "Snapshots", "the cursor of an empty channel is 0, the beginning" => empty;
+    "Snapshots", "events: notifications and a cursor" => events;
+    "Snapshots", "stock: the quotes of now" => stock;
 };
 
 async fn snapshot(c: &Context, path: &str) -> Value {

@@ -1,4 +1,4 @@
-//! § 2: quotes. The market that a host computes must be, byte for byte, the one that is computed here.
+//! Quotes: quotes. The market that a host computes must be, byte for byte, the one that is computed here.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,25 +11,25 @@ use super::{Case, Context, first_block, first_gap, problem};
 use crate::client::{End, Stream};
 
 pub(super) const CASES: &[Case] = cases! {
-    "§ 2 stock", "an event per symbol and tick, the id on the last, bit for bit the computed market" => live;
-    "§ 2 stock", "history=600 comes at once" => history;
-    "§ 2 stock", "history is 0–600, interval 250–60000" => bounds;
-    "§ 2 stock", "symbols choose and are refused by name" => symbols;
-    "§ 2 stock", "a cursor is a tick time, and resumes exactly" => resume;
-    "§ 2 stock", "a cursor of another interval resumes, too" => other_interval;
-    "§ 2 stock", "a cursor over 600 ticks old is a gap" => too_old;
-    "§ 2 stock", "a cursor that is none, or from the future, is a gap and goes on live" => unknown;
-    "§ 2 stock", "price and change have at most two decimals, and a second moves no price by over 2 %" => prices;
-    "§ 2 stock", "publishing to the simulated market is 409" => publishing;
+    "Quotes", "an event per symbol and tick, the id on the last, bit for bit the computed market" => live;
+    "Quotes", "history=600 comes at once" => history;
+    "Quotes", "history is 0–600, interval 250–60000" => bounds;
+    "Quotes", "symbols choose and are refused by name" => symbols;
+    "Quotes", "a cursor is a tick time, and resumes exactly" => resume;
+    "Quotes", "a cursor of another interval resumes, too" => other_interval;
+    "Quotes", "a cursor over 600 ticks old is a gap" => too_old;
+    "Quotes", "a cursor that is none, or from the future, is a gap and goes on live" => unknown;
+    "Quotes", "price and change have at most two decimals, and a second moves no price by over 2 %" => prices;
+    "Quotes", "publishing to the simulated market is 409" => publishing;
 };
 
 /// Milliseconds by which the clocks of two processes of a machine may differ, read at the same time.
 const CLOCKS: u64 = 100;
 
 pub(super) const PUBLISHED: &[Case] = cases! {
-    "§ 2 stock", "published: an empty channel, without quotes of its own" => published;
-    "§ 2 stock", "published: publishing needs a token" => published_needs_a_token;
-    "§ 7", "STOCK_SYMBOLS are those that are listed" => published_symbols;
+    "Quotes", "published: an empty channel, without quotes of its own" => published;
+    "Quotes", "published: publishing needs a token" => published_needs_a_token;
+    "Settings", "STOCK_SYMBOLS are those that are listed" => published_symbols;
 };
 
 /// Whether a host's clock may have had this tick between then and now, wherever in its interval it was.

@@ -1,4 +1,4 @@
-//! § 1: the head, the first block, the frames.
+//! Streams: the head, the first block, the frames.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use super::{Case, Context, compact, cursor_block, first_block};
 use crate::client::{End, PATIENCE, TRIES};
 
 pub(super) const CASES: &[Case] = cases! {
-    "§ 1", "the headers of a stream" => headers;
-    "§ 1", "the first block: retry, event: cursor, id, data, at once" => begins_at_once;
-    "§ 1", "the cursor is the one before any history" => cursor_before_history;
-    "§ 1", "retry is drawn per connection from RETRY_MS ± 50 %" => retry_is_drawn;
-    "§ 1", "data is one line of compact JSON, of the default type" => compact_lines;
-    "§ 1", "after 15 s of silence and not before, the cursor again" => silence_of_the_default;
-    "§ 1", "a reader that stands still slows nobody" => slow_reader;
+    "Streams", "the headers of a stream" => headers;
+    "Streams", "the first block: retry, event: cursor, id, data, at once" => begins_at_once;
+    "Streams", "the cursor is the one before any history" => cursor_before_history;
+    "Streams", "retry is drawn per connection from RETRY_MS ± 50 %" => retry_is_drawn;
+    "Streams", "data is one line of compact JSON, of the default type" => compact_lines;
+    "Streams", "after 15 s of silence and not before, the cursor again" => silence_of_the_default;
+    "Streams", "a reader that stands still slows nobody" => slow_reader;
 };
 
 pub(super) const FEEDS: [&str; 4] = ["/api/events", "/api/stock", "/api/chat", "/api/chat/a_room-1"];

@@ -1,4 +1,4 @@
-//! § 6: what a token is good for, and where it may be.
+//! Access: what a token is good for, and where it may be.
 
 use futures::future::join_all;
 use serde_json::json;
@@ -8,25 +8,25 @@ use crate::client::{Answer, Client, End, PATIENCE, TRIES};
 use crate::token::{FOREIGN, HEADER, PREVIOUS, SECRET, grants, now, signed, token};
 
 pub(super) const CASES: &[Case] = cases! {
-    "§ 6", "a token grants what its patterns cover, and no more" => granted;
-    "§ 6", "whoever holds a token has its grants alone, not those of ANONYMOUS" => alone;
-    "§ 6", "a grant of events is one of all its topics" => topics;
-    "§ 6", "publishing a topic without its grant is 403, and without any before the body is read" => no_grant;
-    "§ 6", "a token is in Authorization, else in the cookie, else in the query" => places;
-    "§ 6", "the first token that is there decides" => precedence;
-    "§ 6", "what is no token is none" => none;
-    "§ 6", "other cookies hide no token, whatever they hold" => other_cookies;
-    "§ 6", "exp and nbf have 30 s of leeway, and exp is at most 400 days ahead" => leeway;
-    "§ 6", "a token of the key before is read, one of another key is not" => rotation;
-    "§ 6", "a post by the cookie may come from a listed origin and from the host's own" => cookie_from_here;
-    "§ 6", "with a sub, that is the chat name" => sub_is_user;
-    "§ 6", "a sub that is no chat name may do all but chat" => sub_is_no_user;
-    "§ 6", "when the token of an open stream expires: event: expired, then the end" => expires;
-    "§ 6", "a stream that was opened within the leeway ends with the leeway" => expires_late;
+    "Access", "a token grants what its patterns cover, and no more" => granted;
+    "Access", "whoever holds a token has its grants alone, not those of ANONYMOUS" => alone;
+    "Access", "a grant of events is one of all its topics" => topics;
+    "Access", "publishing a topic without its grant is 403, and without any before the body is read" => no_grant;
+    "Access", "a token is in Authorization, else in the cookie, else in the query" => places;
+    "Access", "the first token that is there decides" => precedence;
+    "Access", "what is no token is none" => none;
+    "Access", "other cookies hide no token, whatever they hold" => other_cookies;
+    "Access", "exp and nbf have 30 s of leeway, and exp is at most 400 days ahead" => leeway;
+    "Access", "a token of the key before is read, one of another key is not" => rotation;
+    "Access", "a post by the cookie may come from a listed origin and from the host's own" => cookie_from_here;
+    "Access", "with a sub, that is the chat name" => sub_is_user;
+    "Access", "a sub that is no chat name may do all but chat" => sub_is_no_user;
+    "Access", "when the token of an open stream expires: event: expired, then the end" => expires;
+    "Access", "a stream that was opened within the leeway ends with the leeway" => expires_late;
 };
 
 pub(super) const ANY_ORIGIN: &[Case] = cases! {
-    "§ 6", "with ALLOWED_ORIGINS=* a post by the cookie must come from the host's own origin" => cookie_from_own;
+    "Access", "with ALLOWED_ORIGINS=* a post by the cookie must come from the host's own origin" => cookie_from_own;
 };
 
 pub(super) const COOKIE: &str = "Cookie";
