@@ -26,6 +26,9 @@ use crate::{Host, bundle, setup, token};
 
 /// How soon a change is seen, and the end of a server.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
+/// Requests that a local Lambda takes at once. A page has four streams and opens four anew for another token, while those
+/// before still take their processes; then it posts.
+const CONCURRENCY: u32 = 16;
 /// The settings of the Worker that are not secret.
 const WRANGLER: &str = "wrangler.toml";
 
@@ -48,7 +51,7 @@ pub struct Dev {
     /// The folder where channels are kept [default: .state/worker or .state/lambda]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
-    /// Only lambda: how many requests can be open at the same time [default: 8]
+    /// Only lambda: how many requests can be open at the same time [default: 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     concurrency: Option<u32>,
     /// Only lambda: the seconds after which a process is killed in the middle of a request [default: 900]
@@ -298,7 +301,10 @@ impl Dev {
     }
 
     fn platform(&self) -> Platform {
-        Platform { concurrency: self.concurrency.unwrap_or(8), timeout: self.timeout.unwrap_or(900) }
+        Platform {
+            concurrency: self.concurrency.unwrap_or(CONCURRENCY),
+            timeout: self.timeout.unwrap_or(900),
+        }
     }
 }
 
