@@ -118,6 +118,12 @@ pub const DEADLINE_MARGIN: Duration = Duration::from_secs(3);
 pub const DEADLINE_KNOWN_MS: u64 = 1_000_000_000_000;
 /// First and longest pause before a lost channel is asked again (full jitter).
 pub const RESUBSCRIBE_MS: RangeInclusive<u64> = 100..=5_000;
+/// How long a lost channel is tried, in milliseconds, before the stream ends by plan and its reader begins anew: longer
+/// than a deployment takes. Drawn for each stream, so that they do not come back in one wave.
+pub const CHANNEL_PATIENCE_MS: RangeInclusive<u64> = 60_000..=75_000;
+/// How often one stream asks its channel, for whatever reason, before it ends by plan. On the free plan of Cloudflare a
+/// request may ask 50 times, and after that it could not come back to its channel.
+pub const STREAM_QUESTIONS: u32 = 40;
 
 // --- Events ---
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ssedge::channel::{Batch, ChannelName, Entry, EntryId, Filter, Pace};
+use ssedge::session::Input;
 use ssedge::settings::{LogLevel, Settings};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
@@ -37,8 +38,8 @@ struct Reader {
     /// Everything up to here was told.
     cursor: EntryId,
     filter: Filter,
-    // Not bounded here: a stream takes what it is told at once, and is itself what bounds it.
-    news: UnboundedSender<Batch<Bytes>>,
+    // Not bounded here: a stream takes it at once, and is itself what bounds it; one that has just ended takes nothing.
+    news: UnboundedSender<Input<Bytes>>,
 }
 
 /// A reader's place in a feed, which it gives up as it is dropped.
@@ -46,7 +47,7 @@ pub struct Subscription {
     feeds: Arc<Feeds>,
     channel: ChannelName,
     number: u64,
-    news: UnboundedReceiver<Batch<Bytes>>,
+    news: UnboundedReceiver<Input<Bytes>>,
 }
 
 /// Held by the loop of a feed. Should the loop panic, its readers hear that there will be no news, and ask again.
@@ -83,7 +84,7 @@ impl Feeds {
         let (sender, news) = unbounded_channel();
         let mut feeds = self.lock();
         let feed = feeds.entry(channel.clone()).or_insert_with(|| {
-            let number = self.number();
+            let number = self.count.fetch_add(1, Ordering::Relaxed);
             let held = Loop { feeds: self.clone(), channel: channel.clone(), number };
             let poll = tokio::spawn(async move {
                 poll.await;
@@ -91,14 +92,9 @@ impl Feeds {
             });
             Feed { number, readers: BTreeMap::new(), poll: poll.abort_handle() }
         });
-        let number = self.number();
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
         feed.readers.insert(number, Reader { cursor, filter, news: sender });
         Subscription { feeds: self.clone(), channel: channel.clone(), number, news }
-    }
-
-    /// One that no feed and no reader had before.
-    fn number(&self) -> u64 {
-        self.count.fetch_add(1, Ordering::Relaxed)
     }
 
     // What the lock guards is whole at any time, so a panic elsewhere spoils nothing.
@@ -127,9 +123,18 @@ impl Feeds {
                         let line = format!("{channel} has no news until the table answers again: {failure}");
                         host::log(self.log_level, LogLevel::Warn, &line);
                     }
-                    pace.failed(host::draw())
+                    let pause = pace.failed(host::draw(), host::now());
+                    let Some(pause) = pause else { return self.give_up(&channel) };
+                    pause
                 }
             };
+        }
+    }
+
+    /// Tells all readers that there will be no news.
+    fn give_up(&self, channel: &ChannelName) {
+        for reader in self.lock().remove(channel).into_iter().flat_map(|feed| feed.readers.into_values()) {
+            let _ = reader.news.send(Input::GaveUp);
         }
     }
 
@@ -153,8 +158,7 @@ impl Feeds {
             });
             if let Some(batch) = batch {
                 reader.cursor = batch.upto;
-                // A stream that has just ended takes nothing.
-                let _ = reader.news.send(batch.clone());
+                let _ = reader.news.send(Input::Entries(batch.clone()));
             }
         }
     }
@@ -175,9 +179,9 @@ impl Drop for Loop {
 }
 
 impl Subscription {
-    /// The next news; `None` when there will be none.
-    pub async fn next(&mut self) -> Option<Batch<Bytes>> {
-        self.news.recv().await
+    /// What the stream is told next: news, or why there will be none.
+    pub async fn next(&mut self) -> Input<Bytes> {
+        self.news.recv().await.unwrap_or(Input::Lost)
     }
 }
 
@@ -223,7 +227,7 @@ mod tests {
         let mut readers = [join(&feeds, panics), join(&feeds, std::future::pending())];
         for reader in &mut readers {
             let news = timeout(SOON, reader.next()).await.expect("it is told");
-            assert!(news.is_none(), "{news:?}");
+            assert_eq!(news, Input::Lost);
         }
         // The first that asks again begins another loop, and those who leave late take nothing of it away.
         let (begins, has_begun) = tokio::sync::oneshot::channel();

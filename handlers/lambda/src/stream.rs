@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use ssedge::channel::{Batch, ChannelName, EntryId, Page, Subscribe};
+use ssedge::channel::{ChannelName, EntryId, Page, Subscribe};
 use ssedge::session::{Chunk, CloseReason, Input, Opening, Output, Session, Terms};
 use ssedge::settings::LogLevel;
 use ssedge::time::UnixMillis;
@@ -139,21 +139,18 @@ impl Stream {
         };
         tokio::select! {
             answer = asked => self.answered(answer),
-            batch = news => self.heard(batch),
+            news = news => self.heard(news),
             () = drained => self.drained(),
             () = self.body.gone() => Input::ReaderGone,
             () = host::sleep_until(wake_at) => Input::Wake,
         }
     }
 
-    fn heard(&mut self, news: Option<Batch<Bytes>>) -> Input<Bytes> {
-        news.map_or_else(
-            || {
-                self.subscription = None;
-                Input::Lost
-            },
-            Input::Entries,
-        )
+    fn heard(&mut self, news: Input<Bytes>) -> Input<Bytes> {
+        if news == Input::Lost {
+            self.subscription = None;
+        }
+        news
     }
 
     fn answered(&mut self, answer: <Answer as Future>::Output) -> Input<Bytes> {

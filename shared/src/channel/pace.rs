@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::limits::{LIVELY, RESUBSCRIBE_MS};
+use crate::limits::{CHANNEL_PATIENCE_MS, LIVELY, RESUBSCRIBE_MS};
 use crate::time::UnixMillis;
 
 /// The pauses between two questions: short while the channel is lively, longer and longer in silence.
@@ -26,18 +26,20 @@ pub struct Pace {
     pause: Duration,
     lively_until: UnixMillis,
     failures: u32,
+    /// Since when the channel has not answered.
+    down_since: Option<UnixMillis>,
 }
 
 impl Pace {
     /// `range` is POLL_MIN_MS to POLL_MAX_MS. It starts with the shortest pause.
     #[must_use]
     pub const fn new(range: RangeInclusive<Duration>) -> Self {
-        Self { pause: *range.start(), range, lively_until: UnixMillis(0), failures: 0 }
+        Self { pause: *range.start(), range, lively_until: UnixMillis(0), failures: 0, down_since: None }
     }
 
     /// There was news.
     pub fn heard(&mut self, now: UnixMillis) -> Duration {
-        self.failures = 0;
+        self.answered();
         self.lively_until = now + LIVELY;
         self.pause = *self.range.start();
         self.pause
@@ -45,19 +47,29 @@ impl Pace {
 
     /// There was none.
     pub fn silence(&mut self, now: UnixMillis) -> Duration {
-        self.failures = 0;
+        self.answered();
         if now > self.lively_until {
             self.pause = (self.pause * 3 / 2).min(*self.range.end());
         }
         self.pause
     }
 
+    const fn answered(&mut self) {
+        (self.failures, self.down_since) = (0, None);
+    }
+
     /// The channel did not answer. The pause is anything up to the answer (full jitter, by `random`), so that
-    /// instances which lost it together do not come back together.
-    pub fn failed(&mut self, random: u64) -> Duration {
+    /// instances which lost it together do not come back together. `None` if it has not answered for the shortest time
+    /// of [`CHANNEL_PATIENCE_MS`]: the channel is given up, and its streams end.
+    pub fn failed(&mut self, random: u64, now: UnixMillis) -> Option<Duration> {
+        let since = *self.down_since.get_or_insert(now);
+        if now.since(since) >= Duration::from_millis(*CHANNEL_PATIENCE_MS.start()) {
+            return None;
+        }
         let ceiling = RESUBSCRIBE_MS.start().saturating_mul(1 << self.failures.min(16));
         self.failures = self.failures.saturating_add(1);
-        Duration::from_millis(random % (ceiling.min(*RESUBSCRIBE_MS.end()) + 1)).max(*self.range.start())
+        let pause = Duration::from_millis(random % (ceiling.min(*RESUBSCRIBE_MS.end()) + 1));
+        Some(pause.max(*self.range.start()))
     }
 
     /// Whether the last question failed.
@@ -94,16 +106,32 @@ mod tests {
 
     #[test]
     fn failures_back_off_with_jitter_and_an_answer_ends_them() {
+        let now = UnixMillis(1_000_000);
         let mut pace = Pace::new(ms(100)..=ms(1_000));
         for (random, pause) in [(50, 100), (200, 200), (400, 400), (2_400, 798), (1_600, 1_600)] {
-            assert_eq!(pace.failed(random), ms(pause), "{random}");
+            assert_eq!(pace.failed(random, now), Some(ms(pause)), "{random}");
         }
         for _ in 0..100 {
-            assert!(pace.failed(4_999) <= ms(*RESUBSCRIBE_MS.end()));
+            assert!(pace.failed(4_999, now).unwrap() <= ms(*RESUBSCRIBE_MS.end()));
         }
         assert!(pace.is_down());
-        pace.silence(UnixMillis(0));
+        pace.silence(now);
         assert!(!pace.is_down());
-        assert_eq!(pace.failed(100), ms(100));
+        assert_eq!(pace.failed(100, now), Some(ms(100)));
+    }
+
+    #[test]
+    fn a_channel_that_does_not_answer_for_a_minute_is_given_up() {
+        let mut now = UnixMillis(1_000_000);
+        let mut pace = Pace::new(ms(100)..=ms(1_000));
+        let lost_at = now;
+        while let Some(pause) = pace.failed(2_500, now) {
+            now = now + pause;
+            assert!(now.since(lost_at) <= ms(66_000), "it is asked for ever");
+        }
+        assert!(now.since(lost_at) >= ms(60_000), "{now}");
+        // An answer, and the patience is new.
+        pace.heard(now);
+        assert!(pace.failed(0, now + ms(120_000)).is_some());
     }
 }

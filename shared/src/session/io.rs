@@ -98,6 +98,9 @@ pub enum Input<F> {
     Entries(Batch<F>),
     /// The channel did not answer, or the subscription broke.
     Lost,
+    /// The host itself has asked the channel again and again, in vain, for as long as
+    /// [`CHANNEL_PATIENCE_MS`](crate::limits::CHANNEL_PATIENCE_MS) says, and asks no more.
+    GaveUp,
     /// The channel has as many readers as it takes.
     Full,
     /// So many bytes are with the transport and not yet with the reader. Due before every other input when it
@@ -159,6 +162,12 @@ pub enum CloseReason {
     /// The channel could not be reached when the stream opened.
     #[error("the channel could not be reached")]
     Unavailable,
+    /// The channel could not be reached again.
+    #[error("the channel could not be reached again")]
+    Lost,
+    /// It asked its channel [`STREAM_QUESTIONS`](crate::limits::STREAM_QUESTIONS) times.
+    #[error("it asked its channel as often as it may")]
+    Questions,
     /// There was no room for it.
     #[error("the channel has as many readers as it takes")]
     Full,

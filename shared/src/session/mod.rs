@@ -11,8 +11,10 @@
 mod backlog;
 mod blocks;
 mod cursor;
+mod ends;
 mod held;
 mod io;
+mod patience;
 mod pulse;
 mod rng;
 
@@ -21,12 +23,13 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use crate::channel::{Batch, EntryId, Page, Position, Requested, Start, Subscribe};
-use crate::limits::{BACKLOG_BYTES, FILTER_CURSOR, RESUBSCRIBE_MS};
+use crate::limits::{BACKLOG_BYTES, FILTER_CURSOR};
 use crate::time::UnixMillis;
 use backlog::Backlog;
 pub(crate) use blocks::no_room;
 pub use held::Held;
 pub use io::{Chunk, CloseReason, Frame, Input, Opening, Output, Terms, room};
+use patience::Patience;
 pub use pulse::Pulse;
 use pulse::{Beat, Beats};
 use rng::Rng;
@@ -56,8 +59,7 @@ pub struct Session<F> {
     beats: Beats,
     rng: Rng,
     upstream: Upstream,
-    /// How often in a row the channel was lost.
-    losses: u32,
+    patience: Patience,
     starts_after: Option<EntryId>,
     /// Everything up to here was sent or held back; `None` before the channel first answered.
     cursor: Option<EntryId>,
@@ -84,7 +86,7 @@ impl<F: Frame> Session<F> {
             beats: Beats::new(opening.pulse, now),
             rng: Rng::new(seed),
             upstream: Upstream::None,
-            losses: 0,
+            patience: Patience::default(),
             starts_after: None,
             cursor: None,
             told: EntryId::BEGINNING,
@@ -96,7 +98,7 @@ impl<F: Frame> Session<F> {
             closed: None,
         };
         match session.subscribe.clone() {
-            Some(subscribe) => session.ask(subscribe),
+            Some(subscribe) => session.ask(subscribe, now),
             None => {
                 let start = session.beats.start();
                 session.begin(&start, now);
@@ -122,6 +124,7 @@ impl<F: Frame> Session<F> {
             Input::Entries(batch) if self.upstream == Upstream::Live => self.entries(batch, now),
             Input::Entries(_) => {}
             Input::Lost => self.lost(now),
+            Input::GaveUp => self.end_by_plan(CloseReason::Lost, now),
             Input::Full => self.overloaded(CloseReason::Full, now),
             Input::Backlog(bytes) => self.drained(bytes, now),
             Input::Bound(bytes) => self.backlog.bound = bytes.min(BACKLOG_BYTES),
@@ -151,30 +154,33 @@ impl<F: Frame> Session<F> {
         };
         let held = self.held_since.map(|since| since + FILTER_CURSOR);
         let heartbeat = self.last_heard + self.terms.heartbeat;
-        let others = [down, held, self.ends_at, self.terms.expires, self.beat_due(), self.stands_until()];
-        others.into_iter().flatten().fold(heartbeat, UnixMillis::min)
+        let ends = [self.ends_at, self.patience.ends_at(), self.terms.expires, self.stands_until()];
+        [down, held, self.beat_due()].into_iter().chain(ends).flatten().fold(heartbeat, UnixMillis::min)
     }
 
-    fn ask(&mut self, subscribe: Subscribe) {
+    fn ask(&mut self, subscribe: Subscribe, now: UnixMillis) {
+        if !self.patience.ask() {
+            return self.end_by_plan(CloseReason::Questions, now);
+        }
         self.upstream = Upstream::Asked;
         self.outputs.push_back(Output::Subscribe(subscribe));
     }
 
     /// Asks for what follows the cursor.
-    fn ask_again(&mut self, newest: bool) {
+    fn ask_again(&mut self, newest: bool, now: UnixMillis) {
         let Some(subscribe) = self.subscribe.clone() else { return };
         let position = match self.cursor {
             Some(cursor) => Position::After(Requested::from(cursor)),
             None => subscribe.position,
         };
-        self.ask(Subscribe { position, newest, ..subscribe });
+        self.ask(Subscribe { position, newest, ..subscribe }, now);
     }
 
     fn page(&mut self, page: Page<F>, now: UnixMillis) {
         if self.upstream != Upstream::Asked {
             return;
         }
-        self.losses = 0;
+        self.patience.answered();
         self.upstream = Upstream::Live;
         let after = page.start.after;
         match (self.cursor, &page.start.gap) {
@@ -212,7 +218,7 @@ impl<F: Frame> Session<F> {
             self.append(batch, now);
         } else if !known {
             self.outputs.push_back(Output::Unsubscribe);
-            self.ask_again(false);
+            self.ask_again(false, now);
         }
     }
 
@@ -242,17 +248,9 @@ impl<F: Frame> Session<F> {
         if self.cursor.is_none() {
             self.overloaded(CloseReason::Unavailable, now);
         } else if matches!(self.upstream, Upstream::Asked | Upstream::Live) {
-            let ceiling = RESUBSCRIBE_MS.start().saturating_mul(1 << self.losses.min(16));
-            let pause = self.rng.draw(0..=ceiling.min(*RESUBSCRIBE_MS.end()));
-            self.losses += 1;
+            let pause = self.patience.lost(&mut self.rng, now);
             self.upstream = Upstream::Down { until: now + pause };
         }
-    }
-
-    fn overloaded(&mut self, reason: CloseReason, now: UnixMillis) {
-        let block = blocks::overloaded(&mut self.rng);
-        self.send_own(block, now);
-        self.close(reason);
     }
 
     fn await_drain(&mut self, now: UnixMillis) {
@@ -269,9 +267,9 @@ impl<F: Frame> Session<F> {
             return;
         }
         if let Upstream::Draining { newest } = self.upstream {
-            self.ask_again(newest);
+            self.ask_again(newest, now);
         }
-        if self.beats.waits() {
+        if self.closed.is_none() && self.beats.waits() {
             self.beat(now);
         }
     }
@@ -284,16 +282,19 @@ impl<F: Frame> Session<F> {
             return self.close(CloseReason::Expired);
         }
         if due(self.ends_at) {
-            self.tell_cursor(now);
-            let retry = self.rng.draw(crate::limits::ROTATE_RETRY_MS);
-            self.send_own(blocks::retry(retry), now);
-            return self.close(CloseReason::Rotated);
+            return self.end_by_plan(CloseReason::Rotated, now);
+        }
+        if due(self.patience.ends_at()) {
+            return self.end_by_plan(CloseReason::Lost, now);
         }
         if due(self.stands_until()) {
             return self.close(CloseReason::TooSlow);
         }
         if matches!(self.upstream, Upstream::Down { until } if until <= now) {
-            self.ask_again(false);
+            self.ask_again(false, now);
+        }
+        if self.closed.is_some() {
+            return;
         }
         if due(self.held_since.map(|since| since + FILTER_CURSOR)) {
             if !self.backlog.is_low() {
@@ -347,10 +348,5 @@ impl<F: Frame> Session<F> {
         };
         self.backlog.sent(bytes, now);
         self.outputs.push_back(Output::Send(chunk));
-    }
-
-    fn close(&mut self, reason: CloseReason) {
-        self.upstream = Upstream::None;
-        self.closed = Some(reason);
     }
 }

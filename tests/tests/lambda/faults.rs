@@ -7,12 +7,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
+use ssedge::limits::CHANNEL_PATIENCE_MS;
 use ssedge::sse::Decoded;
 use ssedge_tests::client::{Answer, Client, End, EventSource, Heard, Message, PATIENCE, Stream};
 use ssedge_tests::host::{Folder, Front, Lambda, POST_BURST, POST_RATE, Platform, Table, kill_process, turn};
 use tokio::time::{Instant, sleep};
 
 const LIVELY: &[(&str, &str)] = &[("HEARTBEAT_SECS", "1"), ("RETRY_MS", "100"), POST_RATE, POST_BURST];
+
+/// How long a table is asked in vain at least.
+const CHANNEL_PATIENCE: Duration = Duration::from_millis(*CHANNEL_PATIENCE_MS.start());
 
 /// A 503 as a sender gets it.
 #[track_caller]
@@ -182,6 +186,25 @@ async fn a_table_that_is_away_is_waited_for() {
     for (id, text) in &stored {
         assert_eq!(texts.get(id), Some(text), "what was acknowledged as {id} is heard");
     }
+}
+
+/// It would say by heartbeats that it is alive, and hear nothing more.
+#[tokio::test]
+async fn a_table_that_is_away_for_a_minute_ends_its_streams() {
+    let lambda = Lambda::start(LIVELY).await;
+    let first = lambda.client.say("lobby", "before").await;
+    let mut reader = lambda.client.open("/api/chat/lobby", &[]).await;
+    assert_eq!(reader.plain(1).await[0].last_event_id, first.to_string());
+    lambda.table.pause();
+    let started = Instant::now();
+    let (heard, end) = reader.rest(3 * CHANNEL_PATIENCE).await;
+    let took = started.elapsed();
+    lambda.table.resume();
+    assert_eq!(end, End::Ended, "after {took:?}");
+    assert!(took >= CHANNEL_PATIENCE, "{took:?}");
+    let Decoded::Retry(retry) = heard.last().unwrap().said.clone() else { panic!("{heard:?}") };
+    assert!((100..=1_000).contains(&retry.as_millis()), "it may come back at once");
+    assert_eq!(reader.cursor(), first.to_string());
 }
 
 /// A function that asks its table through a front.

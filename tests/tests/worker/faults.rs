@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use ssedge::limits::{IDEMPOTENCY_WINDOW, OBJECT_GRACE};
-use ssedge_tests::client::{Client, EventSource, PATIENCE, Stream, TRIES, id_of};
+use ssedge::limits::{IDEMPOTENCY_WINDOW, OBJECT_GRACE, ROTATE_RETRY_MS, STREAM_QUESTIONS};
+use ssedge::sse::Decoded;
+use ssedge_tests::client::{Client, End, EventSource, PATIENCE, Stream, TRIES, id_of};
 use ssedge_tests::host::{Host, POST_BURST, POST_RATE, Rig, Sockets};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
@@ -278,6 +279,28 @@ async fn a_restart_of_the_channel_goes_unnoticed() {
     }
     assert_eq!(reader.text().matches("event:").count(), 1, "{}", reader.text());
     rig.settle(LOBBY, 1, 1).await;
+}
+
+/// Every subscription is a request to the object, of which the platform allows one stream only so many.
+#[tokio::test]
+async fn a_stream_whose_channel_breaks_again_and_again_ends_by_plan() {
+    let mut rig = Rig::start(&[]).await;
+    let mut reader = lobby(&rig.client).await;
+    let (heard, end) = loop {
+        rig.crash(LOBBY).await;
+        match reader.next(Duration::from_millis(150)).await {
+            Err(End::Silent) => {}
+            Ok(heard) => break (heard, reader.next(PATIENCE).await.err()),
+            Err(end) => panic!("{end:?}"),
+        }
+        let objects = rig.instances(LOBBY).await;
+        assert!(objects <= 2 * u64::from(STREAM_QUESTIONS), "it comes back for ever: {objects} objects");
+    };
+    let Decoded::Retry(retry) = heard.said else { panic!("{heard:?}") };
+    assert!(ROTATE_RETRY_MS.contains(&u64::try_from(retry.as_millis()).unwrap()), "{retry:?}");
+    assert_eq!(end, Some(End::Ended));
+    rig.settle(LOBBY, 0, 0).await;
+    lobby(&rig.client).await;
 }
 
 /// Says something before, while and after the channel is away; answers the last id.

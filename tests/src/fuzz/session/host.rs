@@ -194,6 +194,11 @@ impl Host {
         let clock = self.clock();
         let was = self.link.closed;
         let wakes = input == Input::Wake;
+        match &input {
+            Input::Lost => drop(self.link.lost_at.get_or_insert(clock)),
+            Input::Page(_) => self.link.lost_at = None,
+            _ => {}
+        }
         let causes = [Input::Lost, Input::Full, Input::ReaderGone, Input::Wake];
         let cause = causes.into_iter().find(|cause| *cause == input);
         self.link.latest = self.link.latest.max(clock);
@@ -216,7 +221,10 @@ impl Host {
                     link.ear.hear(&bytes, self.honest || !matches!(self.stream.feed, Feed::Channel { .. }));
                     link.network.push_back(bytes);
                 }
-                Output::Subscribe(subscribe) => (link.asked, link.subscriber) = (Some(subscribe), None),
+                Output::Subscribe(subscribe) => {
+                    (link.asked, link.subscriber) = (Some(subscribe), None);
+                    link.questions += 1;
+                }
                 Output::Unsubscribe => link.subscriber = None,
                 Output::AwaitDrain => link.awaits = true,
                 Output::WakeAt(at) => {

@@ -5,12 +5,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ssedge::channel::{Batch, Filter, Position, Subscribe};
-use ssedge::limits::{BACKLOG_BYTES, BACKLOG_LOW_BYTES, DEADLINE_MARGIN};
+use ssedge::limits::{
+    BACKLOG_BYTES, BACKLOG_LOW_BYTES, CHANNEL_PATIENCE_MS, DEADLINE_MARGIN, STREAM_QUESTIONS,
+};
 use ssedge::session::{CloseReason, Input, Session, Terms};
 use ssedge::time::UnixMillis;
 
 use super::ear::Ear;
 use super::scenario::Stream;
+
+/// The shortest time for which a lost channel is tried.
+const CHANNEL_PATIENCE: Duration = Duration::from_millis(*CHANNEL_PATIENCE_MS.start());
 
 pub struct Link {
     pub session: Session<Bytes>,
@@ -25,6 +30,10 @@ pub struct Link {
     /// What a subscriber wants, and how many entries it has had.
     pub subscriber: Option<(Filter, usize)>,
     pub news: Option<Batch<Bytes>>,
+    /// How often it asked its channel.
+    pub questions: u32,
+    /// Since when the channel has not answered, by the clock of the stream.
+    pub lost_at: Option<UnixMillis>,
     pub network: VecDeque<Bytes>,
     /// The backlog that the session was last told.
     pub reported: usize,
@@ -51,6 +60,8 @@ impl Link {
             asked: None,
             subscriber: None,
             news: None,
+            questions: 0,
+            lost_at: None,
             network: VecDeque::new(),
             reported: 0,
             awaits: false,
@@ -72,6 +83,11 @@ impl Link {
             CloseReason::Rotated => {
                 (due(life) || due(deadline.map(|at| at - DEADLINE_MARGIN))) && says(b"retry: ")
             }
+            CloseReason::Lost => {
+                let given_up = self.lost_at.is_some_and(|at| at + CHANNEL_PATIENCE <= clock);
+                (given_up || cause == Some(&Input::GaveUp)) && says(b"retry: ")
+            }
+            CloseReason::Questions => self.questions == STREAM_QUESTIONS && says(b"retry: "),
             CloseReason::Expired => due(expires) && says(b"event: expired\n"),
             CloseReason::TooSlow => {
                 let stands = cause == Some(&Input::Wake) && self.backlog() > BACKLOG_LOW_BYTES;
