@@ -13,6 +13,34 @@ import Worker, { Channel as Real } from ${JSON.stringify(main)};
 const instances = new Map();
 const timers = new Set();
 const stalls = new Map();
+// What passes between the Worker and its channels as if it were of another version: "commands" or "messages".
+let differing;
+
+// Large chunks for readers: those that are in a buffer as it came from a channel, and copies.
+const received = new WeakSet();
+const chunks = { passed: 0, copied: 0 };
+const LARGE = 4096;
+const remember = (value) => (value instanceof ArrayBuffer && received.add(value), value);
+const { arrayBuffer } = Response.prototype;
+Response.prototype.arrayBuffer = async function () { return remember(await arrayBuffer.call(this)); };
+const { addEventListener } = EventTarget.prototype;
+WebSocket.prototype.addEventListener = function (type, ...rest) {
+  if (type === "message") addEventListener.call(this, type, (event) => remember(event.data));
+  addEventListener.call(this, type, ...rest);
+};
+const { enqueue } = ReadableStreamDefaultController.prototype;
+ReadableStreamDefaultController.prototype.enqueue = function (chunk) {
+  if (chunk.byteLength > LARGE) chunks[received.has(chunk.buffer) ? "passed" : "copied"] += 1;
+  return enqueue.call(this, chunk);
+};
+
+const { send } = WebSocket.prototype;
+WebSocket.prototype.send = function (message) {
+  if (differing !== "messages" || !(message instanceof ArrayBuffer)) return send.call(this, message);
+  const other = new Uint8Array(message.slice(0));
+  other[0] += 1;
+  send.call(this, other.buffer);
+};
 
 const { setTimeout, clearTimeout } = globalThis;
 globalThis.setTimeout = (callback, ...rest) => {
@@ -32,7 +60,12 @@ export class Channel extends DurableObject {
     if (stall) ctx.blockConcurrencyWhile(() => scheduler.wait(stall));
     stalls.delete(id);
   }
-  fetch(request) { return this.real.fetch(request); }
+  fetch(request) {
+    if (differing !== "commands") return this.real.fetch(request);
+    const url = new URL(request.url);
+    url.pathname += "1";
+    return this.real.fetch(new Request(url, request));
+  }
   alarm() { return this.real.alarm(); }
   webSocketMessage(...event) { return this.real.webSocketMessage(...event); }
   webSocketClose(...event) { return this.real.webSocketClose(...event); }
@@ -73,6 +106,8 @@ const commands = {
       throw new Error("a failure that a test asked for");
     };
   },
+  chunks: () => chunks,
+  differ: (env, channel, what) => void (differing = what),
   // The next object of this channel takes so many milliseconds to start.
   stall: (env, channel, millis) => void stalls.set(env.CHANNELS.idFromName(channel).toString(), Number(millis)),
 };

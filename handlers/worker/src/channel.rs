@@ -15,7 +15,7 @@ use worker::{
 };
 
 use crate::fan_out::{FILTERED, FanOut, UNFILTERED};
-use crate::link::{Command, PageHead, command, pack};
+use crate::link::{Command, PageHead, VERSION, VERSION_HEADER, command, pack};
 use crate::log::Log;
 use crate::posts::Posts;
 use crate::storage::{Alarm, transaction};
@@ -58,13 +58,18 @@ impl DurableObject for Channel {
     async fn fetch(&self, mut request: Request) -> Result<Response> {
         let kept = self.kept()?;
         let (log, now) = (&kept.log, host::now());
-        match command(&mut request).await? {
+        let command = command(&mut request).await?;
+        // An answer without a version is none.
+        let Some(command) = command else { return Response::empty() };
+        let mut response = match command {
             Command::Append(post, wait) => Response::from_json(&self.append(kept, post, wait, now).await?),
             Command::Read(subscribe) => Response::from_json(&log.read(&subscribe, now)?),
             Command::Entry(id) => Response::from_json(&log.entry(id, now)?),
             Command::Start(subscribe) => Response::from_json(&log.start(&subscribe, now)?),
             Command::Subscribe(subscribe, sender) => self.subscribe(kept, &subscribe, &sender, now),
-        }
+        }?;
+        response.headers_mut().set(VERSION_HEADER, &VERSION.to_string())?;
+        Ok(response)
     }
 
     async fn websocket_message(&self, socket: WebSocket, _: WebSocketIncomingMessage) -> Result<()> {
@@ -171,7 +176,7 @@ impl Channel {
             let WebSocketPair { client, server } = WebSocketPair::new()?;
             let tag = if subscribe.filter == Filter::ALL { UNFILTERED } else { FILTERED };
             self.state.accept_websocket_with_tags(&server, &[tag, sender.as_str()]);
-            server.serialize_attachment(&subscribe.filter)?;
+            server.serialize_attachment((VERSION, &subscribe.filter))?;
             if let Some(first) = first {
                 server.as_ref().send_with_array_buffer(&first.buffer())?;
             }

@@ -12,7 +12,7 @@ use ssedge::time::UnixMillis;
 use worker::{Delay, State, WebSocket};
 
 use crate::host;
-use crate::link::pack;
+use crate::link::{VERSION, pack};
 
 /// Readers without a filter share a tag, so that a message is sent to them without looking at each.
 pub const UNFILTERED: &str = "all";
@@ -67,9 +67,9 @@ impl FanOut {
         }
         for socket in filtered {
             match socket.deserialize_attachment() {
-                Ok(Some(filter)) => frames.send(&socket, filter),
+                Ok(Some((VERSION, filter))) => frames.send(&socket, filter),
                 // It comes back with its cursor.
-                Ok(None) | Err(_) => close(&socket),
+                _ => close(&socket),
             }
         }
         let busy = (COALESCE_PER_READER * u32::try_from(readers).unwrap_or(u32::MAX)).min(COALESCE_MAX);

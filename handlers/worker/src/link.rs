@@ -11,9 +11,18 @@ use ssedge::channel::{Batch, ChannelName, EntryId, Page, Post, Start, Subscribe}
 use ssedge::limits::CHANNEL_TIMEOUT;
 use ssedge::problem::Problem;
 use ssedge::session::Frame;
+use wasm_bindgen::JsCast;
+use worker::wasm_bindgen_futures::JsFuture;
 use worker::{Delay, Env, Method, ObjectNamespace, Request, RequestInit, Result, WebSocket};
 
 use crate::{BINDING, PAGE_HEADER};
+
+/// The version of what a Worker and a channel say to each other: commands, answers, messages, and what is attached to a
+/// socket. It changes with any of them, because after a deployment an isolate of the Worker before may talk to an object of
+/// the one after.
+pub const VERSION: u8 = 1;
+/// How a channel says its version.
+pub const VERSION_HEADER: &str = "x-ssedge-version";
 
 /// A request to a channel, as JSON in the query of its URL.
 #[derive(Debug, Serialize, Deserialize)]
@@ -44,6 +53,8 @@ pub enum Subscribed {
     /// With the socket where the reader is live.
     Page(Page<JsFrame>, Option<WebSocket>),
     Full,
+    /// The channel is of another [`VERSION`].
+    Other,
 }
 
 /// An encoded batch, as it came from the Durable Object: it goes on to the reader without a copy through wasm.
@@ -56,13 +67,14 @@ impl Frame for JsFrame {
     }
 }
 
-/// Bytes before the frame: `after`, `upto` and `shown`, each a big-endian u64.
-const HEAD: usize = 24;
+/// Bytes before the frame: [`VERSION`]; then `after`, `upto` and `shown`, each a big-endian u64.
+const HEAD: usize = 25;
 
 /// One message of the WebSocket.
 pub fn pack(batch: &Batch<bytes::Bytes>) -> Uint8Array {
     let frame = batch.frame.as_deref().unwrap_or_default();
     let mut message = Vec::with_capacity(HEAD + frame.len());
+    message.push(VERSION);
     for id in [batch.after, batch.upto, batch.shown] {
         message.extend_from_slice(&id.get().to_be_bytes());
     }
@@ -70,7 +82,7 @@ pub fn pack(batch: &Batch<bytes::Bytes>) -> Uint8Array {
     Uint8Array::from(&message[..])
 }
 
-/// Reads what [`pack`] wrote; `None` where it did not.
+/// Reads what [`pack`] wrote; `None` if another version did.
 pub fn unpack(message: &ArrayBuffer) -> Option<Batch<JsFrame>> {
     let length = message.byte_length() as usize;
     let mut head = [0; HEAD];
@@ -78,7 +90,8 @@ pub fn unpack(message: &ArrayBuffer) -> Option<Batch<JsFrame>> {
         return None;
     }
     Uint8Array::new_with_byte_offset_and_length(message, 0, HEAD as u32).copy_to(&mut head);
-    let mut ids = head.chunks_exact(8).map(|id| {
+    let [VERSION, ids @ ..] = head else { return None };
+    let mut ids = ids.chunks_exact(8).map(|id| {
         let id = id.try_into().map(u64::from_be_bytes).ok()?;
         EntryId::new(id).ok()
     });
@@ -88,16 +101,19 @@ pub fn unpack(message: &ArrayBuffer) -> Option<Batch<JsFrame>> {
     Some(Batch { after, upto, shown, frame })
 }
 
-/// Reads the command of a request.
-pub async fn command(request: &mut Request) -> Result<Command> {
+/// Reads the command of a request; `None` if it is of another version.
+pub async fn command(request: &mut Request) -> Result<Option<Command>> {
+    if request.path() != format!("/{VERSION}") {
+        return Ok(None);
+    }
     if request.method() == Method::Get {
         let url = request.url()?;
         let query = url.query().unwrap_or_default();
         let json = form_urlencoded::parse(query.as_bytes()).next().map(|(json, _)| json.into_owned());
-        return Ok(serde_json::from_str(&json.unwrap_or_default())?);
+        return Ok(Some(serde_json::from_str(&json.unwrap_or_default())?));
     }
     // As text, since a number that JavaScript reads is a float, and a price is not.
-    Ok(serde_json::from_str(&request.text().await?)?)
+    Ok(Some(serde_json::from_str(&request.text().await?)?))
 }
 
 /// A channel, seen from a request.
@@ -114,44 +130,58 @@ impl Link {
     /// Asks and reads the answer.
     pub async fn ask<T: DeserializeOwned>(&self, command: &Command) -> std::result::Result<T, Problem> {
         let unavailable = |e: worker::Error| Problem::Unavailable { cause: e.to_string() };
-        self.fetch(command).await.map_err(unavailable)?.json().await.map_err(unavailable)
+        match self.fetch(command).await.map_err(unavailable)? {
+            Some(mut response) => response.json().await.map_err(unavailable),
+            None => Err(unavailable("the channel is of another version".into())),
+        }
     }
 
     pub async fn subscribe(&self, subscribe: Subscribe, sender: Sender) -> Result<Subscribed> {
-        let mut response = self.fetch(&Command::Subscribe(subscribe, sender)).await?;
+        let response = self.fetch(&Command::Subscribe(subscribe, sender)).await?;
+        let Some(response) = response else { return Ok(Subscribed::Other) };
         let head = response.headers().get(PAGE_HEADER)?.unwrap_or_default();
         let head = form_urlencoded::parse(head.as_bytes()).next().map(|(json, _)| json.into_owned());
         let PageHead::Page { start, more } = serde_json::from_str(&head.unwrap_or_default())? else {
             return Ok(Subscribed::Full);
         };
         if more {
-            let bytes = response.bytes().await?;
-            let batch = unpack(&Uint8Array::from(&bytes[..]).buffer());
-            return Ok(Subscribed::Page(Page { start, batch, more }, None));
+            // Not as bytes of Rust: it goes on to the reader without a copy.
+            let body = web_sys::Response::from(response).array_buffer()?;
+            let batch = unpack(JsFuture::from(body).await?.unchecked_ref());
+            return Ok(match batch {
+                Some(_) => Subscribed::Page(Page { start, batch, more }, None),
+                None => Subscribed::Other,
+            });
         }
         let socket = response.websocket().ok_or("the channel gave no socket")?;
         // What the page holds comes as the socket's first message.
         Ok(Subscribed::Page(Page { start, batch: None, more }, Some(socket)))
     }
 
-    async fn fetch(&self, command: &Command) -> Result<worker::Response> {
+    /// The answer to a command; `None` if it is of another version.
+    async fn fetch(&self, command: &Command) -> Result<Option<worker::Response>> {
         // A stub does not outlive a crash of its object.
         let stub = self.channels.get_by_name(&self.name)?;
         let json = serde_json::to_string(command)?;
+        let url = format!("https://channel/{VERSION}");
         let mut init = RequestInit::new();
         init.with_method(Method::Post);
         let request = match command {
             Command::Subscribe(..) => {
                 let query: String = form_urlencoded::byte_serialize(json.as_bytes()).collect();
-                let request = Request::new(&format!("https://channel/?{query}"), Method::Get)?;
+                let request = Request::new(&format!("{url}?{query}"), Method::Get)?;
                 request.headers().set("Upgrade", "websocket")?;
                 request
             }
-            _ => Request::new_with_init("https://channel/", init.with_body(Some(json.into())))?,
+            _ => Request::new_with_init(&url, init.with_body(Some(json.into())))?,
         };
         let limit = Delay::from(CHANNEL_TIMEOUT);
         match select(std::pin::pin!(stub.fetch_with_request(request)), limit).await {
-            Either::Left((response, _)) => response,
+            Either::Left((response, _)) => {
+                let response = response?;
+                let version = response.headers().get(VERSION_HEADER)?;
+                Ok(Some(response).filter(|_| version == Some(VERSION.to_string())))
+            }
             Either::Right(_) => Err("the channel did not answer in time".into()),
         }
     }

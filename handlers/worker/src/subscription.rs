@@ -13,7 +13,9 @@ use crate::link::{JsFrame, unpack};
 /// What a channel says.
 pub enum News {
     Batch(Batch<JsFrame>),
-    /// The socket broke, or said what it never says.
+    /// What another version of the channel says.
+    Other,
+    /// The socket broke.
     Lost,
 }
 
@@ -30,7 +32,7 @@ impl Subscription {
         let tell_lost = tell.clone();
         let message = Closure::new(move |event: JsValue| {
             let data = event.unchecked_into::<MessageEvent>().data();
-            tell(data.dyn_ref::<ArrayBuffer>().and_then(unpack).map_or(News::Lost, News::Batch));
+            tell(data.dyn_ref::<ArrayBuffer>().and_then(unpack).map_or(News::Other, News::Batch));
         });
         let lost = Closure::new(move |_| tell_lost(News::Lost));
         let subscription = Self { socket, message, lost };

@@ -98,8 +98,9 @@ pub enum Input<F> {
     Entries(Batch<F>),
     /// The channel did not answer, or the subscription broke.
     Lost,
-    /// The host itself has asked the channel again and again, in vain, for as long as
-    /// [`CHANNEL_PATIENCE_MS`](crate::limits::CHANNEL_PATIENCE_MS) says, and asks no more.
+    /// The host asks the channel no more: it has done so in vain for as long as
+    /// [`CHANNEL_PATIENCE_MS`](crate::limits::CHANNEL_PATIENCE_MS) says, or the two are of versions that do not understand
+    /// each other.
     GaveUp,
     /// The channel has as many readers as it takes.
     Full,

@@ -124,6 +124,7 @@ impl<F: Frame> Session<F> {
             Input::Entries(batch) if self.upstream == Upstream::Live => self.entries(batch, now),
             Input::Entries(_) => {}
             Input::Lost => self.lost(now),
+            Input::GaveUp if self.cursor.is_none() => self.overloaded(CloseReason::Unavailable, now),
             Input::GaveUp => self.end_by_plan(CloseReason::Lost, now),
             Input::Full => self.overloaded(CloseReason::Full, now),
             Input::Backlog(bytes) => self.drained(bytes, now),

@@ -73,6 +73,19 @@ impl Rig {
         self.ask(json!({ "do": "fail" })).await;
     }
 
+    /// How many large chunks went to readers in the very buffer in which a channel sent them, and how many as copies.
+    pub async fn chunks(&mut self) -> (u64, u64) {
+        let chunks = self.ask(json!({ "do": "chunks" })).await;
+        let count = |name: &str| chunks[name].as_u64().unwrap_or_else(|| panic!("{chunks}"));
+        (count("passed"), count("copied"))
+    }
+
+    /// Makes these, `commands` or `messages`, pass between the Worker and its channels as if they were of another version;
+    /// with anything else, none.
+    pub async fn differ(&mut self, what: &str) {
+        self.ask(json!({ "do": "differ", "value": what })).await;
+    }
+
     /// Makes the next object of a channel slow to start.
     pub async fn stall(&mut self, channel: &str, by: Duration) {
         self.ask(json!({ "do": "stall", "channel": channel, "value": by.as_millis().to_string() })).await;

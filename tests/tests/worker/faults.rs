@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ssedge::limits::{IDEMPOTENCY_WINDOW, OBJECT_GRACE, ROTATE_RETRY_MS, STREAM_QUESTIONS};
 use ssedge::sse::Decoded;
-use ssedge_tests::client::{Client, End, EventSource, PATIENCE, Stream, TRIES, id_of};
+use ssedge_tests::client::{Client, End, EventSource, Heard, PATIENCE, Stream, TRIES, id_of};
 use ssedge_tests::host::{Host, POST_BURST, POST_RATE, Rig, Sockets};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
@@ -355,4 +355,38 @@ async fn a_server_that_is_restarted_goes_on() {
         }
     }
     assert!(said.is_sorted_by_key(|id| *id) && said[RESTARTS] - said[0] == RESTARTS as u64, "{said:?}");
+}
+
+/// As after a deployment, when an isolate of the Worker before talks to an object of the one after.
+#[tokio::test]
+async fn versions_that_do_not_understand_each_other_end_cleanly() {
+    let mut rig = Rig::start(&[]).await;
+    let mut reader = lobby(&rig.client).await;
+    let first = rig.client.say("lobby", "one").await;
+    hears(&mut reader, first).await;
+
+    rig.differ("commands").await;
+    let post = rig.client.post_json("/api/chat/lobby", r#"{"user":"ada","text":"two"}"#).await;
+    assert_eq!((post.status, post.header("Retry-After")), (503, "2"), "{post:?}");
+    let (said, end) = rig.client.open("/api/chat/lobby", &[]).await.rest(PATIENCE).await;
+    assert!(
+        matches!(said[..], [Heard { said: Decoded::Retry(retry), .. }] if retry >= Duration::from_secs(10))
+    );
+    assert_eq!(end, End::Ended);
+    rig.differ("none").await;
+    assert_eq!(rig.entries(LOBBY).await, 1, "what was not understood was not stored");
+
+    // A channel that says something else to a stream that is open.
+    rig.differ("messages").await;
+    let second = rig.client.say("lobby", "two").await;
+    let (said, end) = reader.rest(PATIENCE).await;
+    assert!(
+        matches!(said[..], [Heard { said: Decoded::Retry(retry), .. }] if retry <= Duration::from_secs(1))
+    );
+    assert_eq!(end, End::Ended, "at once, and not a byte of it is passed on");
+    rig.differ("none").await;
+    let cursor = first.to_string();
+    let mut back = rig.client.open("/api/chat/lobby", &[("Last-Event-ID", &*cursor)]).await;
+    assert_eq!(back.message().await.event, "cursor");
+    hears(&mut back, second).await;
 }

@@ -161,6 +161,22 @@ async fn a_reader_that_is_far_behind_catches_up_at_its_own_pace() {
     rig.settle("chat/lobby", 1, 1).await;
 }
 
+/// A page and a message of the socket are as large as what is said, and are not for wasm to read.
+#[tokio::test]
+async fn what_a_channel_sends_is_passed_on_without_a_copy() {
+    const BEHIND: usize = 30;
+    let mut rig = Rig::start(&[POST_RATE, POST_BURST]).await;
+    let first = say(&rig.client, 1).await;
+    let last = say(&rig.client, BEHIND).await;
+    let mut reader = open(&rig.client, &first.to_string()).await;
+    assert_eq!(reader.plain(BEHIND).await.last().unwrap().last_event_id, last.to_string());
+    say(&rig.client, 1).await;
+    reader.plain(1).await;
+    let (passed, copied) = rig.chunks().await;
+    assert!(passed >= 4, "pages, the rest of them, and a message: {passed}");
+    assert_eq!(copied, 0);
+}
+
 /// Quotes by the clock are too few to fill what lies between, so this one stands still over a long history.
 #[tokio::test]
 async fn a_reader_of_quotes_that_stands_still_gets_every_tick_of_its_history() {

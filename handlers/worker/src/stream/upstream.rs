@@ -22,6 +22,7 @@ impl Stream {
         let Ok(answer) = asking.await else { return };
         let page = match answer {
             Ok(Subscribed::Full) => return self.feed(Input::Full),
+            Ok(Subscribed::Other) => return self.feed(Input::GaveUp),
             Ok(Subscribed::Page(page, socket)) => {
                 socket.map(|socket| self.attach(socket)).transpose().map(|socket| (page, socket))
             }
@@ -48,6 +49,7 @@ impl Stream {
         Subscription::open(socket, move |news| match (stream.upgrade(), news) {
             (None, _) => {}
             (Some(stream), News::Batch(batch)) => stream.feed(Input::Entries(batch)),
+            (Some(stream), News::Other) => stream.feed(Input::GaveUp),
             (Some(stream), News::Lost) => {
                 drop(stream.subscription.take());
                 stream.feed(Input::Lost);

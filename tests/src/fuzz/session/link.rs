@@ -94,7 +94,9 @@ impl Link {
                 self.backlog() > BACKLOG_BYTES || stands
             }
             CloseReason::Unavailable => {
-                cause == Some(&Input::Lost) && self.ear.started.is_none() && says(b"retry: ")
+                matches!(cause, Some(Input::Lost | Input::GaveUp))
+                    && self.ear.started.is_none()
+                    && says(b"retry: ")
             }
             CloseReason::Full => cause == Some(&Input::Full) && says(b"retry: "),
             CloseReason::ReaderGone => cause == Some(&Input::ReaderGone),
