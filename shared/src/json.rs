@@ -88,8 +88,19 @@ pub(crate) fn bytes(json: impl Into<Cow<'static, str>>) -> Bytes {
 
 /// One line of compact JSON, as it is stored; what leaves is [`written`]. serde_json escapes every control character
 /// below U+0020 in strings.
-pub(crate) fn line<T: serde::Serialize>(value: &T) -> String {
+pub(crate) fn line<T: serde::Serialize + ?Sized>(value: &T) -> String {
     serde_json::to_string(value).expect("payloads are structs of strings and numbers, which always serialize")
+}
+
+/// A number of hundredths as JSON, without zeros at its end: `-0.12`, `0`, `3.5`. No digit passes through a float.
+pub(crate) fn hundredths(n: i64) -> String {
+    let sign = if n < 0 { "-" } else { "" };
+    let (whole, rest) = (n.unsigned_abs() / 100, n.unsigned_abs() % 100);
+    match (rest, rest % 10) {
+        (0, _) => format!("{sign}{whole}"),
+        (_, 0) => format!("{sign}{whole}.{}", rest / 10),
+        _ => format!("{sign}{whole}.{rest:02}"),
+    }
 }
 
 /// Any JSON on one line: without insignificant white space, strings with the escapes that they need and no others.

@@ -8,19 +8,20 @@
 //! |---|---|
 //! | turn a request into what is to be done | [`route::plan`] |
 //! | run one stream | [`session::Session`] |
-//! | keep an ordered log | [`channel`] |
+//! | keep an ordered log | [`log`] |
 //! | write and read the wire format | [`sse`] |
 //! | refuse | [`problem::Problem`] |
 #![warn(missing_docs)]
 
 pub mod access;
-pub mod channel;
 pub mod chat;
 mod cors;
 pub mod events;
 pub mod json;
 pub mod limits;
+pub mod log;
 pub mod openapi;
+pub mod post;
 pub mod problem;
 pub mod route;
 pub mod session;

@@ -41,6 +41,8 @@ pub const UNAVAILABLE_RETRY_SECS: u32 = 2;
 
 // --- Channels ---
 
+/// Characters of a channel's name, that of its feed included: what a URL and a line of a log hold with ease.
+pub const CHANNEL_NAME_CHARS: usize = 256;
 /// Greatest id: the greatest integer that a JavaScript client holds exactly.
 pub const ID_MAX: u64 = (1 << 53) - 1;
 /// Bytes of one page of replay. A reader that catches up holds at most one page more than [`BACKLOG_BYTES`].

@@ -6,8 +6,8 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::access::{Grants, Rate};
-use crate::channel::Retention;
 use crate::limits;
+use crate::log::Retention;
 use crate::stock::{DEFAULT_SYMBOLS, Symbol};
 pub use choice::{Host, LogLevel, Origins, Secret, StockSource};
 

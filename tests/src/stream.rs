@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use ssedge::channel::{
+use ssedge::log::{
     Batch, ChannelName, Entry, EntryId, Filter, Gap, GapReason, Page, Position, Requested, Start, Subscribe,
 };
 use ssedge::session::{Chunk, CloseReason, Input, Opening, Output, Pulse, Session, Terms};

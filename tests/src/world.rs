@@ -13,8 +13,8 @@ mod log;
 
 use std::time::Duration;
 
-use ssedge::channel::{ChannelName, Filter, Retention, Subscribe};
 use ssedge::limits::{BACKLOG_BYTES, PAGE_BYTES};
+use ssedge::log::{ChannelName, Filter, Retention, Subscribe};
 use ssedge::session::{Input, Opening, Output, Pulse, Session, Terms};
 use ssedge::time::UnixMillis;
 

@@ -11,7 +11,8 @@ use jwt_compact::alg::{Hs256, Hs256Key};
 use jwt_compact::{AlgorithmExt, Claims};
 use serde_json::{Value, json};
 use ssedge::access::{Action, InvalidToken};
-use ssedge::channel::{Gap, GapReason, Post, Receipt, Requested, Stored};
+use ssedge::log::{Gap, GapReason, Requested};
+use ssedge::post::{Post, Receipt, Stored};
 use ssedge::problem::Problem;
 use ssedge::route::{Peer, Plan, Snapshot, finish, head_of_stream, plan};
 use ssedge::settings::{Host, Settings};
@@ -168,7 +169,7 @@ impl Asked {
             }
             Plan::Append(append) => {
                 let Post { draft, .. } = append.post(&self.body, settings)?;
-                let entry = draft.into_entry(id(42), NOW, None);
+                let entry = draft.entry(id(42), NOW, None);
                 let stored = Stored { id: entry.id, body: entry.body };
                 append.response(
                     match self.fate {

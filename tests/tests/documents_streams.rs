@@ -5,12 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
-use ssedge::channel::{
-    Batch, ChannelName, Draft, Entry, Filter, GapReason, Position, Requested, Start, Subscribe,
-};
 use ssedge::chat::{ChatDraft, Room};
 use ssedge::events::NotificationDraft;
 use ssedge::limits::{BACKLOG_BYTES, FILTER_CURSOR};
+use ssedge::log::{
+    Batch, ChannelName, Draft, Entry, Filter, GapReason, Position, Requested, Start, Subscribe,
+};
 use ssedge::session::{Input, Opening, Pulse, Terms};
 use ssedge::sse::{Decoded, Decoder};
 use ssedge::stock::{QuoteDraft, Symbol};
@@ -43,22 +43,20 @@ fn market(position: Position) -> Opening {
 
 /// Entries from 42 on.
 fn entries(drafts: impl IntoIterator<Item = Draft>) -> Vec<Entry> {
-    drafts.into_iter().zip(42..).map(|(draft, n)| draft.into_entry(id(n), NOW, None)).collect()
+    drafts.into_iter().zip(42..).map(|(draft, n)| draft.entry(id(n), NOW, None)).collect()
 }
 
 fn feeds() -> [Feed; 3] {
-    let message = |body: &str| ChatDraft::parse(Room::default(), body.as_bytes(), None).unwrap();
-    let notification = |body: &str| NotificationDraft::parse(body.as_bytes()).unwrap();
-    let quote = |body: &str| QuoteDraft::parse(&symbols(), body.as_bytes()).unwrap();
+    let message = |body: &str| ChatDraft::parse(Room::default(), body.as_bytes(), None).unwrap().draft();
+    let notification = |body: &str| NotificationDraft::parse(body.as_bytes()).unwrap().draft();
+    let quote = |body: &str| QuoteDraft::parse(&symbols(), body.as_bytes()).unwrap().draft();
     [
         Feed {
             channel: "chat",
             events: "ChatEvent",
             openings: vec![opening(ChannelName::Chat(Room::default()), Pulse::None)],
             entries: entries(
-                [r#"{"user":"ada","text":"hi"}"#, r#"{"user":" ada ","text":"a\nb"}"#]
-                    .map(message)
-                    .map(Draft::Chat),
+                [r#"{"user":"ada","text":"hi"}"#, r#"{"user":" ada ","text":"a\nb"}"#].map(message),
             ),
         },
         Feed {
@@ -74,8 +72,7 @@ fn feeds() -> [Feed; 3] {
                     r#"{"topic":"orders","data":null,"event":"message"}"#,
                     r#"{"topic":"orders","data":[1.10,"x"]}"#,
                 ]
-                .map(notification)
-                .map(Draft::Notification),
+                .map(notification),
             ),
         },
         Feed {
@@ -87,9 +84,7 @@ fn feeds() -> [Feed; 3] {
                 market(Position::After(Requested::new("x"))),
             ],
             entries: entries(
-                [r#"{"symbol":"ACME","price":189.34}"#, r#"{"symbol":"ACME","price":189.3}"#]
-                    .map(quote)
-                    .map(Draft::Quote),
+                [r#"{"symbol":"ACME","price":189.34}"#, r#"{"symbol":"ACME","price":189.3}"#].map(quote),
             ),
         },
     ]

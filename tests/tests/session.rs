@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use ssedge::channel::{Batch, Filter, GapReason, Position, Requested, Start};
 use ssedge::limits::{DEADLINE_MARGIN, FILTER_CURSOR};
+use ssedge::log::{Batch, Filter, GapReason, Position, Requested, Start};
 use ssedge::session::{CloseReason, Input, Opening, Pulse, Terms};
 use ssedge::time::UnixMillis;
 use ssedge_tests::stream::{

@@ -1,8 +1,8 @@
 //! A stream that can no longer serve its reader ends, so that the reader's next request begins anew.
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic, and so may its helpers")]
 
-use ssedge::channel::Start;
 use ssedge::limits::{CHANNEL_PATIENCE_MS, ROTATE_RETRY_MS, STREAM_QUESTIONS};
+use ssedge::log::Start;
 use ssedge::session::{CloseReason, Input};
 use ssedge_tests::stream::{NOW, SECOND, Stream, TERMS, batch, chat, id, quotes};
 

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use ssedge::channel::{Position, Requested};
 use ssedge::limits::{BACKLOG_BYTES, BACKLOG_LOW_BYTES, CLOCK_SKEW, PAGE_BYTES, STOCK_TICKS};
+use ssedge::log::{Position, Requested};
 use ssedge::session::{Input, Opening, Pulse};
 use ssedge::stock::{Symbol, market_tick};
 use ssedge::time::UnixMillis;

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use ssedge::channel::{Batch, Filter, GapReason, Position, Requested, Start};
 use ssedge::limits::{BACKLOG_BYTES, BACKLOG_LOW_BYTES, FILTER_CURSOR, PAGE_BYTES};
+use ssedge::log::{Batch, Filter, GapReason, Position, Requested, Start};
 use ssedge::session::{CloseReason, Input, Pulse};
 use ssedge_tests::stream::{
     HEARTBEAT, SECOND, Stream, TERMS, batch, block, channel, chat, cursor, entry, filtered, gap, id, quotes,

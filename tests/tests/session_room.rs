@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use ssedge::channel::{Position, Start};
 use ssedge::limits::{BACKLOG_BYTES, BACKLOG_LOW_BYTES, STANDSTILL};
+use ssedge::log::{Position, Start};
 use ssedge::session::{CloseReason, Input, Pulse, room};
 use ssedge_tests::stream::{SECOND, Stream, TERMS, batch, block, channel, chat, id, quotes};
 

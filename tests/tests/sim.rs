@@ -8,7 +8,7 @@ use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::RngSeed;
-use ssedge::channel::{EntryId, Retention};
+use ssedge::log::{EntryId, Retention};
 use ssedge_tests::world::{Profile, Speed, World};
 
 const READERS: usize = 3;

@@ -163,7 +163,7 @@ fn random_key() -> Result<String> {
 mod tests {
     use clap::Parser;
     use ssedge::access::{Action, Caller};
-    use ssedge::channel::ChannelName;
+    use ssedge::log::ChannelName;
 
     use super::*;
 

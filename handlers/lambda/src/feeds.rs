@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use ssedge::channel::{Batch, ChannelName, Entry, EntryId, Filter, Pace};
+use ssedge::log::{Batch, ChannelName, Entry, EntryId, Filter, Pace};
 use ssedge::session::Input;
 use ssedge::settings::{LogLevel, Settings};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};

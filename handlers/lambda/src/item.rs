@@ -9,7 +9,8 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use ssedge::access::Digest;
-use ssedge::channel::{ChannelName, Entry, EntryId, Extent, Receipt, Stored};
+use ssedge::log::{ChannelName, Entry, EntryId, Extent};
+use ssedge::post::{Receipt, Stored};
 use ssedge::time::UnixMillis;
 
 /// The names of attributes. `id` and `channel` are the table's key, `expires` its TTL, in template.yaml.

@@ -1,7 +1,7 @@
 //! Items of a channel's log, as a writer needs them.
 
-use ssedge::channel::{ChannelName, EntryId};
 use ssedge::limits::QUERY_ENTRIES;
+use ssedge::log::{ChannelName, EntryId};
 use ssedge::time::UnixMillis;
 
 use crate::failure::Failure;

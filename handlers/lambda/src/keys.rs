@@ -1,8 +1,8 @@
 //! Which keys were used lately, and what was stored by them. All processes share it, as notes in the table.
 
 use ssedge::access::Digest;
-use ssedge::channel::{ChannelName, EntryId};
 use ssedge::limits::{APPEND_RETRY_MS, CLAIM_WINDOW, IDEMPOTENCY_PATIENCE, IDEMPOTENCY_WINDOW};
+use ssedge::log::{ChannelName, EntryId};
 use ssedge::time::UnixMillis;
 use tokio::time::sleep;
 

@@ -4,8 +4,8 @@
 //! is answered from a single one in all but rare cases.
 
 use bytes::Bytes;
-use ssedge::channel::{Batch, ChannelName, Entry, EntryId, Filter, Page, Position, Start, Subscribe};
 use ssedge::limits::{PAGE_BYTES, QUERY_ENTRIES, SNAPSHOT_ENTRIES};
+use ssedge::log::{Batch, ChannelName, Entry, EntryId, Filter, Page, Position, Start, Subscribe};
 use ssedge::route::Snapshot;
 use ssedge::time::UnixMillis;
 

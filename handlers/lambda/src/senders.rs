@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ssedge::access::{Micros, Rate, Sender, micros};
-use ssedge::channel::ChannelName;
 use ssedge::limits::{ADMISSION_TIMEOUT, CLOCK_SKEW, INVOCATION_SECS};
+use ssedge::log::ChannelName;
 use ssedge::route::Reader;
 use ssedge::session::Terms;
 use ssedge::settings::{LogLevel, Settings};

@@ -3,9 +3,11 @@
 use std::iter;
 
 use ssedge::access::{Digest, Rate};
-use ssedge::channel::{ChannelName, Draft, Entry, EntryId, Extent, Post, Receipt, Retention, Stored};
 use ssedge::limits::{APPEND_RETRY_MS, CHANNEL_TIMEOUT, TABLE_GRACE};
+use ssedge::log::{ChannelName, Draft, Entry, EntryId, Extent, Retention};
+use ssedge::post::{Post, Receipt, Stored};
 use ssedge::settings::Settings;
+use ssedge::stock::value_of;
 use ssedge::time::UnixMillis;
 use tokio::time::{sleep, timeout};
 
@@ -105,8 +107,10 @@ impl Store {
         loop {
             let mut item = self.place(newest.as_ref(), now, writer);
             if !item.is_seal() {
-                let previous = self.newest_body(channel, draft.follows(), newest.as_ref(), now).await?;
-                item.entry = Some(draft.clone().into_entry(item.id, item.time, previous.as_deref()));
+                let key = draft.remembers().map(|(key, _)| key);
+                let last = self.newest_body(channel, key, newest.as_ref(), now).await?;
+                let last = last.as_deref().and_then(value_of);
+                item.entry = Some(draft.entry(item.id, item.time, last));
                 item.mark = mark.clone();
             }
             let expires = item.time + self.retention.age + TABLE_GRACE;

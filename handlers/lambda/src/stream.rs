@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use ssedge::channel::{ChannelName, EntryId, Page, Subscribe};
+use ssedge::log::{ChannelName, EntryId, Page, Subscribe};
 use ssedge::session::{Chunk, CloseReason, Input, Opening, Output, Session, Terms};
 use ssedge::settings::LogLevel;
 use ssedge::time::UnixMillis;

@@ -14,8 +14,8 @@ use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use ssedge::channel::{ChannelName, EntryId};
 use ssedge::limits::{QUERY_ENTRIES, TABLE_GRACE};
+use ssedge::log::{ChannelName, EntryId};
 use ssedge::settings::Settings;
 use ssedge::time::UnixMillis;
 

@@ -5,8 +5,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ssedge::access::Sender;
-use ssedge::channel::{Filter, Post, Receipt, Stored, Subscribe};
 use ssedge::limits::OBJECT_GRACE;
+use ssedge::log::{Filter, Subscribe};
+use ssedge::post::{Post, Receipt, Stored};
 use ssedge::settings::{LogLevel, Settings};
 use ssedge::time::UnixMillis;
 use worker::{
@@ -122,7 +123,7 @@ impl Channel {
             if let Some(refused) = kept.posts.refuse(&post, now)? {
                 return Ok(Err(refused));
             }
-            let appended = kept.log.append(post.draft.clone(), now)?;
+            let appended = kept.log.append(&post.draft, now)?;
             let stored = Stored { id: appended.entry.id, body: appended.entry.body.clone() };
             kept.posts.stored(&post, &stored, now)?;
             Ok(Ok((appended, stored)))

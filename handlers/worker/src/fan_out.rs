@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ssedge::channel::{Batch, Entry, EntryId, Filter};
 use ssedge::limits::{COALESCE_MAX, COALESCE_PER_READER, PAGE_BYTES};
+use ssedge::log::{Batch, Entry, EntryId, Filter};
 use ssedge::time::UnixMillis;
 use worker::{Delay, State, WebSocket};
 

@@ -20,7 +20,7 @@ mod subscription;
 use std::rc::Rc;
 
 use http::{Method, Response as Reply};
-use ssedge::channel::Receipt;
+use ssedge::post::Receipt;
 use ssedge::problem::Problem;
 use ssedge::route::{self, Peer, Plan, Reader};
 use ssedge::session::{Opening, Session, Terms};
@@ -115,12 +115,9 @@ impl Exchange {
     }
 
     /// Where a stream would start, for a HEAD.
-    async fn start(
-        &self,
-        opening: Opening,
-    ) -> std::result::Result<Option<ssedge::channel::EntryId>, Problem> {
+    async fn start(&self, opening: Opening) -> std::result::Result<Option<ssedge::log::EntryId>, Problem> {
         if let Some((channel, subscribe)) = opening.channel {
-            let start: ssedge::channel::Start = self.link(&channel)?.ask(&Command::Start(subscribe)).await?;
+            let start: ssedge::log::Start = self.link(&channel)?.ask(&Command::Start(subscribe)).await?;
             return Ok(Some(start.after));
         }
         let session = Session::<JsFrame>::open(opening, Terms::new(&self.settings), 0, host::now());
@@ -143,7 +140,7 @@ impl Exchange {
         Ok(reply::streamed(&head, body))
     }
 
-    fn link(&self, channel: &ssedge::channel::ChannelName) -> std::result::Result<Link, Problem> {
+    fn link(&self, channel: &ssedge::log::ChannelName) -> std::result::Result<Link, Problem> {
         Link::new(&self.env, channel).map_err(internal)
     }
 }

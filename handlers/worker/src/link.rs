@@ -7,8 +7,9 @@ use js_sys::{ArrayBuffer, Uint8Array};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use ssedge::access::Sender;
-use ssedge::channel::{Batch, ChannelName, EntryId, Page, Post, Start, Subscribe};
 use ssedge::limits::CHANNEL_TIMEOUT;
+use ssedge::log::{Batch, ChannelName, EntryId, Page, Start, Subscribe};
+use ssedge::post::Post;
 use ssedge::problem::Problem;
 use ssedge::session::Frame;
 use wasm_bindgen::JsCast;
@@ -20,7 +21,7 @@ use crate::{BINDING, PAGE_HEADER};
 /// The version of what a Worker and a channel say to each other: commands, answers, messages, and what is attached to a
 /// socket. It changes with any of them, because after a deployment an isolate of the Worker before may talk to an object of
 /// the one after.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 /// How a channel says its version.
 pub const VERSION_HEADER: &str = "x-ssedge-version";
 

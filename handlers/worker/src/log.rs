@@ -1,11 +1,12 @@
 //! The channel's log in the SQLite of its Durable Object.
 
 use serde::Deserialize;
-use ssedge::channel::{
+use ssedge::limits::PAGE_BYTES;
+use ssedge::log::{
     Batch, Draft, Entry, EntryId, Extent, Filter, Page, Position, Retention, Start, Subscribe,
 };
-use ssedge::limits::PAGE_BYTES;
 use ssedge::route::Snapshot;
+use ssedge::stock::value_of;
 use ssedge::time::UnixMillis;
 use worker::{Error, Result, SqlStorage, SqlStorageValue};
 
@@ -106,7 +107,7 @@ impl Log {
     }
 
     /// Stores the draft as the next entry.
-    pub fn append(&self, draft: Draft, now: UnixMillis) -> Result<Appended> {
+    pub fn append(&self, draft: &Draft, now: UnixMillis) -> Result<Appended> {
         let before = self.extent(now)?;
         let extent = Extent::next(before, now);
         let begins = before.is_none_or(|before| before.run != extent.run);
@@ -116,8 +117,8 @@ impl Log {
             let row = [extent.run, extent.previous, extent.last].map(|id| integer(id.get()));
             self.sql.exec("INSERT OR REPLACE INTO run VALUES (1, ?1, ?2, ?3)", Vec::from(row))?;
         }
-        let newest: Option<EntryRow> = match draft.follows() {
-            Some(key) => {
+        let newest: Option<EntryRow> = match draft.remembers() {
+            Some((key, _)) => {
                 let query = "SELECT * FROM entries WHERE key = ?1 AND time > ?2 ORDER BY id DESC LIMIT 1";
                 let oldest = integer(self.retention.oldest_time(now).0);
                 self.rows(query, vec![key.into(), oldest])?.pop()
@@ -126,7 +127,8 @@ impl Log {
         };
         // A clock that is set back must not make an entry older than the one before it.
         let time = self.newest_time()?.map_or(now, |newest| newest.max(now));
-        let entry = draft.into_entry(extent.last, time, newest.as_ref().map(|row| row.body.as_str()));
+        let last = newest.as_ref().and_then(|row| value_of(&row.body));
+        let entry = draft.entry(extent.last, time, last);
         let event = entry.event.as_ref().map(|name| name.as_str().to_owned());
         let values = vec![
             integer(entry.id.get()),

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use ssedge::access::{Buckets, Micros, Rate, Sender, micros};
-use ssedge::channel::{Post, Receipt, Stored};
 use ssedge::limits::{BUCKETS, IDEMPOTENCY_WINDOW, OBJECT_MEMORY};
+use ssedge::post::{Post, Receipt, Stored};
 use ssedge::time::UnixMillis;
 use worker::{Result, SqlStorage};
 

@@ -8,8 +8,8 @@ use std::rc::Rc;
 
 use futures::future::AbortHandle;
 use js_sys::Uint8Array;
-use ssedge::channel::{EntryId, Subscribe};
 use ssedge::limits::BACKLOG_LOW_BYTES;
+use ssedge::log::{EntryId, Subscribe};
 use ssedge::session::{Chunk, Input, Opening, Output, Session, Terms, room};
 use ssedge::settings::LogLevel;
 use ssedge::time::UnixMillis;

@@ -1,7 +1,7 @@
 //! A subscription to a channel: the WebSocket from its Durable Object.
 
 use js_sys::{ArrayBuffer, Function};
-use ssedge::channel::Batch;
+use ssedge::log::Batch;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::{Closure, JsValue};
 use web_sys::{BinaryType, MessageEvent};

@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
-use crate::channel::Draft;
 use crate::json;
 use crate::limits::IDEMPOTENCY_KEY_CHARS;
+use crate::log::Draft;
 
 /// Bytes of a digest: with 128 bits nobody finds two texts of the same one by chance.
 const DIGEST_BYTES: usize = 16;

@@ -5,10 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::channel::EntryId;
 use crate::json::{self, InvalidBody};
 use crate::limits::{ROOM_CHARS, TEXT_CHARS, USER_CHARS};
-use crate::time::UnixMillis;
+use crate::log::{self, Draft};
 
 /// The room of a URL that names none.
 pub const LOBBY: &str = "lobby";
@@ -152,15 +151,6 @@ struct Body {
     text: Option<Box<RawValue>>,
 }
 
-#[derive(Serialize)]
-struct Message<'a> {
-    id: EntryId,
-    room: &'a Room,
-    user: &'a User,
-    text: &'a Text,
-    time: UnixMillis,
-}
-
 impl ChatDraft {
     /// Reads the body of a POST: `{"user":"ada","text":"hi"}`, where the user may be left out if there is a `speaker`.
     ///
@@ -179,15 +169,20 @@ impl ChatDraft {
         Ok(Self { room, user, text: Text::new(&text).map_err(InvalidBody::field("text"))? })
     }
 
-    /// The message as one line of JSON: `{"id":"42","room":"lobby","user":"ada","text":"hi","time":"…"}`.
-    pub(crate) fn body(&self, id: EntryId, time: UnixMillis) -> String {
-        json::line(&Message { id, room: &self.room, user: &self.user, text: &self.text, time })
+    /// The message: `{"id":"42","room":"lobby","user":"ada","text":"hi","time":"…"}`.
+    #[must_use]
+    pub fn draft(&self) -> Draft {
+        let Self { room, user, text } = self;
+        let message = log::Text::object().id("id").field("room", room);
+        Draft::new(message.field("user", user).field("text", text).time("time"))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::EntryId;
+    use crate::time::UnixMillis;
 
     #[track_caller]
     fn check(body: &str, expected: Result<(), &str>) {
@@ -252,7 +247,7 @@ mod tests {
     fn a_message_is_one_line_whatever_it_says() {
         let draft =
             ChatDraft::parse(Room::default(), br#"{"user":"ada","text":"a\nb\u2028c\ufeff"}"#, None).unwrap();
-        let line = draft.body(EntryId::new(42).unwrap(), UnixMillis(1_795_341_600_000));
+        let line = draft.draft().entry(EntryId::new(42).unwrap(), UnixMillis(1_795_341_600_000), None).body;
         assert_eq!(
             line,
             "{\"id\":\"42\",\"room\":\"lobby\",\"user\":\"ada\",\"text\":\"a\\nb\u{2028}c\u{feff}\",\

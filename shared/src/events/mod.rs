@@ -6,9 +6,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::channel::EntryId;
 use crate::json::{self, InvalidBody};
 use crate::limits::TOPIC_CHARS;
+use crate::log::{Draft, Text};
 use crate::sse::{Event, EventName};
 use crate::time::UnixMillis;
 
@@ -76,9 +76,8 @@ struct Body {
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
-enum Payload<'a> {
+enum Payload {
     Tick { time: UnixMillis },
-    Notification { id: EntryId, topic: &'a Topic, time: UnixMillis, data: &'a RawValue },
 }
 
 impl NotificationDraft {
@@ -104,10 +103,12 @@ impl NotificationDraft {
         })
     }
 
-    /// The notification as one line of JSON.
-    pub(crate) fn body(&self, id: EntryId, time: UnixMillis) -> String {
-        let data = serde_json::from_str(&self.data).unwrap_or(RawValue::NULL);
-        json::line(&Payload::Notification { id, topic: &self.topic, time, data })
+    /// The notification: `{"type":"notification","id":"7","topic":"orders","time":"…","data":…}`.
+    #[must_use]
+    pub fn draft(&self) -> Draft {
+        let notification = Text::object().field("type", "notification").id("id").field("topic", &self.topic);
+        let draft = Draft::new(notification.time("time").raw("data", &self.data));
+        draft.with_key(self.topic.as_str()).with_event(self.event.clone())
     }
 }
 
@@ -120,12 +121,15 @@ pub fn tick(time: UnixMillis) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::EntryId;
 
     #[track_caller]
     fn check(body: &str, expected: Result<&str, &str>) {
         let time = UnixMillis(1_795_341_600_000);
         let got = NotificationDraft::parse(body.as_bytes());
-        let got = got.map(|draft| draft.body(EntryId::new(7).unwrap(), time)).map_err(|e| e.to_string());
+        let got = got
+            .map(|draft| draft.draft().entry(EntryId::new(7).unwrap(), time, None).body)
+            .map_err(|e| e.to_string());
         assert_eq!(got.as_deref().map_err(String::as_str), expected, "{body}");
     }
 

@@ -8,10 +8,11 @@ use http::{HeaderValue, Response, StatusCode, header};
 
 use super::response;
 use crate::access::{Caller, Key, Rate, Sender};
-use crate::channel::{ChannelName, Draft, Post, Receipt, Stored};
 use crate::chat::{ChatDraft, Room, User};
 use crate::events::NotificationDraft;
 use crate::limits;
+use crate::log::ChannelName;
+use crate::post::{Post, Receipt, Stored};
 use crate::problem::Problem;
 use crate::settings::Settings;
 use crate::stock::QuoteDraft;
@@ -42,13 +43,13 @@ impl Append {
             return Err(Problem::TooLarge);
         }
         let draft = match &self.channel {
-            ChannelName::Chat(room) => Draft::Chat(self.message(room.clone(), body)?),
+            ChannelName::Chat(room) => self.message(room.clone(), body)?.draft(),
             ChannelName::Events => {
                 let draft = NotificationDraft::parse(body)?;
                 self.caller.authorize_topic(&draft.topic)?;
-                Draft::Notification(draft)
+                draft.draft()
             }
-            ChannelName::Stock => Draft::Quote(QuoteDraft::parse(&settings.stock_symbols, body)?),
+            ChannelName::Stock => QuoteDraft::parse(&settings.stock_symbols, body)?.draft(),
         };
         Ok(Post { draft, sender: self.sender.clone(), key: self.key.clone() })
     }

@@ -19,8 +19,8 @@ pub use request::{request_head, request_headers};
 pub(crate) use response::secure;
 pub use response::{finish, head_of_stream, health, json, overloaded, preflight};
 
-use crate::channel::{ChannelName, EntryId};
 use crate::chat::Room;
+use crate::log::{ChannelName, EntryId};
 use crate::problem::Problem;
 
 /// What a path leads to.

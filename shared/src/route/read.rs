@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::response;
-use crate::channel::{ChannelName, Entry, EntryId, Gap, Start, Subscribe};
 use crate::json;
 use crate::limits;
+use crate::log::{ChannelName, Entry, EntryId, Gap, Start, Subscribe};
 use crate::problem::Problem;
 use crate::stock::{Symbol, quote_at};
 use crate::time::UnixMillis;

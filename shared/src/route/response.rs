@@ -7,7 +7,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Response, StatusCode};
 use serde::Serialize;
 
-use crate::channel::EntryId;
+use crate::log::EntryId;
 use crate::settings::{Host, Settings};
 use crate::{cors, json, session, sse};
 

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::rng::Rng;
-use crate::channel::{EntryId, Gap, GapReason, Requested, Start};
 use crate::json;
 use crate::limits::OVERLOAD_RETRY_MS;
+use crate::log::{EntryId, Gap, GapReason, Requested, Start};
 use crate::sse::{Event, EventName};
 
 /// The first block: when to come back, and the cursor that the stream starts after, so that a reader that is cut

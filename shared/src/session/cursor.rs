@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{Frame, Session, blocks};
-use crate::channel::EntryId;
+use crate::log::EntryId;
 use crate::sse::HEARTBEAT;
 use crate::time::UnixMillis;
 

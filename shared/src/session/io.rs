@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::Pulse;
-use crate::channel::{Batch, ChannelName, Page, Subscribe};
 use crate::limits::{BACKLOG_BYTES, DEADLINE_KNOWN_MS, DEADLINE_MARGIN};
+use crate::log::{Batch, ChannelName, Page, Subscribe};
 use crate::settings::Settings;
 use crate::time::UnixMillis;
 

@@ -22,8 +22,8 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use crate::channel::{Batch, EntryId, Page, Position, Requested, Start, Subscribe};
 use crate::limits::{BACKLOG_BYTES, FILTER_CURSOR};
+use crate::log::{Batch, EntryId, Page, Position, Requested, Start, Subscribe};
 use crate::time::UnixMillis;
 use backlog::Backlog;
 pub(crate) use blocks::no_room;

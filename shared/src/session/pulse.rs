@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::channel::{EntryId, Gap, GapReason, Position, Requested, Start};
 use crate::events;
 use crate::limits::{BACKLOG_LOW_BYTES, CLOCK_SKEW, PAGE_BYTES, STOCK_TICKS};
+use crate::log::{EntryId, Gap, GapReason, Position, Requested, Start};
 use crate::stock::{Symbol, market_tick};
 use crate::time::UnixMillis;
 

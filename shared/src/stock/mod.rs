@@ -8,5 +8,5 @@ mod symbol;
 
 pub use market::{change_at, price_at};
 pub use price::{Change, InvalidPrice, Price};
-pub use quote::{Quote, QuoteDraft, listed_symbol, market_tick, quote_at};
+pub use quote::{Quote, QuoteDraft, listed_symbol, market_tick, quote_at, value_of};
 pub use symbol::{DEFAULT_SYMBOLS, InvalidSymbol, Symbol};

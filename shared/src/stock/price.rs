@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
+use crate::json;
 use crate::limits::MAX_PRICE_CENTS;
 
 /// A price: 1 to [`MAX_PRICE_CENTS`] cents.
@@ -124,23 +125,13 @@ impl Sub for Price {
 
 impl fmt::Display for Price {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_decimal(self.0, f)
+        f.write_str(&json::hundredths(self.0))
     }
 }
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_decimal(self.0, f)
-    }
-}
-
-fn write_decimal(cents: i64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let sign = if cents < 0 { "-" } else { "" };
-    let (whole, rest) = (cents.unsigned_abs() / 100, cents.unsigned_abs() % 100);
-    match (rest, rest % 10) {
-        (0, _) => write!(f, "{sign}{whole}"),
-        (_, 0) => write!(f, "{sign}{whole}.{}", rest / 10),
-        _ => write!(f, "{sign}{whole}.{rest:02}"),
+        f.write_str(&json::hundredths(self.0))
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use super::{Change, Price, Symbol, change_at, price_at};
 use crate::json::{self, InvalidBody};
+use crate::log::{Draft, Text};
 use crate::sse::Event;
 use crate::time::UnixMillis;
 
@@ -62,12 +63,20 @@ impl QuoteDraft {
         Ok(Self { symbol: listed_symbol(listed, &symbol).map_err(InvalidBody::field("symbol"))?, price })
     }
 
-    /// The quote as one line of JSON. Its change is that from the quote before, 0 where none is kept.
-    pub(crate) fn body(&self, time: UnixMillis, previous: Option<&str>) -> String {
-        let before = previous.and_then(|body| serde_json::from_str::<Previous>(body).ok());
-        let change = self.price - before.map_or(self.price, |quote| quote.price);
-        json::line(&Quote { symbol: &self.symbol, price: self.price, change, time, skipped: 0 })
+    /// The quote: `{"symbol":"ACME","price":189.34,"change":-0.12,"time":"…"}`. Its change is that from the quote before,
+    /// 0 if none is kept.
+    #[must_use]
+    pub fn draft(&self) -> Draft {
+        let quote = Text::object().field("symbol", &self.symbol).field("price", &self.price);
+        let draft = Draft::new(quote.change("change").time("time"));
+        draft.with_key(self.symbol.as_str()).with_value(self.price.cents())
     }
+}
+
+/// The value of a quote, in cents, as the log remembers it.
+#[must_use]
+pub fn value_of(quote: &str) -> Option<i64> {
+    serde_json::from_str::<Previous>(quote).ok().map(|quote| quote.price.cents())
 }
 
 /// The symbol of this name, if it is listed.
@@ -103,6 +112,7 @@ pub fn market_tick(symbols: &[Symbol], tick: UnixMillis, skipped: u64) -> Bytes 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::EntryId;
 
     fn listed() -> Vec<Symbol> {
         ["ACME", "GLBX"].map(|s| Symbol::new(s).unwrap()).into()
@@ -111,7 +121,7 @@ mod tests {
     #[track_caller]
     fn check(body: &str, expected: Result<&str, &str>) {
         let got = QuoteDraft::parse(&listed(), body.as_bytes())
-            .map(|draft| draft.body(UnixMillis(0), Some(r#"{"symbol":"ACME","price":189.46}"#)))
+            .map(|draft| draft.draft().entry(EntryId::BEGINNING, UnixMillis(0), Some(18_946)).body)
             .map_err(|e| e.to_string());
         assert_eq!(got.as_deref().map_err(String::as_str), expected, "{body}");
     }

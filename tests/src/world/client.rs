@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use ssedge::channel::{EntryId, Filter, Position, Requested};
+use ssedge::log::{EntryId, Filter, Position, Requested};
 use ssedge::sse::{Decoded, Decoder, Message};
 use ssedge::time::UnixMillis;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ssedge::channel::EntryId;
+use ssedge::log::EntryId;
 use ssedge::session::{Input, Output};
 
 use super::{Outage, Speed, World};

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ssedge::channel::{Batch, Page};
 use ssedge::limits::BACKLOG_LOW_BYTES;
+use ssedge::log::{Batch, Page};
 use ssedge::session::{Chunk, Session};
 use ssedge::time::UnixMillis;
 

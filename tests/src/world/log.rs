@@ -1,8 +1,8 @@
 //! A channel in memory. It decides nothing: ids, retention, replay and pages are the core's.
 
 use bytes::Bytes;
-use ssedge::channel::{Batch, Entry, EntryId, Extent, Filter, Page, Retention, Start, Subscribe};
 use ssedge::limits::PAGE_BYTES;
+use ssedge::log::{Batch, Entry, EntryId, Extent, Filter, Page, Retention, Start, Subscribe};
 use ssedge::time::UnixMillis;
 
 /// More than what a block has beside its body.

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use futures::future::abortable;
-use ssedge::channel::Subscribe;
+use ssedge::log::Subscribe;
 use ssedge::session::Input;
 use ssedge::settings::LogLevel;
 use worker::{Result, WebSocket};

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use http::Method;
 use http::request::Parts;
 use serde_json::{Value, json};
-use ssedge::channel::{ChannelName, Subscribe};
+use ssedge::log::{ChannelName, Subscribe};
 use ssedge::route::{Plan, Route};
 use ssedge::settings::{Host, Settings};
 

@@ -1,7 +1,7 @@
 //! Who hears all that a session says, as it says it.
 
 use bytes::Bytes;
-use ssedge::channel::EntryId;
+use ssedge::log::EntryId;
 use ssedge::sse::{Decoded, Decoder, Message};
 
 /// A decoder at the very mouth of a stream.

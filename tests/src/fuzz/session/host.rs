@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use ssedge::channel::{Batch, Position};
 use ssedge::limits::{BACKLOG_BYTES, BACKLOG_LOW_BYTES, PAGE_BYTES};
+use ssedge::log::{Batch, Position};
 use ssedge::session::{Chunk, Input, Output};
 use ssedge::time::UnixMillis;
 

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ssedge::channel::{Batch, Filter, Position, Subscribe};
 use ssedge::limits::{
     BACKLOG_BYTES, BACKLOG_LOW_BYTES, CHANNEL_PATIENCE_MS, DEADLINE_MARGIN, STREAM_QUESTIONS,
 };
+use ssedge::log::{Batch, Filter, Position, Subscribe};
 use ssedge::session::{CloseReason, Input, Session, Terms};
 use ssedge::time::UnixMillis;
 

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use bytes::Bytes;
-use ssedge::channel::{
+use ssedge::limits::ID_MAX;
+use ssedge::log::{
     Batch, ChannelName, EntryId, Filter, Gap, GapReason, Page, Position, Requested, Retention, Start,
     Subscribe,
 };
-use ssedge::limits::ID_MAX;
 use ssedge::session::{Input, Opening, Pulse};
 use ssedge::stock::{DEFAULT_SYMBOLS, Symbol};
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Draft, EntryId};
 use crate::access::{Digest, Key, Sender};
+use crate::log::{Draft, EntryId};
 
 /// A draft, and who sent it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,4 +1,4 @@
-//! A channel: one ordered log of entries that many readers follow.
+//! The log of a channel: entries in one order, which many readers follow.
 //!
 //! The hosts keep the log, each in its own storage; what it means is decided here: how ids go on
 //! ([`Extent::next`]), what is still kept ([`Retention`]), and where a reader that comes back goes on ([`Start`]).
@@ -8,13 +8,11 @@ mod entry;
 mod id;
 mod name;
 mod pace;
-mod post;
 mod replay;
 
-pub use draft::Draft;
+pub use draft::{Draft, Text};
 pub use entry::{Batch, Entry, Filter};
 pub use id::{EntryId, InvalidId, Requested};
 pub use name::ChannelName;
 pub use pace::Pace;
-pub use post::{Post, Receipt, Stored};
 pub use replay::{Extent, Gap, GapReason, Page, Position, Retention, Start, Subscribe};

@@ -10,7 +10,7 @@ use crate::time::UnixMillis;
 ///
 /// ```
 /// use std::time::Duration;
-/// use ssedge::channel::Pace;
+/// use ssedge::log::Pace;
 /// use ssedge::time::UnixMillis;
 ///
 /// let ms = Duration::from_millis;
