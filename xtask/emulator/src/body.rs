@@ -12,7 +12,7 @@ use http_body_util::Full;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::{Notify, mpsc, oneshot};
 
-/// Chunks, of at most [`READ_BUFFER`](crate::runtime_api::READ_BUFFER) bytes each, that wait for a slow client before
+/// Chunks, each as large as what was read from the function at once, that wait for a slow client before
 /// the function is held up.
 const CHUNKS: usize = 8;
 

@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
@@ -17,47 +16,34 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_local;
 
 use crate::body::{Client, ReplyBody};
+use crate::clock::now;
 use crate::event::{self, Origin, PAYLOAD_LIMIT, TooLarge};
 use crate::invocation::{self, Invocation};
-use crate::now;
+use crate::listen::accept;
 use crate::pool::{Pool, Refusal};
-use crate::reload::Build;
-
-/// Before another try to accept: without a file descriptor left, it fails until a connection is closed.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(10);
+use crate::reload::Reload;
 
 /// Serves clients for good.
-pub async fn serve(pool: Rc<Pool>, listener: TcpListener, port: u16, build: Option<Build>) {
+pub async fn serve(pool: Rc<Pool>, listener: TcpListener, port: u16, reload: Option<Reload>) {
     loop {
         let (stream, peer) = accept(&listener).await;
-        spawn_local(connection(Rc::clone(&pool), stream, peer, port, build.clone()));
+        spawn_local(connection(Rc::clone(&pool), stream, peer, port, reload.clone()));
     }
 }
 
-/// The next connection. It sends what is written to it at once.
-pub async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
-    loop {
-        if let Ok((stream, peer)) = listener.accept().await {
-            let _ = stream.set_nodelay(true);
-            return (stream, peer);
-        }
-        tokio::time::sleep(ACCEPT_AGAIN).await;
-    }
-}
-
-async fn connection(pool: Rc<Pool>, stream: TcpStream, peer: SocketAddr, port: u16, build: Option<Build>) {
+async fn connection(pool: Rc<Pool>, stream: TcpStream, peer: SocketAddr, port: u16, reload: Option<Reload>) {
     let service = service_fn(|mut request: Request<Incoming>| {
-        let (pool, build) = (Rc::clone(&pool), build.clone());
+        let (pool, reload) = (Rc::clone(&pool), reload.clone());
         async move {
-            let Some(build) = build else {
+            let Some(reload) = reload else {
                 return Ok::<_, Infallible>(answer(pool, request, peer, port).await);
             };
-            if let Some(answer) = build.answer(&request) {
+            if let Some(answer) = reload.answer(&request) {
                 return Ok(answer);
             }
-            let is_page = Build::is_for_page(&mut request);
+            let is_page = Reload::is_for_page(&mut request);
             let answer = answer(pool, request, peer, port).await;
-            Ok(if is_page { build.add_to(answer).await } else { answer })
+            Ok(if is_page { reload.add_to(answer).await } else { answer })
         }
     });
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;

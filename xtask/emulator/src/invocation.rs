@@ -13,12 +13,11 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::body::Client;
+use crate::clock::now;
 use crate::journal::{Entry, Outcome};
-use crate::now;
 use crate::pool::{Lease, Pool};
-use crate::process::{Handout, Process};
+use crate::process::{Answer, Handout, Process};
 use crate::relay::{Failed, Relayed, relay};
-use crate::runtime_api::Answer;
 
 /// How long a process may take until its first poll
 /// ([documented](https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html)). Lambda then tries

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::environment::Function;
 use crate::journal::Journal;
+use crate::launch;
 use crate::process::Process;
 
 /// How long processes that were killed may take to be gone.
@@ -49,7 +50,7 @@ impl Pool {
             Some(process) => process,
             None if processes.len() >= self.function.concurrency => return Err(Refusal::Busy),
             None => {
-                let process = Process::start(&self.function, &self.journal).map_err(Refusal::Broken)?;
+                let process = launch::start(&self.function, &self.journal).map_err(Refusal::Broken)?;
                 processes.push(Rc::clone(&process));
                 process
             }

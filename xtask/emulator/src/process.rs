@@ -2,23 +2,28 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::net::Ipv4Addr;
-use std::process::Stdio;
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
 use bytes::Bytes;
+use http::HeaderMap;
+use hyper::body::Incoming;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tokio::net::TcpListener;
-use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
-use tokio::task::spawn_local;
 
-use crate::environment::{Function, variables};
 use crate::journal::{Entry, Journal};
-use crate::runtime_api::{self, Answer};
+
+/// What a process says to an event.
+#[derive(Debug)]
+pub enum Answer {
+    /// It is read by the invocation, which says when it has all of it.
+    Response {
+        headers: HeaderMap,
+        body: Incoming,
+        received: oneshot::Sender<()>,
+    },
+    Error,
+}
 
 /// An event on its way into a process.
 #[derive(Debug)]
@@ -40,7 +45,7 @@ enum Stage {
     Gone,
 }
 
-/// A process and its own Runtime API.
+/// A process, as the platform knows it.
 #[derive(Debug)]
 pub struct Process {
     pid: u32,
@@ -63,34 +68,14 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts one. `at_end` is called when it is gone.
-    ///
-    /// It stays in the emulator's process group, so whoever ends that group ends it too.
-    ///
-    /// # Errors
-    /// When it cannot be started.
-    pub fn start(function: &Function, journal: &Journal) -> Result<Rc<Self>> {
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen")?;
-        listener.set_nonblocking(true)?;
-        let listener = TcpListener::from_std(listener)?;
-        let started = Instant::now();
-        let child = Command::new(&function.program)
-            .current_dir(&function.folder)
-            .env_clear()
-            .envs(variables(function, listener.local_addr()?))
-            .stdin(Stdio::null())
-            // Standard output is the journal's.
-            .stdout(std::io::stderr())
-            .kill_on_drop(true)
-            .spawn()
-            .with_context(|| format!("cannot start {}", function.program.display()))?;
-        let pid = child.id().context("the process is gone already")?;
-        journal.log(Entry::Start { pid });
+    /// One that was started just now.
+    pub fn new(pid: u32, share: usize, journal: Journal) -> Self {
         let (handouts, waiting) = mpsc::unbounded_channel();
-        let process = Rc::new(Self {
+        let started = Instant::now();
+        Self {
             pid,
-            share: function.share,
-            journal: journal.clone(),
+            share,
+            journal,
             started,
             stage: watch::Sender::new(Stage::Init),
             doomed: Cell::new(false),
@@ -101,9 +86,7 @@ impl Process {
             handouts,
             waiting: Mutex::new(waiting),
             running: RefCell::default(),
-        });
-        spawn_local(watch_over(Rc::clone(&process), child, listener));
-        Ok(process)
+        }
     }
 
     pub fn pid(&self) -> u32 {
@@ -133,6 +116,12 @@ impl Process {
         let mut stage = self.stage.subscribe();
         let changed = tokio::time::timeout(limit, stage.wait_for(|stage| *stage != Stage::Init)).await;
         matches!(changed, Ok(Ok(stage)) if *stage == Stage::Ready)
+    }
+
+    /// It was waited for, and is gone.
+    pub fn ended(&self, status: String) {
+        self.stage.send_replace(Stage::Gone);
+        self.journal.log(Entry::Exit { pid: self.pid, status });
     }
 
     /// Waits until it is gone.
@@ -237,15 +226,4 @@ impl Drop for Poll<'_> {
     fn drop(&mut self) {
         self.0.polls.set(self.0.polls.get() - 1);
     }
-}
-
-/// Serves the Runtime API until the process is gone.
-async fn watch_over(process: Rc<Process>, mut child: Child, listener: TcpListener) {
-    let status = tokio::select! {
-        status = child.wait() => status,
-        never = runtime_api::serve(&process, &listener) => match never {},
-    };
-    process.stage.send_replace(Stage::Gone);
-    let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
-    process.journal.log(Entry::Exit { pid: process.pid, status });
 }

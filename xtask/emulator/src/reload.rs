@@ -1,31 +1,36 @@
-//! Not as on Lambda, and only if a build has a name: the page of the function loads itself again when another build is
-//! served than the one it is from.
+//! Not as on Lambda, and only if it is asked for: the page of the function runs a script, which can find out whether
+//! another build is served than the one that the page is from, and then load it again.
 
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use http_body_util::{BodyExt, Limited};
+use serde::Deserialize;
 
 use crate::body::ReplyBody;
 
-/// What the page runs.
-const SCRIPT: &str = include_str!("../../reload.js");
 const HEAD_END: &str = "</head>";
 /// Of a page, with much to spare.
 const PAGE_BYTES: usize = 1024 * 1024;
 
-/// The name of what is served.
-#[derive(Clone, Debug)]
-pub struct Build(pub String);
+/// What is served, and by what a page finds out.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reload {
+    /// The name of what is served.
+    pub build: String,
+    /// What the page runs: a JavaScript module.
+    pub script: String,
+}
 
-impl Build {
+impl Reload {
     /// The answer to a request that is not for the function.
     pub fn answer<B>(&self, request: &Request<B>) -> Option<Response<ReplyBody>> {
         let (text, content_type) = match request.uri().path() {
-            "/__dev/build" => (self.0.clone(), "text/plain"),
-            "/__dev/reload.js" => (SCRIPT.to_owned(), "text/javascript"),
+            "/__dev/build" => (&self.build, "text/plain"),
+            "/__dev/reload.js" => (&self.script, "text/javascript"),
             _ => return None,
         };
-        let mut response = Response::new(ReplyBody::whole(text));
+        let mut response = Response::new(ReplyBody::whole(text.clone()));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         do_not_store(response.headers_mut());
         Some(response)
@@ -53,8 +58,10 @@ impl Build {
             Ok(page) => String::from_utf8_lossy(&page.to_bytes()).into_owned(),
             Err(error) => format!("the page cannot be shown: {error}"),
         };
-        let tag =
-            format!("<script type=\"module\" src=\"/__dev/reload.js?build={}\"></script>{HEAD_END}", self.0);
+        let tag = format!(
+            "<script type=\"module\" src=\"/__dev/reload.js?build={}\"></script>{HEAD_END}",
+            self.build
+        );
         parts.headers.remove(CONTENT_LENGTH);
         parts.headers.remove(ETAG);
         do_not_store(&mut parts.headers);
@@ -70,6 +77,10 @@ fn do_not_store(headers: &mut HeaderMap) {
 mod tests {
     use super::*;
 
+    fn served() -> Reload {
+        Reload { build: "7".to_owned(), script: "run();".to_owned() }
+    }
+
     fn page(content_type: &'static str, text: &'static str) -> Response<ReplyBody> {
         let response = Response::builder().header(CONTENT_TYPE, content_type).header(ETAG, "\"1\"");
         response.body(ReplyBody::whole(text)).unwrap()
@@ -81,24 +92,24 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread")]
     async fn a_page_and_nothing_else_runs_the_script() {
-        let build = Build("7".to_owned());
-        let changed = build.add_to(page("text/html; charset=utf-8", "<head>a</head>b</head>")).await;
+        let reload = served();
+        let changed = reload.add_to(page("text/html; charset=utf-8", "<head>a</head>b</head>")).await;
         assert!(!changed.headers().contains_key(ETAG));
         assert_eq!(changed.headers()[CACHE_CONTROL], "no-store");
         let script = r#"<script type="module" src="/__dev/reload.js?build=7"></script>"#;
         assert_eq!(text(changed).await, format!("<head>a{script}</head>b</head>"));
 
-        let other = build.add_to(page("application/json", "\"</head>\"")).await;
+        let other = reload.add_to(page("application/json", "\"</head>\"")).await;
         assert_eq!(other.headers()[ETAG], "\"1\"");
         assert_eq!(text(other).await, "\"</head>\"");
     }
 
     #[tokio::test(flavor = "current_thread")]
     async fn it_says_which_build_this_is() {
-        let build = Build("7".to_owned());
-        let ask = |path: &str| build.answer(&Request::get(path).body(()).unwrap());
+        let reload = served();
+        let ask = |path: &str| reload.answer(&Request::get(path).body(()).unwrap());
         assert_eq!(text(ask("/__dev/build").unwrap()).await, "7");
-        assert_eq!(text(ask("/__dev/reload.js?build=7").unwrap()).await, SCRIPT);
+        assert_eq!(text(ask("/__dev/reload.js?build=7").unwrap()).await, "run();");
         assert!(ask("/").is_none() && ask("/healthz").is_none());
     }
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -19,26 +19,14 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_local;
 
 use crate::environment::arn;
-use crate::front::accept;
-use crate::process::Process;
+use crate::listen::accept;
+use crate::process::{Answer, Process};
 
 /// Bytes that are read from a function at once, and so the size of a chunk for a client. Larger ones would only wait
 /// in memory.
 pub const READ_BUFFER: usize = 64 * 1024;
 /// Bytes that a report of an error may have. (Undocumented; more than a stack trace takes.)
 const ERROR_LIMIT: usize = 256 * 1024;
-
-/// What a process says to an event.
-#[derive(Debug)]
-pub enum Answer {
-    /// It is read by the invocation, which says when it has all of it.
-    Response {
-        headers: HeaderMap,
-        body: Incoming,
-        received: oneshot::Sender<()>,
-    },
-    Error,
-}
 
 type Reply = Response<Full<Bytes>>;
 

@@ -23,6 +23,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 const TABLE_NAME: &str = "TABLE_NAME";
 const TABLE_ENDPOINT: &str = "AWS_ENDPOINT_URL_DYNAMODB";
 
+/// What the page runs under the emulator, to load itself again.
+const RELOAD: &str = include_str!("../../reload.js");
+
 /// What the emulated Lambda has.
 pub struct Platform {
     /// Processes at most.
@@ -196,7 +199,7 @@ fn emulator(repo: &Repo, served: &Served, platform: &Platform, table: &str) -> R
         "concurrency": platform.concurrency,
         "timeout": platform.timeout,
         "environment": environment,
-        "build": served.build,
+        "reload": served.build.map(|build| json!({ "build": build, "script": RELOAD })),
     });
     let mut emulator = repo.command(repo.built("ssedge-emulator"))?;
     // Its journal is for tests; what the function logs is on standard error.
