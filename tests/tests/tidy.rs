@@ -533,6 +533,67 @@ fn the_client_stands_alone() {
     }
 }
 
+/// Modules by name, each with the names of those that it imports.
+type Imports = BTreeMap<String, BTreeSet<String>>;
+
+/// Whatever names a module of the same folder, types included: `from "./a.js"`, `import "./a.js"`, `import("./a.js")`.
+fn imports(source: &str) -> BTreeSet<String> {
+    let strings = source.split(['"', '\'', '`']);
+    let names = strings.filter_map(|string| string.strip_prefix("./")?.strip_suffix(".js"));
+    names.map(str::to_owned).collect()
+}
+
+/// A circle of modules that import each other, if there is one. Modules that import nothing of what is left are taken
+/// away until none is found: those that stay are in a circle, or lead into one.
+fn circle(mut modules: Imports) -> Option<Vec<String>> {
+    loop {
+        let left: BTreeSet<_> = modules.keys().cloned().collect();
+        modules.retain(|_, imported| !imported.is_disjoint(&left));
+        if modules.len() == left.len() {
+            break;
+        }
+    }
+    let mut way = vec![modules.keys().next()?.clone()];
+    loop {
+        let next = modules[way.last()?].iter().find(|name| modules.contains_key(*name))?;
+        let seen = way.iter().position(|name| name == next);
+        way.push(next.clone());
+        if let Some(first) = seen {
+            return Some(way.split_off(first));
+        }
+    }
+}
+
+#[test]
+fn no_modules_of_the_page_import_each_other() {
+    let examples = |modules: &[(&str, &str)]| -> Imports {
+        modules.iter().map(|(name, source)| ((*name).to_owned(), imports(source))).collect()
+    };
+    let (a_to_b, to_c) = (("a", "import { B } from \"./b.js\";"), "export * from './c.js';");
+    let diamond = examples(&[a_to_b, ("b", to_c), ("c", ""), ("d", "import \"./b.js\"; import \"./a.js\";")]);
+    assert_eq!(circle(diamond), None, "a module that two others import is not a circle");
+    for (back, found) in [
+        (("b", "import type { A } from \"./a.js\";"), vec!["a", "b", "a"]),
+        (("c", "type A = import(\"./a.js\").A;"), vec!["a", "b", "c", "a"]),
+        (("c", "void import(`./c.js`);"), vec!["c", "c"]),
+    ] {
+        let mut modules = examples(&[a_to_b, ("b", to_c), ("c", ""), ("d", "import \"./b.js\";")]);
+        modules.extend(examples(&[back]));
+        let found = Some(found.into_iter().map(str::to_owned).collect());
+        assert_eq!(circle(modules), found, "a circle by {back:?}");
+    }
+
+    let name = |path: &String| Some(path.strip_prefix("web/src/")?.strip_suffix(".ts")?.to_owned());
+    let paths = files("web/src/", ".ts");
+    let modules: Imports =
+        paths.iter().map(|path| (name(path).unwrap_or_default(), imports(&read(path)))).collect();
+    for (module, imported) in &modules {
+        let unknown = imported.iter().find(|name| !modules.contains_key(*name));
+        assert_eq!(unknown, None, "{module} imports what is not in web/src");
+    }
+    assert_eq!(circle(modules), None, "modules of web/src import each other");
+}
+
 // --- The README and its fellows ---
 
 #[test]

@@ -13,9 +13,8 @@
  * refuses for good ends the subscription with the server's reason, and what it is only too busy for waits as long as
  * the server says.
  */
-import type { Item } from "./ssedge-log.js";
+import type { Item, Options, State } from "./ssedge-types.js";
 import { Watch } from "./ssedge-watch.js";
-import type { Options, State } from "./ssedge.js";
 
 /** First and longest pause before another attempt; each is random below a bound that doubles. */
 const BACKOFF_MS = [1_000, 30_000] as const;

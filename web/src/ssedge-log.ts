@@ -1,12 +1,5 @@
 /** What a tab was shown of a feed: from its log a leader answers the tabs that join it. */
-
-/** Something that a stream said: an entry, or an event of the protocol. */
-export interface Item {
-  /** The cursor after it. */
-  readonly id: string;
-  readonly event: string;
-  readonly data: string;
-}
+import type { Item } from "./ssedge-types.js";
 
 /** Characters of data in the log of a tab: some thousand entries. */
 const LOG_CHARS = 1 << 19;

@@ -15,8 +15,8 @@
  * hangs: a leader beats, and a tab that misses two beats reads by itself.
  * Whatever happens, a tab is only ever shown what follows its own cursor.
  */
-import { Log, type Item } from "./ssedge-log.js";
-import type { Role, State } from "./ssedge.js";
+import { Log } from "./ssedge-log.js";
+import type { Item, Role, State } from "./ssedge-types.js";
 
 /** The tab's side: its cursor, its connection, and what it is shown. */
 export interface Tab {

@@ -117,3 +117,6 @@ export const en = {
   },
   clock: (time: Date) => time.toLocaleTimeString("en-GB"),
 };
+
+/** The words of the page in one language. */
+export type Texts = typeof en;

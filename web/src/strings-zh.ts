@@ -1,4 +1,4 @@
-import type { Texts } from "./strings.js";
+import type { Texts } from "./strings-en.js";
 
 /** The words of the page in Simplified Chinese. */
 export const zh: Texts = {

@@ -1,9 +1,7 @@
 /** Every word of the page, in the language of its visitor. */
 import type { Refusal } from "./api.js";
-import { en } from "./strings-en.js";
+import { en, type Texts } from "./strings-en.js";
 import { zh } from "./strings-zh.js";
-
-export type Texts = typeof en;
 
 const LANGUAGES = { en, zh } as const;
 export type Language = keyof typeof LANGUAGES;
