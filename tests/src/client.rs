@@ -51,6 +51,8 @@ impl Answer {
 pub struct Client {
     http: reqwest::Client,
     base: String,
+    /// What stands in front of every path; empty, or as `/live`.
+    stage: String,
     headers: HeaderMap,
 }
 
@@ -58,7 +60,13 @@ impl Client {
     /// `base` is the URL of the host, without a path.
     #[must_use]
     pub fn new(base: &str) -> Self {
-        Self { http: http(None), base: base.to_owned(), headers: HeaderMap::new() }
+        Self { http: http(None), base: base.to_owned(), stage: String::new(), headers: HeaderMap::new() }
+    }
+
+    /// The same host behind a REST API with this stage.
+    #[must_use]
+    pub fn below(&self, stage: &str) -> Self {
+        Self { stage: format!("/{stage}"), ..self.clone() }
     }
 
     /// The same host, asked from 127.0.0.`n`. Behind the local Lambda the address of the connection is what counts; the
@@ -87,7 +95,13 @@ impl Client {
     /// The URL of `path`.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.base)
+        format!("{}{}{path}", self.base, self.stage)
+    }
+
+    /// What stands in front of every path, for requests of which every byte is written by a test.
+    #[must_use]
+    pub fn stage(&self) -> &str {
+        &self.stage
     }
 
     /// Any request, with the whole of its answer.

@@ -278,6 +278,42 @@ mod tests {
         );
     }
 
+    /// The [example](https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html)
+    /// of AWS, with a client's certificate; and with what authorizers add.
+    #[test]
+    fn whatever_api_gateway_tells_of_the_client_it_is_a_request() {
+        for authorizer in [
+            "null",
+            r#"{"claims":null,"scopes":null}"#,
+            r#"{"claims":{"sub":"a","exp":"1795341600"},"scopes":["a"]}"#,
+            r#"{"principalId":"user","integrationLatency":7,"number":"1","bool":true}"#,
+        ] {
+            let event = format!(
+                r#"{{"resource":"/{{proxy+}}","path":"/api/chat","httpMethod":"GET",
+                    "headers":{{"header1":"value2"}},"multiValueHeaders":{{"header1":["value1","value2"]}},
+                    "queryStringParameters":null,"multiValueQueryStringParameters":null,
+                    "pathParameters":{{"proxy":"api/chat"}},"stageVariables":null,
+                    "requestContext":{{"accountId":"123456789012","apiId":"id","authorizer":{authorizer},
+                        "domainName":"id.execute-api.us-east-1.amazonaws.com","domainPrefix":"id",
+                        "extendedRequestId":"request-id","httpMethod":"GET",
+                        "identity":{{"accessKey":null,"accountId":null,"apiKey":"key","apiKeyId":"id","caller":null,
+                            "cognitoAuthenticationProvider":null,"cognitoAuthenticationType":null,
+                            "cognitoIdentityId":null,"cognitoIdentityPoolId":null,"principalOrgId":null,
+                            "sourceIp":"192.0.2.1","user":null,"userAgent":"user-agent","userArn":null,
+                            "clientCert":{{"clientCertPem":"CERT_CONTENT","subjectDN":"www.example.com",
+                                "issuerDN":"Example issuer","serialNumber":"a1:a1:a1",
+                                "validity":{{"notBefore":"May 28 12:30:02 2019 GMT",
+                                             "notAfter":"Aug  5 09:36:04 2021 GMT"}}}}}},
+                        "path":"/live/api/chat","protocol":"HTTP/1.1","requestId":"id=",
+                        "requestTime":"04/Mar/2020:19:15:17 +0000","requestTimeEpoch":1583349317135,
+                        "resourceId":null,"resourcePath":"/{{proxy+}}","stage":"live"}},
+                    "body":null,"isBase64Encoded":false}}"#
+            );
+            check(&event, "GET /api/chat", &[("header1", "value1|value2")], "");
+            assert_eq!(peer(&request(&event).0).address, Some("192.0.2.1"));
+        }
+    }
+
     /// What `sam local invoke` is given, and nothing beside it.
     #[test]
     fn the_events_for_trying_it_are_requests() {

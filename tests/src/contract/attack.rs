@@ -70,20 +70,20 @@ pub(super) async fn is_taken(c: &Context, what: &str, token: &str) {
 }
 
 /// The head of a request, after which the host is to close; more headers may follow.
-pub(super) fn head(method: &str, target: &str) -> Vec<u8> {
-    format!("{method} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n").into_bytes()
+pub(super) fn head(c: &Context, method: &str, target: &str) -> Vec<u8> {
+    format!("{method} {}{target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n", c.client.stage()).into_bytes()
 }
 
 /// A post with these headers, of JSON that is not sent yet.
-pub(super) fn post_head(target: &str, headers: &str) -> Vec<u8> {
+pub(super) fn post_head(c: &Context, target: &str, headers: &str) -> Vec<u8> {
     let headers = format!("Content-Type: application/json\r\n{headers}\r\n");
-    [head("POST", target), headers.into_bytes()].concat()
+    [head(c, "POST", target), headers.into_bytes()].concat()
 }
 
 /// A whole post.
-pub(super) fn post(target: &str, headers: &str, body: &[u8]) -> Vec<u8> {
+pub(super) fn post(c: &Context, target: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let headers = format!("{headers}Content-Length: {}\r\n", body.len());
-    [post_head(target, &headers), body.to_vec()].concat()
+    [post_head(c, target, &headers), body.to_vec()].concat()
 }
 
 /// Sends it and answers the status, `None` where the host hung up without one, and all that came.

@@ -150,8 +150,9 @@ async fn too_large(c: Context) {
     let chunked = async |bytes: usize| {
         let body = padded(bytes);
         let mut request = format!(
-            "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n\
-             Transfer-Encoding: chunked\r\n\r\n"
+            "POST {}{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n\
+             Transfer-Encoding: chunked\r\n\r\n",
+            c.client.stage()
         );
         for chunk in body.as_bytes().chunks(1_000) {
             request.push_str(&format!("{:x}\r\n{}\r\n", chunk.len(), String::from_utf8_lossy(chunk)));

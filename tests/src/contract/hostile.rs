@@ -142,9 +142,16 @@ async fn half_surrogates(c: Context) {
     }
 }
 
+/// Bytes that no text has. Behind a REST API there are none to try: it passes a body on as text, and what it makes of such
+/// bytes is not documented.
+pub(super) fn not_text(c: &Context) -> &'static [&'static [u8]] {
+    const ALL: &[&[u8]] = &[b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xc0\x8a", b"\xf4\x90\x80\x80"];
+    if c.client.stage().is_empty() { ALL } else { &[] }
+}
+
 async fn not_utf8(c: Context) {
-    for bad in [&b"\xff"[..], b"\xc3", b"\xed\xa0\x80", b"\xc0\x8a", b"\xf4\x90\x80\x80"] {
-        let body = [b"{\"user\":\"ada\",\"text\":\"", bad, b"\"}"].concat();
+    for bad in not_text(&c) {
+        let body = [&b"{\"user\":\"ada\",\"text\":\""[..], bad, b"\"}"].concat();
         let head = format!(
             "POST /api/chat/{} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n\
              Content-Length: {}\r\n\r\n",
@@ -159,7 +166,10 @@ async fn not_utf8(c: Context) {
 /// Asks for a snapshot, which ends, and answers its status line and the rest.
 async fn get(c: &Context, path: &[u8], header: &[u8]) -> (String, String) {
     let accept: &[u8] = b"\r\nHost: x\r\nConnection: close\r\nAccept: application/json\r\n\r\n";
-    let answer = c.client.raw(&[b"GET ", path, b" HTTP/1.1", header, accept].concat()).await;
+    let answer = c
+        .client
+        .raw(&[b"GET ", c.client.stage().as_bytes(), path, b" HTTP/1.1", header, accept].concat())
+        .await;
     let (status, rest) = answer.split_once("\r\n").unwrap_or_default();
     (status.to_owned(), rest.to_owned())
 }

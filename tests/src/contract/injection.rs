@@ -11,6 +11,7 @@ use tokio::time::sleep;
 
 use super::attack::*;
 use super::crowds::{ABREAST, PER_SENDER, crowd, knock};
+use super::hostile::not_text;
 use super::publishing::{publish, publisher};
 use super::rates::{BURST, INTERVAL};
 use super::resume::url_encoded;
@@ -150,7 +151,7 @@ async fn cursors(c: Context) {
 
             // Some end a header, or may not be in one.
             let header = format!("Accept: application/json\r\nLast-Event-ID: {cursor}\r\n\r\n");
-            let (status, heard) = exchange(&c, &[head("GET", path), header.into_bytes()].concat()).await;
+            let (status, heard) = exchange(&c, &[head(&c, "GET", path), header.into_bytes()].concat()).await;
             assert!(matches!(status, Some(200 | 400) | None), "{name} in the header: {heard}");
             is_clean(name, &heard);
             if matches!(*name, "NEL" | "LS" | "PS" | "a cursor") {
@@ -169,7 +170,7 @@ async fn keys(c: Context) {
     for (name, line_break) in BREAKS {
         let key = forged(line_break);
         let (status, heard) =
-            exchange(&c, &post(&path, &format!("Idempotency-Key: {key}\r\n"), HI.as_bytes())).await;
+            exchange(&c, &post(&c, &path, &format!("Idempotency-Key: {key}\r\n"), HI.as_bytes())).await;
         is_clean(name, &heard);
         match name {
             // To HTTP the header has ended, and what follows are others.
@@ -502,10 +503,10 @@ async fn paths(c: Context) {
         // The client would tidy the path.
         let token = grants(&["chat/*"], &["chat/*"]);
         let header = format!("Authorization: Bearer {token}\r\nAccept: application/json\r\n\r\n");
-        let (status, heard) = exchange(&c, &[head("GET", path), header.into_bytes()].concat()).await;
+        let (status, heard) = exchange(&c, &[head(&c, "GET", path), header.into_bytes()].concat()).await;
         assert!(matches!(status, Some(400 | 403 | 404)), "{path}: {heard}");
         let header = format!("Authorization: Bearer {token}\r\n");
-        let (status, heard) = exchange(&c, &post(path, &header, br#"{"user":"ada","text":"hi"}"#)).await;
+        let (status, heard) = exchange(&c, &post(&c, path, &header, br#"{"user":"ada","text":"hi"}"#)).await;
         assert!(matches!(status, Some(400 | 403 | 404 | 405)), "{path}: {heard}");
     }
     assert_eq!(holder.get_json("/api/chat/%6cobby").await.status, 200, "once it is decoded");
@@ -606,7 +607,7 @@ async fn endless_bodies(c: Context) {
     let path = format!("/api/chat/{}", c.room());
     let chunk = [b"4000\r\n", &[b' '; 0x4000][..], b"\r\n"].concat();
     let mut connection = c.client.connect().await;
-    connection.send(&post_head(&path, "Transfer-Encoding: chunked\r\n")).await;
+    connection.send(&post_head(&c, &path, "Transfer-Encoding: chunked\r\n")).await;
     let status = pour(&mut connection, &chunk, MOST).await;
     assert!(matches!(status, Some(413) | None), "{status:?}");
     is_well(&c).await;
@@ -614,7 +615,7 @@ async fn endless_bodies(c: Context) {
         ["32769", "4294967297", "9223372036854775807", "18446744073709551616", "-1", "1e3", "0x10", "1, 2"]
     {
         let mut connection = c.client.connect().await;
-        connection.send(&post_head(&path, &format!("Content-Length: {length}\r\n"))).await;
+        connection.send(&post_head(&c, &path, &format!("Content-Length: {length}\r\n"))).await;
         connection.send(&[b' '; 32_769]).await;
         let status = connection.status().await;
         assert!(matches!(status, Some(400 | 413) | None), "{length}: {status:?}");
@@ -628,7 +629,7 @@ async fn slow_bodies(c: Context) {
     const EACH: usize = 60;
     let body = br#"{"user":"ada","text":"at last"}"#;
     let path = format!("/api/chat/{}", c.room());
-    let head = post_head(&path, &format!("Content-Length: {}\r\n", body.len()));
+    let head = post_head(&c, &path, &format!("Content-Length: {}\r\n", body.len()));
     let mut in_body = join_all((0..EACH).map(|_| c.client.connect())).await;
     let mut in_head = join_all((0..EACH).map(|_| c.client.connect())).await;
     for connection in &mut in_body {
@@ -664,10 +665,10 @@ async fn compressed(c: Context) {
         ("Content-Encoding: deflate, gzip\r\n", 415),
         ("", 400),
     ] {
-        let (status, heard) = exchange(&c, &post(&path, coding, GZIP)).await;
+        let (status, heard) = exchange(&c, &post(&c, &path, coding, GZIP)).await;
         assert_eq!(status, Some(expected), "{coding:?}: {heard}");
     }
-    let request = post_head(&path, "Transfer-Encoding: gzip, chunked\r\n");
+    let request = post_head(&c, &path, "Transfer-Encoding: gzip, chunked\r\n");
     let chunk = [format!("{:x}\r\n", GZIP.len()).as_bytes(), GZIP, b"\r\n0\r\n\r\n"].concat();
     let (status, heard) = exchange(&c, &[request, chunk].concat()).await;
     assert!(matches!(status, Some(400..=499 | 501) | None), "gzip on the way: {heard}");
@@ -692,7 +693,7 @@ async fn ambiguous(c: Context) {
     }
     let utf16: Vec<u8> = r#"{"user":"ada","text":"hi"}"#.encode_utf16().flat_map(u16::to_le_bytes).collect();
     for body in [utf16.clone(), [&b"\xff\xfe"[..], &utf16].concat()] {
-        let (status, heard) = exchange(&c, &post(&path, "", &body)).await;
+        let (status, heard) = exchange(&c, &post(&c, &path, "", &body)).await;
         assert_eq!(status, Some(400), "UTF-16 that is said to be UTF-8: {heard}");
     }
     for charset in ["utf-16", "utf-7", "iso-8859-1", "utf8; charset=utf-16", ""] {
@@ -772,7 +773,7 @@ async fn numbers(c: Context) {
 /// Bytes that are no UTF-8 and halves of surrogate pairs, in everything that is published. (Chat is in `hostile`.)
 async fn no_text(c: Context) {
     let header = format!("Authorization: Bearer {}\r\n", grants(&[], &["*"]));
-    for bad in [&b"\xff"[..], b"\xc3", b"\xed\xa0\x80", b"\xc0\x8a", b"\xf4\x90\x80\x80"] {
+    for bad in not_text(&c) {
         for (path, before, after) in [
             ("/api/events", r#"{"topic":"a","data":""#, r#""}"#),
             ("/api/events", r#"{"topic":"a","data":{""#, r#"":1}}"#),
@@ -780,7 +781,7 @@ async fn no_text(c: Context) {
             ("/api/stock", r#"{"symbol":""#, r#"","price":1}"#),
         ] {
             let body = [before.as_bytes(), bad, after.as_bytes()].concat();
-            let (status, heard) = exchange(&c, &post(path, &header, &body)).await;
+            let (status, heard) = exchange(&c, &post(&c, path, &header, &body)).await;
             assert_eq!(status, Some(400), "{bad:?} after {before}: {heard}");
         }
     }
@@ -819,7 +820,7 @@ async fn headers(c: Context) {
     ] {
         let accept = if headers.starts_with("Accept") { "" } else { "Accept: application/json\r\n" };
         let rest = format!("{accept}{headers}\r\n").into_bytes();
-        let (status, heard) = exchange(&c, &[head("GET", target), rest].concat()).await;
+        let (status, heard) = exchange(&c, &[head(&c, "GET", target), rest].concat()).await;
         assert!(matches!(status, Some(200 | 400..=499) | None), "{what}: {heard:.500}");
     }
     is_well(&c).await;
@@ -833,7 +834,7 @@ async fn header_bytes(c: Context) {
     let ask = async |byte: u8, before: &[u8]| {
         let accept = b"Accept: application/json\r\n";
         let after = if before.contains(&b':') { &b"b\r\n\r\n"[..] } else { b": b\r\n\r\n" };
-        let request = [&head("GET", &path)[..], accept, before, &[byte], after].concat();
+        let request = [&head(&c, "GET", &path)[..], accept, before, &[byte], after].concat();
         let (status, heard) = exchange(&c, &request).await;
         let is_read = !before.starts_with(b"Auth") && status == Some(200);
         assert!(is_read || matches!(status, Some(400..=499) | None), "{byte} in {before:?}: {heard:.500}");

@@ -1,4 +1,4 @@
-//! The function in a local Lambda: the emulator of function URLs, processes of the function, and a table.
+//! The function in a local Lambda: the emulator, processes of the function, and a table.
 
 use std::io::{BufRead, BufReader};
 use std::ops::Deref;
@@ -31,11 +31,13 @@ pub struct Platform {
     pub reap: bool,
     /// The profile in which the function was built.
     pub profile: &'static str,
+    /// The stage of a REST API in front of the function, in place of a function URL.
+    pub stage: Option<&'static str>,
 }
 
 impl Default for Platform {
     fn default() -> Self {
-        Self { concurrency: 1000, timeout: 900, share: 1, reap: false, profile: "debug" }
+        Self { concurrency: 1000, timeout: 900, share: 1, reap: false, profile: "debug", stage: None }
     }
 }
 
@@ -159,7 +161,7 @@ impl Lambda {
         for (name, value) in vars {
             environment[*name] = (*value).into();
         }
-        let Platform { concurrency, timeout, share, reap, profile } = platform;
+        let Platform { concurrency, timeout, share, reap, profile, stage } = platform;
         let host = Host::start("lambda", &table.state, Stdio::from, |port| {
             let settings = json!({
                 "port": port,
@@ -168,11 +170,16 @@ impl Lambda {
                 "timeout": timeout,
                 "share": share,
                 "reap": reap,
+                "stage": stage,
                 "environment": environment,
             });
             (Command::new(built(profile, "ssedge-emulator")), settings)
         });
-        Self { host: host.await, table }
+        let mut host = host.await;
+        if let Some(stage) = stage {
+            host.client = host.client.below(stage);
+        }
+        Self { host, table }
     }
 
     /// What the platform did so far.

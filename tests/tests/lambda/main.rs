@@ -6,4 +6,5 @@ mod faults;
 mod log;
 mod market;
 mod polls;
+mod rest;
 mod rooms;

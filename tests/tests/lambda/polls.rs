@@ -14,7 +14,8 @@ use ssedge_tests::host::{Folder, Front, Lambda, POST_BURST, POST_RATE, Platform,
 use tokio::time::{Instant, sleep};
 
 /// One process that serves many streams, as on Managed Instances.
-const SHARED: Platform = Platform { concurrency: 1, timeout: 900, share: 16, reap: false, profile: "debug" };
+const SHARED: Platform =
+    Platform { concurrency: 1, timeout: 900, share: 16, reap: false, profile: "debug", stage: None };
 
 /// A front of a table that is empty, and the table.
 async fn front() -> (Front, Arc<Table>) {

@@ -59,7 +59,8 @@ fn answer(api: &mut Api, id: &str, deadline: u64, event: &Value) -> Result<()> {
     let pause = Duration::from_millis(number("pause"));
     let report = |value: Value| json!({ "statusCode": 200, "body": value.to_string() }).to_string();
     let path = format!("invocation/{id}/response");
-    match event["rawPath"].as_str().unwrap_or_default() {
+    // Of a function URL, or of a REST API.
+    match event["rawPath"].as_str().or(event["path"].as_str()).unwrap_or_default() {
         "/stream" => {
             let mut stream = api.stream(&path)?;
             for count in 0..number("count") {

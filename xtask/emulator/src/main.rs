@@ -1,4 +1,4 @@
-//! A local AWS Lambda with a function URL, close enough to the real one to show what would fail there.
+//! A local AWS Lambda with a function URL, or with a REST API in front of it, close enough to the real one to show what would fail there.
 //!
 //! `README.md` says what it emulates and by which document, what it leaves out, and how it is started.
 
@@ -6,7 +6,10 @@ mod body;
 mod clock;
 mod environment;
 mod event;
+mod event_rest;
+mod event_url;
 mod front;
+mod gateway;
 mod invocation;
 mod journal;
 mod launch;
@@ -29,6 +32,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::task::{LocalSet, spawn_local};
 
+use crate::front::Front;
 use crate::journal::{Entry, Journal};
 use crate::pool::Pool;
 use crate::settings::Settings;
@@ -49,15 +53,16 @@ async fn run(settings: Settings) -> Result<()> {
     let listener = listener.with_context(|| format!("cannot listen on port {}", settings.port))?;
     let port = listener.local_addr()?.port();
     let journal = Journal::start()?;
-    let reload = settings.reload.clone();
+    let (gateway, reload) = (settings.gateway()?, settings.reload.clone());
     let pool = Rc::new(Pool::new(settings.function()?, journal.clone()));
+    let front = Rc::new(Front { pool: Rc::clone(&pool), gateway, port, reload });
     // A browser takes either address of this machine for `localhost`.
     if let Ok(listener) = TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await {
-        spawn_local(front::serve(Rc::clone(&pool), listener, port, reload.clone()));
+        spawn_local(front::serve(Rc::clone(&front), listener));
     }
     journal.log(Entry::Listening { port });
     tokio::select! {
-        () = front::serve(Rc::clone(&pool), listener, port, reload) => {}
+        () = front::serve(front, listener) => {}
         _ = input => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

@@ -8,7 +8,12 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
 use crate::environment::Function;
+use crate::gateway::Gateway;
 use crate::reload::Reload;
+
+/// Characters that the name of a stage may have
+/// ([documented](https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html)).
+const STAGE_CHARS: usize = 128;
 
 /// The first line of standard input. README.md says what each one is for.
 #[derive(Debug, Deserialize)]
@@ -28,6 +33,9 @@ pub struct Settings {
     reap: bool,
     #[serde(default)]
     environment: BTreeMap<String, String>,
+    /// The stage of a REST API. Without one there is a function URL.
+    #[serde(default)]
+    stage: Option<String>,
     /// By which the page of the function loads itself again.
     #[serde(default)]
     pub reload: Option<Reload>,
@@ -52,6 +60,21 @@ impl Settings {
 
     const fn share() -> usize {
         1
+    }
+
+    /// What stands in front of the function.
+    ///
+    /// # Errors
+    /// When no stage can have that name, or its page cannot load itself again.
+    pub fn gateway(&self) -> Result<Gateway> {
+        let Some(stage) = &self.stage else { return Ok(Gateway::Url) };
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        ensure!(
+            (1..=STAGE_CHARS).contains(&stage.len()) && stage.chars().all(is_name),
+            "the name of a stage has 1 to {STAGE_CHARS} letters, digits, hyphens and underscores"
+        );
+        ensure!(self.reload.is_none(), "a page below a stage cannot load itself again");
+        Ok(Gateway::Rest(stage.clone()))
     }
 
     /// What there is to run.
@@ -124,5 +147,14 @@ mod tests {
             let error = Settings::parse(&settings.to_string()).unwrap().function().unwrap_err();
             assert!(error.to_string().contains(says), "{error}");
         }
+        let gateway = |stage: &str, reload: Value| {
+            let settings = json!({ "function": function, "stage": stage, "reload": reload });
+            Settings::parse(&settings.to_string()).unwrap().gateway().is_ok()
+        };
+        assert!(gateway("live-2_x", Value::Null));
+        for stage in ["", "a/b", "ä", &"a".repeat(STAGE_CHARS + 1)] {
+            assert!(!gateway(stage, Value::Null), "{stage}");
+        }
+        assert!(!gateway("live", json!({ "build": "1", "script": "" })));
     }
 }

@@ -97,6 +97,29 @@ async fn the_function_gets_the_event() {
 }
 
 #[tokio::test]
+async fn a_rest_api_is_below_its_stage_and_streams() {
+    let emulator = Emulator::start(json!({ "stage": "live", "concurrency": 1 })).await;
+    let event = emulator.get("/live/a%2Fb?x=1&x=%20").await.json();
+    assert_eq!((&event["path"], &event["requestContext"]["path"]), (&json!("/a%2Fb"), &json!("/live/a%2Fb")));
+    assert_eq!(event["multiValueQueryStringParameters"]["x"], json!(["1", " "]));
+    assert_eq!(event["requestContext"]["stage"], "live");
+
+    let mut stream = emulator.open("/live/stream?count=2&pause=1200").await;
+    assert_eq!(stream.response.status(), 202);
+    let pid = stream.pid().await;
+    let internal = r#"{"message": "Internal server error"}"#;
+    let busy = emulator.get("/live/sleep").await;
+    assert_eq!((busy.status, busy.text.as_str()), (500, internal));
+    assert_eq!(stream.rest().await, Ok(1));
+    assert_eq!(emulator.get("/live/sleep").await.json().as_u64(), Some(pid));
+
+    let failed = emulator.get("/live/error").await;
+    assert_eq!((failed.status, failed.text.as_str()), (502, internal));
+    let outside = emulator.get("/stream").await;
+    assert_eq!((outside.status, outside.text.as_str()), (403, r#"{"message":"Forbidden"}"#));
+}
+
+#[tokio::test]
 async fn a_body_has_a_limit() {
     let emulator = Emulator::start(json!({})).await;
     for content_type in ["text/plain", "image/png"] {
