@@ -488,6 +488,7 @@ fn files_stay_short() {
         ("handlers/", ".rs", HANDLER_LINES),
         ("web/src/", "", PAGE_LINES),
         ("tests/browser/", ".mjs", PAGE_LINES),
+        ("tests/page/", ".mjs", PAGE_LINES),
     ] {
         for path in files(under, ending) {
             let source = read(&path);
@@ -592,6 +593,23 @@ fn no_modules_of_the_page_import_each_other() {
         assert_eq!(unknown, None, "{module} imports what is not in web/src");
     }
     assert_eq!(circle(modules), None, "modules of web/src import each other");
+}
+
+/// A second source would have pauses that no test knows; a second back-off, bounds that nobody has looked at.
+#[test]
+fn the_page_draws_and_backs_off_in_one_place_each() {
+    for (word, place) in [
+        ("Math.random()", "web/src/ssedge-random.ts"),
+        ("crypto.", "web/src/ssedge-random.ts"),
+        ("2 ** ", "web/src/ssedge-retry.ts"),
+        ("\"Retry-After\"", "web/src/ssedge-retry.ts"),
+    ] {
+        let is_comment = |line: &&str| line.trim_start().starts_with(['*', '/']);
+        let has_word =
+            |path: &String| read(path).lines().any(|line| !is_comment(&line) && line.contains(word));
+        let paths: Vec<_> = files("web/src/", ".ts").into_iter().filter(has_word).collect();
+        assert_eq!(paths, [place], "files with {word}");
+    }
 }
 
 // --- The README and its fellows ---

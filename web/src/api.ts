@@ -1,4 +1,5 @@
 /** POSTs to ssedge, and its refusals. */
+import { retryAfterSecs } from "./ssedge-retry.js";
 
 /** How long an answer may take; a POST that is repeated with its key is stored once. */
 const ANSWER_MS = 30_000;
@@ -60,10 +61,5 @@ export async function post(url: string, body: string, key: string): Promise<{ id
     throw new Refusal(0, undefined);
   }
   if (response.ok && answer) return answer as { id: string };
-  const seconds = Number(response.headers.get("Retry-After"));
-  throw new Refusal(response.ok ? 0 : response.status, answer, seconds > 0 ? seconds : undefined);
+  throw new Refusal(response.ok ? 0 : response.status, answer, retryAfterSecs(response.headers));
 }
-
-/** Visible ASCII that no other message has, also where `randomUUID` is not to be had. */
-export const newKey = () =>
-  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -6,6 +6,7 @@ import { complain, find, Lines, make, memory } from "./dom.js";
 import { feed, follow, onLive } from "./feeds.js";
 import { Outbox, type Message, type Pending } from "./outbox.js";
 import { messageLine, PendingList } from "./pending.js";
+import { randomFraction } from "./ssedge-random.js";
 import type { Entry } from "./ssedge.js";
 import { inEveryLanguage, texts, whatIsWrong } from "./strings.js";
 import { holder, onTokenChange } from "./token.js";
@@ -109,7 +110,7 @@ export function startChat(measured: (millis: number) => void) {
     form.requestSubmit();
   };
 
-  const guest = `guest-${100 + Math.floor(Math.random() * 900)}`;
+  const guest = `guest-${100 + Math.floor(randomFraction() * 900)}`;
   /** Who has a token with a name speaks by that one. */
   function nameUser() {
     const name = holder()?.sub;

@@ -1,6 +1,8 @@
 /** Chat messages on their way: each is pending until it comes back by the stream. */
-import { newKey, post, Refusal } from "./api.js";
+import { post, Refusal } from "./api.js";
 import { localTime } from "./clock.js";
+import { newId } from "./ssedge-random.js";
+import { Backoff, pauseAsked, REQUEST } from "./ssedge-retry.js";
 
 /** A message as the feed sends it. */
 export interface Message {
@@ -31,6 +33,7 @@ export interface Pending {
   /** When a waiting one is tried again, in unix ms. */
   againAt?: number;
   timer?: ReturnType<typeof setTimeout>;
+  readonly backoff: Backoff;
 }
 
 /** What an outbox tells. */
@@ -45,8 +48,6 @@ interface Ends {
   refused(pending: Pending, refusal: Refusal): void;
 }
 
-/** Where a server that is too busy does not say for how long. */
-const BUSY_SECS = 5;
 /** Shorter than the ten minutes in which a server knows a key: later an attempt of its own might store a message twice. */
 const KEY_MS = 9 * 60_000;
 /** How far a time of the server may be off, once it is brought to the local clock. */
@@ -71,7 +72,8 @@ export class Outbox {
 
   send(room: string, user: string, text: string) {
     const saidAt = Date.now();
-    const pending: Pending = { room, user, text, key: newKey(), status: "queued", saidAt, postedAt: 0 };
+    const backoff = new Backoff(REQUEST);
+    const pending: Pending = { room, user, text, key: newId(), status: "queued", saidAt, postedAt: 0, backoff };
     this.#pending.push(pending);
     this.#ends.changed();
     this.#advance(room);
@@ -156,7 +158,8 @@ export class Outbox {
     pending.refusal = refusal;
     pending.status = refusal.isPassing ? "waiting" : "failed";
     if (refusal.isPassing) {
-      const millis = (refusal.retryAfter ?? BUSY_SECS) * 1_000;
+      const { retryAfter } = refusal;
+      const millis = retryAfter ? pauseAsked(retryAfter * 1_000) : pending.backoff.failed();
       pending.againAt = Date.now() + millis;
       pending.timer = setTimeout(() => this.retry(pending), millis);
     }

@@ -1,6 +1,7 @@
 /** The form that publishes a notification, by the token of the page. */
-import { newKey, post, Refusal } from "./api.js";
+import { post, Refusal } from "./api.js";
 import { complain, find } from "./dom.js";
+import { newId } from "./ssedge-random.js";
 import { inEveryLanguage, texts, whatIsWrong } from "./strings.js";
 import { blameToken } from "./token.js";
 
@@ -12,7 +13,7 @@ export function startPublishing(form: HTMLFormElement, willPublish: (name: strin
   /** What is said, and where. */
   let said: () => void = () => {};
   /** Of what the form says now: whatever is sent again without a change is the same notification. */
-  let key = newKey();
+  let key = newId();
 
   function say(next: () => void = () => {}) {
     for (const field of Object.values(fields)) complain(field, "");
@@ -36,7 +37,7 @@ export function startPublishing(form: HTMLFormElement, willPublish: (name: strin
     say(() => (note.textContent = whatIsWrong(refusal) + again()));
   }
 
-  form.oninput = () => (key = newKey());
+  form.oninput = () => (key = newId());
   form.onsubmit = async (event) => {
     event.preventDefault();
     say();
@@ -51,7 +52,7 @@ export function startPublishing(form: HTMLFormElement, willPublish: (name: strin
       // The data goes as it was written: a trip through a JavaScript number would change its digits.
       const head = JSON.stringify({ topic: fields.topic.value.trim(), ...(name && { event: name }) });
       const { id } = await post("/api/events", `${head.slice(0, -1)},"data":${fields.data.value}}`, key);
-      key = newKey();
+      key = newId();
       say(() => (done.textContent = texts().published(id)));
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;

@@ -1,5 +1,5 @@
 /** The raw lines of a stream, by `fetch`: `EventSource` keeps comments and `retry` to itself. */
-import { isFinal } from "./ssedge-connection.js";
+import { Backoff, isFinal, pauseAsked, REQUEST, retryAfterSecs } from "./ssedge-retry.js";
 import { Watch } from "./ssedge-watch.js";
 
 export interface RawEnds {
@@ -15,8 +15,6 @@ export interface RawEnds {
 
 /** Where the server asked for nothing else. */
 const RETRY_MS = 2_000;
-/** The longest pause; each failure in a row doubles it up to there. */
-const RETRY_MAX_MS = 30_000;
 
 /** Reads a stream again and again, resuming by `Last-Event-ID` as the specification has it, until it is stopped. */
 export class RawReader {
@@ -26,7 +24,7 @@ export class RawReader {
   /** The id of the block that is being read: it is the cursor once the block has ended. */
   #id: string | undefined;
   #retry = RETRY_MS;
-  #failures = 0;
+  readonly #backoff = new Backoff(REQUEST);
   #abort = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #watch = new Watch({ silent: () => {}, dead: () => this.reconnect(0) });
@@ -70,10 +68,10 @@ export class RawReader {
       const response = await fetch(this.#url, { headers, signal, cache: "no-store" });
       if (response.ok && response.body) {
         await this.#lines(response.body, signal);
-        delay = this.#retry;
+        delay = pauseAsked(this.#retry);
       } else delay = await this.#refusal(response);
     } catch {
-      delay = this.#backoff();
+      delay = this.#backoff.failed();
     }
     if (signal.aborted) return;
     if (delay !== undefined) return this.reconnect(delay);
@@ -85,13 +83,8 @@ export class RawReader {
   async #refusal(response: Response): Promise<number | undefined> {
     this.#ends.refused(response.status, await response.text());
     if (isFinal(response.status)) return undefined;
-    const seconds = Number(response.headers.get("Retry-After"));
-    return seconds > 0 ? seconds * 1_000 : this.#backoff();
-  }
-
-  #backoff() {
-    this.#failures += 1;
-    return Math.min(RETRY_MAX_MS, this.#retry * 2 ** (this.#failures - 1)) * (0.5 + 0.5 * Math.random());
+    const seconds = retryAfterSecs(response.headers);
+    return seconds ? pauseAsked(seconds * 1_000) : this.#backoff.failed();
   }
 
   async #lines(body: ReadableStream<Uint8Array>, signal: AbortSignal) {
@@ -113,7 +106,7 @@ export class RawReader {
   }
 
   #take(line: string) {
-    this.#failures = 0;
+    this.#backoff.succeeded();
     this.#watch.heard(Number(/^data: ?\{"cursor":.*"heartbeat_secs":(\d+)\}$/.exec(line)?.[1]));
     // The cursor is where the last whole block has left it.
     if (line === "") this.#cursor = this.#id;

@@ -13,13 +13,10 @@
  * refuses for good ends the subscription with the server's reason, and what it is only too busy for waits as long as
  * the server says.
  */
+import { Backoff, isFinal, pauseAsked, pauseWhenFull, REQUEST, retryAfterSecs } from "./ssedge-retry.js";
 import type { Item, Options, State } from "./ssedge-types.js";
 import { Watch } from "./ssedge-watch.js";
 
-/** First and longest pause before another attempt; each is random below a bound that doubles. */
-const BACKOFF_MS = [1_000, 30_000] as const;
-/** Before another attempt where the server has no room: what it asks for itself, in a `retry` that pages cannot read. */
-const FULL_MS = [10_000, 30_000] as const;
 /** A connection that expires sooner than this is not opened again at once. */
 const BRIEF_MS = 1_000;
 /** The longest `retry` of a server that is left to the browser, with its spread: nobody tells that it waits for it. */
@@ -28,12 +25,6 @@ const RETRY_MS = 90_000;
 const ASK_MS = 10_000;
 /** Event types of the protocol itself. The first event of every stream is one of the first two. */
 const PROTOCOL = ["cursor", "gap", "expired"] as const;
-
-/** Client errors that another moment may mend. */
-const PASSING = [408, 425, 429];
-
-/** Whether the same request will be refused again. */
-export const isFinal = (status: number) => status >= 400 && status < 500 && !PASSING.includes(status);
 
 /** What a connection asks and tells. */
 export interface Ends {
@@ -51,14 +42,14 @@ export class Connection {
   #source: EventSource | undefined;
   #asking: AbortController | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #failures = 0;
+  readonly #backoff = new Backoff(REQUEST);
   #wasLive = false;
   #phase: "opening" | "open" | "live" = "opening";
   /** Whether the pause of now is one that this module has chosen. */
   #isBackoff = false;
   readonly #watch = new Watch({
     silent: (silentSince) => this.#ends.state({ name: "live", silentSince }),
-    dead: () => this.#reconnectAfter(this.#phase === "live" ? 0 : this.#backoff()),
+    dead: () => this.#reconnectAfter(this.#phase === "live" ? 0 : this.#backoff.failed()),
   });
 
   constructor(feed: URL, options: Options, ends: Ends) {
@@ -73,7 +64,7 @@ export class Connection {
     const url = new URL(this.#feed);
     const cursor = this.#ends.cursor();
     if (cursor !== undefined) url.searchParams.set("lastEventId", cursor);
-    this.#ends.state({ name: this.#wasLive || this.#failures > 0 ? "reconnecting" : "connecting" });
+    this.#ends.state({ name: this.#wasLive || this.#backoff.hasFailed ? "reconnecting" : "connecting" });
     const source = new EventSource(url, { withCredentials: this.#options.withCredentials ?? false });
     this.#source = source;
     this.#phase = "opening";
@@ -94,8 +85,8 @@ export class Connection {
         this.#ends.state({ name: "reconnecting" });
       }
       // A stream without any event is how a server that has no room answers a browser.
-      else if (was === "open") this.reconnect(between(FULL_MS), "full");
-      else this.#reconnectAfter(this.#backoff());
+      else if (was === "open") this.reconnect(pauseWhenFull(), "full");
+      else this.#reconnectAfter(this.#backoff.failed());
     };
     const listen = (event: Event) => {
       if (this.#source !== source || !(event instanceof MessageEvent)) return;
@@ -105,11 +96,11 @@ export class Connection {
         this.#phase = "live";
         if (!wasSilent) liveSince = Date.now();
         this.#wasLive = true;
-        this.#failures = 0;
+        this.#backoff.succeeded();
         this.#ends.state({ name: "live" });
       }
       // With a cookie that was renewed it goes on at the cursor; without, the server says why not.
-      if (type === "expired") this.#reconnectAfter(Date.now() - liveSince < BRIEF_MS ? this.#backoff() : 0);
+      if (type === "expired") this.#reconnectAfter(Date.now() - liveSince < BRIEF_MS ? this.#backoff.failed() : 0);
       else this.#ends.item({ id: lastEventId, event: type, data });
     };
     for (const name of new Set(["message", ...PROTOCOL, ...(this.#options.events ?? [])])) {
@@ -165,22 +156,13 @@ export class Connection {
       this.#ends.state({ name: "closed", reason: "refused", status, type: text(type), detail: text(detail) });
       return;
     }
-    const seconds = Number(answer?.headers.get("Retry-After") ?? 0);
-    const pause = seconds > 0 ? seconds * 1_000 * (1 + Math.random() / 4) : undefined;
-    if (status === 429) this.reconnect(pause ?? between(FULL_MS), "full");
-    else if (status === 503) this.reconnect(pause ?? this.#backoff(), "unavailable");
-    else this.#reconnectAfter(this.#backoff());
-  }
-
-  #backoff() {
-    const [first, longest] = BACKOFF_MS;
-    const bound = Math.min(longest, first * 2 ** this.#failures);
-    this.#failures += 1;
-    return between([bound / 5, bound]);
+    const seconds = answer && retryAfterSecs(answer.headers);
+    const asked = seconds && pauseAsked(seconds * 1_000);
+    if (status === 429) this.reconnect(asked ?? pauseWhenFull(), "full");
+    else if (status === 503) this.reconnect(asked ?? this.#backoff.failed(), "unavailable");
+    else this.#reconnectAfter(this.#backoff.failed());
   }
 }
-
-const between = ([least, most]: readonly [number, number]) => least + (most - least) * Math.random();
 
 const isProtocol = (type: string) => (PROTOCOL as readonly string[]).includes(type);
 

@@ -16,6 +16,8 @@
  * Whatever happens, a tab is only ever shown what follows its own cursor.
  */
 import { Log } from "./ssedge-log.js";
+import { newId } from "./ssedge-random.js";
+import { Backoff, QUESTION } from "./ssedge-retry.js";
 import type { Item, Role, State } from "./ssedge-types.js";
 
 /** The tab's side: its cursor, its connection, and what it is shown. */
@@ -41,8 +43,6 @@ type Note =
 
 /** A leader that is alive answers in a few milliseconds. */
 const ANSWER_MS = 1_000;
-/** How often a tab with a connection of its own asks to join. */
-const ASK_MS = 500;
 /** How often a leader says that it is there, so that one that hangs is noticed. */
 const BEAT_MS = 2_000;
 /** Two beats of a leader are missing, and some time for the way. */
@@ -56,8 +56,10 @@ export class Tabs {
   readonly #name: string;
   readonly #tab: Tab;
   readonly #log: Log;
-  readonly #me = Tabs.supported ? crypto.randomUUID() : "";
+  readonly #me = newId();
   #channel: BroadcastChannel | undefined;
+  /** Before a tab with a connection of its own asks to join again. */
+  readonly #backoff = new Backoff(QUESTION);
   #lock = new AbortController();
   #release: (() => void) | undefined;
   #role: Role = "follower";
@@ -76,6 +78,7 @@ export class Tabs {
 
   /** Leads, if nobody does, or joins who does. */
   start() {
+    this.#backoff.succeeded();
     this.#become("follower");
     this.#channel = new BroadcastChannel(this.#name);
     this.#channel.onmessage = ({ data }: MessageEvent<Note>) => this.#hear(data);
@@ -122,7 +125,7 @@ export class Tabs {
     clearTimeout(this.#timer);
     const isConnected = this.#role === "alone";
     this.#become("leader");
-    this.#reign = crypto.randomUUID();
+    this.#reign = newId();
     this.#number = 0;
     this.#say({ type: "reign", reign: this.#reign });
     this.#beat = setInterval(() => this.#say({ type: "beat", reign: this.#reign, number: this.#number }), BEAT_MS);
@@ -146,7 +149,7 @@ export class Tabs {
       this.#become("alone");
       this.#tab.open();
     }
-    this.#join(ASK_MS);
+    this.#join(this.#backoff.failed());
   }
 
   #hear(note: Note) {
@@ -156,7 +159,8 @@ export class Tabs {
     } else if (note.type === "joined") {
       if (note.to === this.#me) this.#joined(note);
     } else if (note.type === "reign") {
-      this.#join(this.#role === "alone" ? ASK_MS : ANSWER_MS);
+      this.#backoff.succeeded();
+      this.#join(ANSWER_MS);
     } else if (note.type !== "join" && note.type !== "reconnect" && note.reign === this.#reign) this.#follow(note);
   }
 
@@ -191,6 +195,7 @@ export class Tabs {
     this.#listen();
     if (this.#role === "alone") this.#tab.close();
     this.#become("follower");
+    this.#backoff.succeeded();
     this.#reign = reign;
     this.#number = number;
     this.#tab.state(state);

@@ -128,6 +128,9 @@ const CHECKS: &[Check] = &[
     }),
     waits("faults of crates", &["Python packages"], |repo, _| supply::crates(repo)),
     waits("faults of npm packages", &["npm packages"], |repo, _| supply::npm_packages(repo)),
+    computes("units of the page", &["npm packages"], |repo, _| {
+        run(repo.command("node")?.args(["--test", "--test-reporter=spec", "tests/page/*.test.mjs"]))
+    }),
     computes("types of the page", &["npm packages"], |repo, _| {
         run(repo.command("tsc")?.args(["--noEmit", "--project", "web"]))
     }),

@@ -1,0 +1,70 @@
+// Modules of the page without a browser, in simulated time: an hour passes in milliseconds, and chance is a seed.
+import { afterEach, beforeEach, mock } from "node:test";
+import { build } from "esbuild";
+
+/** Timers fire at these steps, in ms. */
+const STEP_MS = 10;
+
+/** Imports a module of `web/src`, with what that imports. */
+export async function load(module) {
+  const { outputFiles } = await build({
+    entryPoints: [`web/src/${module}.ts`],
+    bundle: true,
+    format: "esm",
+    target: "es2022",
+    write: false,
+  });
+  return import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString("base64")}`);
+}
+
+/** A generator of numbers from 0 to 1 that gives the same ones for the same seed: mulberry32. */
+export function seeded(seed) {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Lets everything run that waits for no timer. */
+export const settle = () => new Promise((resolve) => setImmediate(resolve));
+
+/** Lets so much time pass, in ms. */
+export async function pass(millis) {
+  for (let passed = 0; passed < millis; passed += STEP_MS) {
+    mock.timers.tick(Math.min(STEP_MS, millis - passed));
+    await settle();
+  }
+}
+
+const { random } = Math;
+
+/** Simulates time in the tests of one file, and draws by a seed, or as a test says by `Math.random = …`. */
+export function simulateTime() {
+  beforeEach(() => {
+    mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"], now: 1_795_341_600_000 });
+    Math.random = seeded(7);
+  });
+  afterEach(() => {
+    mock.timers.reset();
+    mock.restoreAll();
+    Math.random = random;
+  });
+}
+
+/** Stands in for `fetch`: each request gets the next of these answers, then the last again. Gives back the requests. */
+export function answerFetches(...answers) {
+  const requests = [];
+  mock.method(globalThis, "fetch", async (url, options) => {
+    requests.push({ at: Date.now(), url: String(url), ...options });
+    const [status, headers = {}, body = null] = answers[Math.min(requests.length, answers.length) - 1];
+    if (status === 0) throw new TypeError("no answer");
+    return new Response(body, { status, headers });
+  });
+  return requests;
+}
+
+/** The pauses between moments, in ms. */
+export const pauses = (moments) => moments.slice(1).map((at, before) => at - moments[before]);

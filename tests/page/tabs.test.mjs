@@ -1,0 +1,76 @@
+// A tab among others, whose leader does not answer.
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import { load, pass, pauses, simulateTime } from "./simulated.mjs";
+
+/** What the tab says to the others, and when. */
+let said = [];
+/** What the others say to the tab. */
+let say;
+
+globalThis.BroadcastChannel = class {
+  constructor() {
+    say = (data) => this.onmessage({ data });
+  }
+
+  postMessage(note) {
+    said.push({ at: Date.now(), ...note });
+  }
+
+  close() {}
+};
+// Another tab has the lock for good.
+Object.defineProperty(globalThis.navigator, "locks", { value: { request: () => new Promise(() => {}) } });
+
+const { Tabs } = await load("ssedge-tabs");
+
+simulateTime();
+beforeEach(() => (said = []));
+
+function join() {
+  const told = { roles: [], opened: 0 };
+  const tabs = new Tabs("feed", {
+    cursor: () => "5",
+    open: () => (told.opened += 1),
+    close: () => {},
+    reconnect: () => {},
+    item: () => {},
+    state: () => {},
+    role: (role) => told.roles.push(role),
+  });
+  tabs.start();
+  return { tabs, told };
+}
+
+const answer = (reign) =>
+  say({ type: "joined", to: said.at(-1).from, reign, number: 0, state: { name: "live" }, after: "5", items: [] });
+
+test("a tab whose leader does not answer reads by itself, and asks less and less often", async () => {
+  Math.random = () => 0.999;
+  const { tabs, told } = join();
+  await pass(30_000);
+  assert.deepEqual([told.roles, told.opened], [["follower", "alone"], 1]);
+  const moments = said.filter(({ type }) => type === "join").map(({ at }) => at);
+  assert.deepEqual(pauses(moments).map((pause) => Math.round(pause / 100) / 10), [1, 0.5, 1, 2, 4, 5, 5, 5, 5]);
+
+  answer("first");
+  assert.equal(told.roles.at(-1), "follower");
+  said = [];
+  // Nothing more is heard of that leader: after two beats this tab reads by itself again, and asks soon.
+  await pass(8_000);
+  assert.equal(told.roles.at(-1), "alone");
+  const [first, second] = said.filter(({ type }) => type === "join").map(({ at }) => at);
+  assert.ok(second - first <= 500, `it asks again after ${second - first} ms`);
+  tabs.stop();
+});
+
+test("a new leader is asked at once, however long the old one was silent", async () => {
+  const { tabs, told } = join();
+  await pass(60_000);
+  said = [];
+  say({ type: "reign", reign: "second" });
+  assert.deepEqual(said.map(({ type, at }) => [type, at]), [["join", Date.now()]]);
+  answer("second");
+  assert.equal(told.roles.at(-1), "follower");
+  tabs.stop();
+});
