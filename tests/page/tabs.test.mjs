@@ -70,6 +70,8 @@ test("a new leader is asked at once, however long the old one was silent", async
   said = [];
   say({ type: "reign", reign: "second" });
   assert.deepEqual(said.map(({ type, at }) => [type, at]), [["join", Date.now()]]);
+  await pass(1_510);
+  assert.equal(said.length, 3, "and soon again, while it does not answer");
   answer("second");
   assert.equal(told.roles.at(-1), "follower");
   tabs.stop();
