@@ -13,19 +13,22 @@
 //! | refuse | [`problem::Problem`] |
 #![warn(missing_docs)]
 
-pub mod access;
-pub mod chat;
-mod cors;
-pub mod events;
+// In the order of their layers: each module uses only those before it.
 pub mod json;
 pub mod limits;
+pub mod sse;
+pub mod time;
+
 pub mod log;
-pub mod openapi;
+
+pub mod session;
+
+pub mod access;
+
 pub mod post;
 pub mod problem;
-pub mod route;
-pub mod session;
 pub mod settings;
-pub mod sse;
-pub mod stock;
-pub mod time;
+
+pub mod feeds;
+
+pub mod route;

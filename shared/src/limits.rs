@@ -1,6 +1,7 @@
 //! Every bound of ssedge, with its unit and its reason.
 //!
-//! What a deployment may choose stands in [`crate::settings`]; the ranges of those choices stand here.
+//! What a deployment may choose stands in [`crate::settings`]; the ranges of those choices stand here. The bounds of one feed
+//! stand in its folder.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -127,40 +128,14 @@ pub const CHANNEL_PATIENCE_MS: RangeInclusive<u64> = 60_000..=75_000;
 /// request may ask 50 times, and after that it could not come back to its channel.
 pub const STREAM_QUESTIONS: u32 = 40;
 
-// --- Events ---
+// --- Feeds ---
 
-/// Characters of a topic.
-pub const TOPIC_CHARS: usize = 64;
-/// Topics that one stream may choose.
-pub const TOPICS: usize = 16;
 /// Milliseconds between two ticks, and between two quotes of a symbol.
 pub const INTERVAL_MS: RangeInclusive<u64> = 250..=60_000;
 /// Milliseconds between two ticks where the reader does not say.
 pub const INTERVAL_DEFAULT_MS: u64 = 1_000;
-/// Kept notifications that a reader may ask for on its first connect.
-pub const EVENTS_HISTORY: RangeInclusive<u32> = 0..=100;
 
-// --- Stock ---
-
-/// Ticks of the simulated market that a reader may ask for or resume over: ten minutes at one second.
-pub const STOCK_TICKS: u32 = 600;
-/// Symbols that STOCK_SYMBOLS may list: one tick of all of them stays below [`PAGE_BYTES`].
-pub const STOCK_SYMBOLS: usize = 500;
-
-// --- Chat ---
-
-/// Characters of a room's name.
-pub const ROOM_CHARS: usize = 64;
-/// Characters of a user's name, after trimming.
-pub const USER_CHARS: usize = 40;
-/// Characters of a message, after trimming.
-pub const TEXT_CHARS: usize = 2_000;
-/// Messages that a reader may ask for on its first connect.
-pub const CHAT_HISTORY: RangeInclusive<u32> = 0..=200;
-/// Messages that a reader is sent on its first connect where it does not say.
-pub const CHAT_HISTORY_DEFAULT: u32 = 20;
-
-// --- The wire format, and prices ---
+// --- The wire format ---
 
 /// Characters of an event name. Names are for `addEventListener`, so an identifier's length is plenty, and a
 /// name is repeated on the wire with every event.
@@ -170,12 +145,6 @@ pub const EVENT_NAME_CHARS: usize = 64;
 /// the data before it. A server that never ends a line or an event must not fill the client's memory; the
 /// events of ssedge itself come from bodies of at most [`BODY_BYTES`].
 pub const DECODED_EVENT_BYTES: usize = 1 << 20;
-/// Characters (ASCII, so bytes) of a stock symbol: the longest that exchanges use, class suffix included.
-pub const MAX_SYMBOL_LEN: usize = 10;
-
-/// Cents of a price: fifteen digits, the most that every decimal number keeps on its way through a
-/// reader's double. So the difference of two prices is as exact, and their arithmetic is far from `i64::MAX`.
-pub const MAX_PRICE_CENTS: i64 = 999_999_999_999_999;
 
 // --- Settings ---
 

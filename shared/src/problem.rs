@@ -1,13 +1,13 @@
 //! Problems: what a client is told when it does not get what it asked for (RFC 9457).
 
 use bytes::Bytes;
+use http::header::{HeaderMap, HeaderName};
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
-use crate::access::{Action, InvalidToken, TOKEN_COOKIE};
+use crate::access::{Forbidden, InvalidToken, TOKEN_COOKIE};
 use crate::json::{self, InvalidBody};
 use crate::limits::{BODY_BYTES, UNAVAILABLE_RETRY_SECS};
-use crate::route::secure;
 use crate::settings::BadSetting;
 
 /// The media type of a problem.
@@ -34,21 +34,21 @@ pub enum Problem {
     Malformed(String),
     /// 401.
     #[error("the token is refused: {0}")]
-    Unauthorized(InvalidToken),
+    Unauthorized(#[from] InvalidToken),
     /// 403.
-    #[error("no grant to {action} {channel}")]
-    Forbidden {
-        /// What was tried.
-        action: Action,
-        /// On which channel.
-        channel: String,
-    },
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
     /// 403: the browser sent the token by itself, and may have done so for a page of anybody's.
     #[error("Origin: a post by the cookie {TOKEN_COOKIE} must come from an allowed origin (ALLOWED_ORIGINS)")]
     Origin,
-    /// 403: a message in the name of somebody else.
-    #[error("user: {0}")]
-    User(String),
+    /// 403: an entry in the name of somebody else.
+    #[error("{field}: {rule}")]
+    OtherName {
+        /// The field that holds the name.
+        field: &'static str,
+        /// What it must be.
+        rule: String,
+    },
     /// 404.
     #[error("{0}")]
     NotFound(&'static str),
@@ -61,9 +61,16 @@ pub enum Problem {
     /// 406.
     #[error("Accept: this path answers {0}")]
     NotAcceptable(&'static str),
-    /// 409: the market is simulated, so nothing can be published to it.
-    #[error("quotes are simulated here (STOCK_SOURCE=simulated) and cannot be published")]
-    Simulated,
+    /// 409: what a feed does not take, as the deployment is set.
+    #[error("{detail}")]
+    Conflict {
+        /// The last part of `type`.
+        kind: &'static str,
+        /// The title.
+        title: &'static str,
+        /// A sentence for the client.
+        detail: &'static str,
+    },
     /// 413.
     #[error("the body: must be at most {BODY_BYTES} bytes")]
     TooLarge,
@@ -130,11 +137,11 @@ impl Problem {
         match self {
             Self::Invalid { .. } | Self::Repeated(_) | Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
-            Self::Forbidden { .. } | Self::Origin | Self::User(_) => StatusCode::FORBIDDEN,
+            Self::Forbidden(_) | Self::Origin | Self::OtherName { .. } => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable(_) => StatusCode::NOT_ACCEPTABLE,
-            Self::Simulated => StatusCode::CONFLICT,
+            Self::Conflict { .. } => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
@@ -150,13 +157,13 @@ impl Problem {
             Self::Invalid { .. } | Self::Repeated(_) => ("invalid", "A value is against its rule"),
             Self::Malformed(_) => ("malformed", "The body cannot be read"),
             Self::Unauthorized(_) => ("unauthorized", "The token is refused"),
-            Self::Forbidden { .. } => ("forbidden", "No grant for this"),
+            Self::Forbidden(_) => ("forbidden", "No grant for this"),
             Self::Origin => ("origin", "The origin is not allowed"),
-            Self::User(_) => ("user", "Not in this name"),
+            Self::OtherName { field, .. } => (*field, "Not in this name"),
             Self::NotFound(_) => ("not-found", "There is nothing here"),
             Self::MethodNotAllowed { .. } => ("method-not-allowed", "The path does not take this method"),
             Self::NotAcceptable(_) => ("not-acceptable", "No representation that is accepted"),
-            Self::Simulated => ("simulated", "The market is simulated"),
+            Self::Conflict { kind, title, .. } => (*kind, *title),
             Self::TooLarge => ("too-large", "The body is too large"),
             Self::UnsupportedMediaType => ("unsupported-media-type", "The body is not JSON"),
             Self::KeyReused => ("idempotency", "The key was used before"),
@@ -171,10 +178,9 @@ impl Problem {
     /// The field at fault.
     const fn field(&self) -> Option<&str> {
         match self {
-            Self::Invalid { field, .. } => Some(*field),
+            Self::Invalid { field, .. } | Self::OtherName { field, .. } => Some(*field),
             Self::Repeated(name) => Some(name.as_str()),
             Self::Origin => Some("Origin"),
-            Self::User(_) => Some("user"),
             Self::KeyReused => Some("Idempotency-Key"),
             Self::NotAcceptable(_) => Some("Accept"),
             Self::UnsupportedMediaType => Some("Content-Type"),
@@ -229,6 +235,18 @@ impl Problem {
         }
         response
     }
+}
+
+/// Adds what keeps a browser from making more of an answer than it is: not markup, not in a frame, not an image or a
+/// script of another origin's page, and its address, which may hold a token, not told to others.
+pub(crate) fn secure(headers: &mut HeaderMap) {
+    const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+    const CSP: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+    headers.insert(CORP, HeaderValue::from_static("same-origin"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(CSP);
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 }
 
 impl From<InvalidBody> for Problem {

@@ -1,17 +1,21 @@
-//! What a deployment chooses, read from the environment by name.
+//! What a deployment chooses, read from the environment by name. What only one host has, and what only one feed has, is
+//! read by that host and that feed, by the same [`Variables`] and so with the same rules and sentences.
 
 mod choice;
+mod table;
+mod variables;
 
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::access::{Grants, Rate};
+use crate::access::{Grants, Rate, Secret};
 use crate::limits;
 use crate::log::Retention;
-use crate::stock::{DEFAULT_SYMBOLS, Symbol};
-pub use choice::{Host, LogLevel, Origins, Secret, StockSource};
+use crate::session::StreamConfig;
+pub use choice::{Host, LogLevel, Origins};
+pub use table::TableSettings;
+pub use variables::{BadSetting, Variables};
 
-/// Everything that a deployment chooses. Each field is named after its variable, [`Settings::NAMES`].
+/// What a deployment chooses on either host, for all feeds. Each field is named after its variable, [`Settings::NAMES`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The host, which is not a choice.
@@ -40,62 +44,8 @@ pub struct Settings {
     pub streams_per_channel: Option<u64>,
     /// STREAMS_PER_SENDER: the same of one sender.
     pub streams_per_sender: Option<u64>,
-    /// STOCK_SOURCE.
-    pub stock_source: StockSource,
-    /// STOCK_SYMBOLS, without repeats.
-    pub stock_symbols: Vec<Symbol>,
     /// LOG_LEVEL.
     pub log_level: LogLevel,
-    /// TABLE_NAME, on Lambda; elsewhere empty.
-    pub table_name: String,
-    /// AWS_ENDPOINT_URL_DYNAMODB: where the table is, if it is not in AWS.
-    pub table_endpoint: Option<String>,
-    /// POLL_MIN_MS and POLL_MAX_MS, on Lambda.
-    pub poll: RangeInclusive<Duration>,
-}
-
-/// A setting has a bad value. The sentence names the setting and the rule, and never shows the value: it may be
-/// a secret in the wrong place.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the setting {name} is bad: it {rule}")]
-pub struct BadSetting {
-    /// The variable.
-    pub name: &'static str,
-    /// What it must be.
-    pub rule: String,
-}
-
-struct Reader<F>(F);
-
-impl<F: Fn(&str) -> Option<String>> Reader<F> {
-    /// The value; an empty one is as good as none, because templates pass empty parameters.
-    fn text(&self, name: &str) -> Option<String> {
-        self.0(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
-    }
-
-    fn number(
-        &self,
-        name: &'static str,
-        range: RangeInclusive<u64>,
-        default: u64,
-    ) -> Result<u64, BadSetting> {
-        let Some(text) = self.text(name) else { return Ok(default) };
-        text.parse().ok().filter(|n| range.contains(n)).ok_or_else(|| {
-            bad(name, format!("must be a whole number from {} to {}", range.start(), range.end()))
-        })
-    }
-
-    fn choice<T: Copy>(&self, name: &'static str, choices: &[(&str, T)]) -> Result<T, BadSetting> {
-        let Some(text) = self.text(name) else { return Ok(choices[0].1) };
-        choices.iter().find(|(word, _)| *word == text).map(|(_, choice)| *choice).ok_or_else(|| {
-            let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
-            bad(name, format!("must be one of {}", words.join(", ")))
-        })
-    }
-}
-
-fn bad(name: &'static str, rule: impl Into<String>) -> BadSetting {
-    BadSetting { name, rule: rule.into() }
 }
 
 impl Settings {
@@ -105,8 +55,26 @@ impl Settings {
         Rate::per_second(self.post_rate, self.post_burst)
     }
 
-    /// Every variable that is read, on either host.
-    pub const NAMES: [&'static str; 20] = [
+    /// How a stream of this deployment lives: that of a reader without a token, on a host without a deadline.
+    #[must_use]
+    pub const fn stream(&self) -> StreamConfig {
+        StreamConfig {
+            heartbeat: self.heartbeat,
+            retry: self.retry,
+            life: self.stream_life,
+            deadline: None,
+            expires: None,
+        }
+    }
+
+    /// The keys that a token may be signed with.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        // Without a key of now there is none of before.
+        self.auth_secret.iter().flat_map(|key| [Some(key), self.auth_secret_previous.as_ref()]).flatten()
+    }
+
+    /// Every variable that is read here.
+    pub const NAMES: [&'static str; 14] = [
         "ANONYMOUS",
         "AUTH_SECRET",
         "AUTH_SECRET_PREVIOUS",
@@ -120,39 +88,27 @@ impl Settings {
         "POST_BURST",
         "STREAMS_PER_CHANNEL",
         "STREAMS_PER_SENDER",
-        "STOCK_SOURCE",
-        "STOCK_SYMBOLS",
         "LOG_LEVEL",
-        "TABLE_NAME",
-        "POLL_MIN_MS",
-        "POLL_MAX_MS",
-        "AWS_ENDPOINT_URL_DYNAMODB",
     ];
 
-    /// Reads the settings; `lookup` answers a variable by its name.
+    /// Reads the settings. `anonymous` is what ANONYMOUS is when it is not set.
     ///
     /// # Errors
     /// [`BadSetting`] for the first value that is against its rule.
-    pub fn parse(host: Host, lookup: impl Fn(&str) -> Option<String>) -> Result<Self, BadSetting> {
+    pub fn read(host: Host, read: &Variables, anonymous: &str) -> Result<Self, BadSetting> {
         // The one variable whose empty value says something: nobody may do anything without a token.
-        let anonymous = lookup("ANONYMOUS").unwrap_or_else(|| "subscribe *, publish chat/*".to_owned());
-        let read = Reader(lookup);
+        let anonymous = read.raw("ANONYMOUS").unwrap_or_else(|| anonymous.to_owned());
         // On Lambda a stream is an invocation, and their number is bounded as a whole.
         let (stream_secs, per_channel) = match host {
             Host::Worker => (0, *limits::STREAMS_PER_CHANNEL.end()),
             Host::Lambda => (60, 0),
         };
         let bound = |n| (n > 0).then_some(n);
-        let poll_min = read.number("POLL_MIN_MS", limits::POLL_MS, 100)?;
-        let poll_max = read.number("POLL_MAX_MS", limits::POLL_MS, poll_min.max(1_000))?;
-        if poll_max < poll_min {
-            return Err(bad("POLL_MAX_MS", "must not be below POLL_MIN_MS"));
-        }
         Ok(Self {
             host,
             anonymous: anonymous
                 .parse()
-                .map_err(|e| bad("ANONYMOUS", format!("is a list of grants: {e}")))?,
+                .map_err(|e| BadSetting::new("ANONYMOUS", format!("is a list of grants: {e}")))?,
             auth_secret: secret("AUTH_SECRET", read.text("AUTH_SECRET"))?,
             auth_secret_previous: secret("AUTH_SECRET_PREVIOUS", read.text("AUTH_SECRET_PREVIOUS"))?,
             allowed_origins: origins(read.text("ALLOWED_ORIGINS"))?,
@@ -179,11 +135,6 @@ impl Settings {
                 limits::STREAMS_PER_SENDER,
                 2_000,
             )?),
-            stock_source: read.choice(
-                "STOCK_SOURCE",
-                &[("simulated", StockSource::Simulated), ("published", StockSource::Published)],
-            )?,
-            stock_symbols: symbols(read.text("STOCK_SYMBOLS"))?,
             log_level: read.choice(
                 "LOG_LEVEL",
                 &[
@@ -194,47 +145,12 @@ impl Settings {
                     ("off", LogLevel::Off),
                 ],
             )?,
-            table_name: table_name(host, read.text("TABLE_NAME"))?,
-            table_endpoint: endpoint(read.text("AWS_ENDPOINT_URL_DYNAMODB"))?,
-            poll: Duration::from_millis(poll_min)..=Duration::from_millis(poll_max),
         })
     }
 }
 
 fn secret(name: &'static str, value: Option<String>) -> Result<Option<Secret>, BadSetting> {
-    match value {
-        Some(key) if key.len() < limits::AUTH_SECRET_BYTES => {
-            Err(bad(name, format!("must be at least {} bytes", limits::AUTH_SECRET_BYTES)))
-        }
-        key => Ok(key.map(Secret::new)),
-    }
-}
-
-fn table_name(host: Host, name: Option<String>) -> Result<String, BadSetting> {
-    let name = name.unwrap_or_default();
-    let is_name = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
-    let valid = limits::TABLE_NAME_CHARS.contains(&name.len()) && name.chars().all(is_name);
-    if valid || host != Host::Lambda {
-        return Ok(name);
-    }
-    let (least, most) = limits::TABLE_NAME_CHARS.into_inner();
-    Err(bad(
-        "TABLE_NAME",
-        format!("must name a DynamoDB table: {least} to {most} letters, digits, `_`, `-` or `.`"),
-    ))
-}
-
-fn endpoint(url: Option<String>) -> Result<Option<String>, BadSetting> {
-    let well_formed = |url: &String| {
-        let uri = url.parse::<http::Uri>().ok();
-        uri.is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some())
-    };
-    match url {
-        Some(url) if !well_formed(&url) => {
-            Err(bad("AWS_ENDPOINT_URL_DYNAMODB", "must be a URL such as http://127.0.0.1:8000"))
-        }
-        url => Ok(url),
-    }
+    value.map(Secret::new).transpose().map_err(|e| BadSetting::new(name, e.to_string()))
 }
 
 fn origins(list: Option<String>) -> Result<Origins, BadSetting> {
@@ -250,26 +166,10 @@ fn origins(list: Option<String>) -> Result<Origins, BadSetting> {
     if origins.iter().all(well_formed) {
         Ok(Origins::Listed(origins))
     } else {
-        Err(bad(
+        Err(BadSetting::new(
             "ALLOWED_ORIGINS",
             "must be * or a comma-separated list of origins such as https://example.com",
         ))
-    }
-}
-
-fn symbols(list: Option<String>) -> Result<Vec<Symbol>, BadSetting> {
-    let rule = |rule| bad("STOCK_SYMBOLS", format!("must be a comma-separated list: {rule}"));
-    let list = list.unwrap_or_else(|| DEFAULT_SYMBOLS.join(","));
-    let mut symbols = Vec::new();
-    for name in list.split(',') {
-        let symbol = Symbol::new(name.trim()).map_err(|e| rule(e.to_string()))?;
-        if !symbols.contains(&symbol) {
-            symbols.push(symbol);
-        }
-    }
-    match symbols.len() {
-        0..=limits::STOCK_SYMBOLS => Ok(symbols),
-        n => Err(rule(format!("at most {} symbols, not {n}", limits::STOCK_SYMBOLS))),
     }
 }
 
@@ -278,10 +178,15 @@ mod tests {
     use super::*;
 
     fn parse(vars: &[(&str, &str)]) -> Result<Settings, BadSetting> {
-        Settings::parse(Host::Worker, |name| {
+        read(Host::Worker, vars)
+    }
+
+    fn read(host: Host, vars: &[(&str, &str)]) -> Result<Settings, BadSetting> {
+        let lookup = |name: &str| {
             assert!(Settings::NAMES.contains(&name), "{name} is missing in NAMES");
             vars.iter().find(|(var, _)| *var == name).map(|(_, value)| (*value).to_owned())
-        })
+        };
+        Settings::read(host, &Variables::new(&lookup), "subscribe *")
     }
 
     #[track_caller]
@@ -296,12 +201,8 @@ mod tests {
     fn a_channel_has_no_more_streams_than_its_platform_takes() {
         for (host, most) in [(Host::Worker, Some(32_000)), (Host::Lambda, None)] {
             for (value, expected) in [("0", most), ("7", Some(7))] {
-                let lookup = |name: &str| match name {
-                    "STREAMS_PER_CHANNEL" => Some(value.to_owned()),
-                    "TABLE_NAME" => Some("ssedge".to_owned()),
-                    _ => None,
-                };
-                assert_eq!(Settings::parse(host, lookup).unwrap().streams_per_channel, expected);
+                let settings = read(host, &[("STREAMS_PER_CHANNEL", value)]).unwrap();
+                assert_eq!(settings.streams_per_channel, expected);
             }
         }
     }
@@ -313,7 +214,7 @@ mod tests {
         check("STREAM_SECS", "-1", "must be a whole number from 0 to 86400");
         check("AUTH_SECRET", "short", "must be at least 32 bytes");
         check("AUTH_SECRET_PREVIOUS", "short", "must be at least 32 bytes");
-        check("STOCK_SOURCE", "real", "must be one of simulated, published");
+        check("LOG_LEVEL", "loud", "must be one of warn, debug, info, error, off");
         check(
             "ANONYMOUS",
             "all",
@@ -324,9 +225,6 @@ mod tests {
             "https://a.example/,b",
             "must be * or a comma-separated list of origins such as https://example.com",
         );
-        check("AWS_ENDPOINT_URL_DYNAMODB", "localhost:8000", "must be a URL such as http://127.0.0.1:8000");
-        assert_eq!(parse(&[("STOCK_SYMBOLS", "acme")]).unwrap_err().name, "STOCK_SYMBOLS");
-        assert_eq!(parse(&[("POLL_MIN_MS", "500"), ("POLL_MAX_MS", "100")]).unwrap_err().name, "POLL_MAX_MS");
     }
 
     #[test]
@@ -335,20 +233,9 @@ mod tests {
         assert_eq!(settings, parse(&[("RETRY_MS", ""), ("STREAM_SECS", " ")]).unwrap());
         assert_eq!((settings.heartbeat.as_secs(), settings.retry.as_millis()), (15, 2_000));
         assert_eq!((settings.stream_life, settings.retention.max), (None, 1_000));
-        assert_eq!(settings.stock_symbols.len(), 8);
-        let lambda = Settings::parse(Host::Lambda, |name| (name == "TABLE_NAME").then(|| "ssedge".into()));
-        assert_eq!(lambda.unwrap().stream_life, Some(Duration::from_secs(60)));
-    }
-
-    #[test]
-    fn a_function_needs_a_table() {
-        let parse = |table: Option<&str>| {
-            Settings::parse(Host::Lambda, |name| table.filter(|_| name == "TABLE_NAME").map(str::to_owned))
-        };
-        assert_eq!(parse(Some("ssedge-Table.1_x")).unwrap().table_name, "ssedge-Table.1_x");
-        for name in [None, Some(""), Some("ab"), Some("a/b")] {
-            assert_eq!(parse(name).unwrap_err().name, "TABLE_NAME", "{name:?}");
-        }
+        assert_eq!(Ok(settings.anonymous), "subscribe *".parse());
+        let lambda = read(Host::Lambda, &[]).unwrap();
+        assert_eq!(lambda.stream_life, Some(Duration::from_secs(60)));
     }
 
     #[test]
@@ -358,14 +245,9 @@ mod tests {
 
     #[test]
     fn lists_are_read() {
-        let settings = parse(&[
-            ("ALLOWED_ORIGINS", "https://a.example, http://localhost:3000"),
-            ("STOCK_SYMBOLS", "ABC, X.Y ,ABC"),
-        ])
-        .unwrap();
+        let settings = parse(&[("ALLOWED_ORIGINS", "https://a.example, http://localhost:3000")]).unwrap();
         let origins = ["https://a.example", "http://localhost:3000"].map(str::to_owned);
         assert_eq!(settings.allowed_origins, Origins::Listed(origins.into()));
-        assert_eq!(settings.stock_symbols, ["ABC", "X.Y"].map(|s| Symbol::new(s).unwrap()));
     }
 
     #[test]

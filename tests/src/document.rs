@@ -9,7 +9,7 @@ use std::fs;
 
 use boon::{Compiler, Draft, Schemas};
 use serde_json::Value;
-use ssedge::openapi;
+use ssedge::route::openapi;
 use ssedge::sse::Message;
 
 use crate::host::root;

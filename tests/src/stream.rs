@@ -5,13 +5,18 @@
     reason = "a test fails by a panic, and so may its helpers"
 )]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use ssedge::feeds::stock;
 use ssedge::log::{
     Batch, ChannelName, Entry, EntryId, Filter, Gap, GapReason, Page, Position, Requested, Start, Subscribe,
 };
-use ssedge::session::{Chunk, CloseReason, Input, Opening, Output, Pulse, Session, Terms};
+use ssedge::session::{
+    Chunk, CloseReason, Input, Output, Replay, Session, StreamConfig, StreamRequest, Ticks, Timetable,
+    WhenSlow,
+};
 use ssedge::time::UnixMillis;
 
 /// 2026-11-22T10:00:00Z.
@@ -23,8 +28,8 @@ pub const RETRY: Duration = Duration::from_secs(2);
 /// A second.
 pub const SECOND: Duration = Duration::from_secs(1);
 /// Of a stream that lives for ever.
-pub const TERMS: Terms =
-    Terms { heartbeat: HEARTBEAT, retry: RETRY, life: None, deadline: None, expires: None };
+pub const CONFIG: StreamConfig =
+    StreamConfig { heartbeat: HEARTBEAT, retry: RETRY, life: None, deadline: None, expires: None };
 
 /// A session, its clock, and what it did since it was last asked.
 pub struct Stream {
@@ -48,9 +53,9 @@ pub struct Stream {
 
 impl Stream {
     /// Opens a stream at [`NOW`].
-    pub fn open(opening: Opening, terms: Terms, seed: u64) -> Self {
+    pub fn open(request: StreamRequest, config: StreamConfig, seed: u64) -> Self {
         let mut stream = Self {
-            session: Session::open(opening, terms, seed, NOW),
+            session: Session::open(request, config, seed, NOW),
             now: NOW,
             said: String::new(),
             asked: Vec::new(),
@@ -64,11 +69,11 @@ impl Stream {
     }
 
     /// A stream on a channel whose page says that it starts after `after`, with its opening block taken off.
-    pub fn live(opening: Opening, terms: Terms, after: u64) -> Self {
-        let mut stream = Self::open(opening, terms, 7);
+    pub fn live(request: StreamRequest, config: StreamConfig, after: u64) -> Self {
+        let mut stream = Self::open(request, config, 7);
         stream.page(Start::at(id(after)), None, false);
         stream.asked.clear();
-        stream.check(&cursor_within(after, terms.heartbeat));
+        stream.check(&cursor_within(after, config.heartbeat));
         stream
     }
 
@@ -147,7 +152,7 @@ impl Stream {
     pub fn asked(&mut self, after: u64, newest: bool) {
         let asked = std::mem::take(&mut self.asked);
         let asked: Vec<_> = asked.iter().map(|s| (s.position.clone(), s.newest)).collect();
-        assert_eq!(asked, [(Position::After(Requested::from(id(after))), newest)]);
+        assert_eq!(asked, [(Position::After(id(after)), newest)]);
     }
 }
 
@@ -170,7 +175,7 @@ pub fn block(n: u64) -> String {
     format!("id: {n}\ndata: {{\"n\":{n}}}\n\n")
 }
 
-/// The block that tells a cursor, as a stream of [`TERMS`] writes it.
+/// The block that tells a cursor, as a stream of [`CONFIG`] writes it.
 #[must_use]
 pub fn cursor(n: u64) -> String {
     cursor_within(n, HEARTBEAT)
@@ -195,23 +200,63 @@ pub fn batch(after: u64, ids: std::ops::RangeInclusive<u64>) -> Batch<Bytes> {
     filtered(after, ids, &Filter::ALL)
 }
 
+/// The channel of this name.
+#[must_use]
+pub fn channel_name(name: &str) -> ChannelName {
+    ChannelName::new(name).unwrap()
+}
+
+/// A tick that says its time.
+#[derive(Debug)]
+struct Time;
+
+impl Ticks for Time {
+    fn blocks(&self, tick: UnixMillis, _: u64) -> Bytes {
+        self::tick(tick).into()
+    }
+}
+
+/// The block of a tick.
+#[must_use]
+pub fn tick(time: UnixMillis) -> String {
+    format!("data: {{\"type\":\"tick\",\"time\":\"{time}\"}}\n\n")
+}
+
+/// A tick on every whole multiple of the interval.
+#[must_use]
+pub fn every(interval: Duration) -> Option<Timetable> {
+    Some(Timetable { interval, ticks: Arc::new(Time), replay: None })
+}
+
+/// A stream of ticks with cursors, of which the last [`stock::TICKS`] are kept.
+#[must_use]
+pub fn replayed(ticks: impl Ticks + 'static, interval: Duration, position: Position) -> StreamRequest {
+    let replay = Some(Replay { position, kept: stock::TICKS });
+    StreamRequest {
+        log: None,
+        ticks: Some(Timetable { interval, ticks: Arc::new(ticks), replay }),
+        when_slow: WhenSlow::Newest,
+        has_custom_events: false,
+    }
+}
+
 /// A stream on a channel.
 #[must_use]
-pub fn channel(position: Position, pulse: Pulse, conflates: bool) -> Opening {
+pub fn channel(position: Position, ticks: Option<Timetable>, when_slow: WhenSlow) -> StreamRequest {
     let subscribe = Subscribe { position, filter: Filter::ALL, newest: false };
-    Opening { channel: Some((ChannelName::Events, subscribe)), pulse, conflates, chosen_names: false }
+    StreamRequest { log: Some((channel_name("room"), subscribe)), ticks, when_slow, has_custom_events: false }
 }
 
 /// A stream whose slow readers are ended.
 #[must_use]
-pub fn chat() -> Opening {
-    channel(Position::History(20), Pulse::None, false)
+pub fn chat() -> StreamRequest {
+    channel(Position::History(20), None, WhenSlow::End)
 }
 
 /// A stream whose slow readers get the newest of each key.
 #[must_use]
-pub fn quotes() -> Opening {
-    channel(Position::History(0), Pulse::None, true)
+pub fn quotes() -> StreamRequest {
+    channel(Position::History(0), None, WhenSlow::Newest)
 }
 
 /// What the channel answers where a cursor cannot be resumed.

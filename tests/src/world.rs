@@ -14,10 +14,11 @@ mod log;
 use std::time::Duration;
 
 use ssedge::limits::{BACKLOG_BYTES, PAGE_BYTES};
-use ssedge::log::{ChannelName, Filter, Retention, Subscribe};
-use ssedge::session::{Input, Opening, Output, Pulse, Session, Terms};
+use ssedge::log::{Filter, Retention, Subscribe};
+use ssedge::session::{Input, Output, Session, StreamConfig, StreamRequest, WhenSlow};
 use ssedge::time::UnixMillis;
 
+use crate::stream::{channel_name, every};
 pub use client::Client;
 pub use link::Speed;
 use link::{Link, Message};
@@ -39,8 +40,8 @@ pub struct Profile {
     pub history: u32,
     /// Whether ticks come too.
     pub ticks: bool,
-    /// Whether it is a reader of quotes.
-    pub conflates: bool,
+    /// What happens when it is too slow.
+    pub when_slow: WhenSlow,
     /// How long its streams live.
     pub life: Option<Duration>,
     /// How long its tokens do.
@@ -97,7 +98,7 @@ impl World {
     #[must_use]
     pub fn new(retention: Retention, profiles: Vec<Profile>) -> Self {
         let reader = |profile: Profile| Reader {
-            client: Client::new(profile.filter(), profile.history, profile.conflates),
+            client: Client::new(profile.filter(), profile.history, profile.when_slow == WhenSlow::Newest),
             profile,
             link: None,
             back_at: START,
@@ -159,21 +160,20 @@ impl World {
         let (now, calm) = (self.now, self.calm);
         let Reader { profile, client, link, .. } = &mut self.readers[reader];
         let subscribe = Subscribe { position: client.connect(), filter: profile.filter(), newest: false };
-        let pulse = if profile.ticks { Pulse::Clock(Duration::from_secs(1)) } else { Pulse::None };
-        let opening = Opening {
-            channel: Some((ChannelName::Events, subscribe)),
-            pulse,
-            conflates: profile.conflates,
-            chosen_names: true,
+        let request = StreamRequest {
+            log: Some((channel_name("room"), subscribe)),
+            ticks: profile.ticks.then(|| every(Duration::from_secs(1))).flatten(),
+            when_slow: profile.when_slow,
+            has_custom_events: true,
         };
-        let terms = Terms {
+        let config = StreamConfig {
             heartbeat: Duration::from_secs(15),
             retry: Duration::from_secs(2),
             life: profile.life.filter(|_| !calm),
             deadline: None,
             expires: profile.token.filter(|_| !calm).map(|token| now + token),
         };
-        *link = Some(Link::new(Session::open(opening, terms, self.serial, now), now));
+        *link = Some(Link::new(Session::open(request, config, self.serial, now), now));
         self.drain(reader);
     }
 

@@ -7,14 +7,23 @@ use std::ops::RangeInclusive;
 
 use serde_json::Value;
 use ssedge::access::Key;
-use ssedge::chat::{Room, Text, User};
-use ssedge::events::Topic;
-use ssedge::route::Route;
+use ssedge::feeds::chat::{Room, Text, User};
+use ssedge::feeds::events::Topic;
+use ssedge::feeds::stock::{self, Price, Symbol};
+use ssedge::feeds::{chat, events};
+use ssedge::limits;
+use ssedge::log::ChannelName;
+use ssedge::route::openapi as served;
+use ssedge::route::{Deployment, endpoints, route};
+use ssedge::settings::Host;
 use ssedge::sse::EventName;
-use ssedge::stock::{Price, QuoteDraft, Symbol};
-use ssedge::{limits, openapi as served};
 use ssedge_tests::document::{Document, below, openapi, operations};
 use ssedge_tests::host::root;
+
+/// One that takes quotes.
+fn deployment() -> Deployment {
+    Deployment::read(Host::Worker, |name| (name == "STOCK_SOURCE").then(|| "published".to_owned())).unwrap()
+}
 
 // --- Paths ---
 
@@ -25,7 +34,9 @@ fn openapi_describes_every_endpoint() {
         .filter(|(method, ..)| method == "GET" || method == "POST")
         .map(|(method, path, operation)| ((method, path), operation["summary"].as_str().unwrap()))
         .collect();
-    let routes = Route::ALL.iter().map(|(method, path, text)| ((method.to_string(), *path), *text));
+    let deployment = deployment();
+    let routes =
+        endpoints(&deployment.feeds).map(|(method, path, text)| ((method.to_string(), *path), *text));
     assert_eq!(described, routes.collect());
 }
 
@@ -36,8 +47,9 @@ fn openapi_has_the_methods_that_each_path_allows() {
     for (method, path, _) in operations(&document) {
         described.entry(path).or_default().insert(method);
     }
+    let deployment = deployment();
     for (path, methods) in described {
-        let route = Route::parse(&path.replace("{room}", "a").replace("{id}", "7")).unwrap();
+        let route = route(&path.replace("{room}", "a").replace("{id}", "7"), &deployment.feeds).unwrap();
         assert_eq!(methods, route.allow().split(", ").map(str::to_owned).collect(), "{path}");
     }
 }
@@ -96,9 +108,9 @@ fn openapi_has_the_bounds_of_the_code() {
         check(what, &schema["maximum"], high);
     };
     for (name, most, default) in [
-        ("eventsHistory", *limits::EVENTS_HISTORY.end(), 0),
-        ("stockHistory", limits::STOCK_TICKS, 0),
-        ("chatHistory", *limits::CHAT_HISTORY.end(), limits::CHAT_HISTORY_DEFAULT),
+        ("eventsHistory", *events::HISTORY.end(), 0),
+        ("stockHistory", stock::TICKS, 0),
+        ("chatHistory", *chat::HISTORY.end(), chat::HISTORY_DEFAULT),
     ] {
         range(name, &parameter(name), "0".into(), most.to_string());
         check(name, &parameter(name)["default"], default.to_string());
@@ -108,13 +120,13 @@ fn openapi_has_the_bounds_of_the_code() {
     for name in ["tick", "interval"] {
         check(name, &parameter(name)["default"], limits::INTERVAL_DEFAULT_MS.to_string());
     }
-    check("topics", &parameter("topics")["maxItems"], limits::TOPICS.to_string());
-    check("symbols", &parameter("symbols")["maxItems"], limits::STOCK_SYMBOLS.to_string());
+    check("topics", &parameter("topics")["maxItems"], events::TOPICS.to_string());
+    check("symbols", &parameter("symbols")["maxItems"], stock::SYMBOLS.to_string());
     let (low, high) = (limits::HEARTBEAT_SECS.start(), limits::HEARTBEAT_SECS.end());
     let heartbeat = &schema("CursorData")["properties"]["heartbeat_secs"];
     range("heartbeat_secs", heartbeat, low.to_string(), high.to_string());
     let [least, most] =
-        [1, limits::MAX_PRICE_CENTS].map(|cents| Price::from_cents(cents).unwrap().to_string());
+        [1, stock::MAX_PRICE_CENTS].map(|cents| Price::from_cents(cents).unwrap().to_string());
     range("price", &schema("Price"), least, most);
     for (name, entries) in [("EventsSnapshot", "notifications"), ("ChatSnapshot", "messages")] {
         check(name, &schema(name)["properties"][entries]["maxItems"], limits::SNAPSHOT_ENTRIES.to_string());
@@ -125,7 +137,8 @@ fn openapi_has_the_bounds_of_the_code() {
     let max_age = &document["components"]["headers"]["Access-Control-Max-Age"]["schema"]["const"];
     check("preflight", max_age, limits::PREFLIGHT_SECS.to_string());
     let bodies = served::DOCUMENT.matches(&format!("At most {} bytes.", limits::BODY_BYTES)).count();
-    assert_eq!(bodies, Route::ALL.iter().filter(|(method, ..)| method.as_str() == "POST").count());
+    let deployment = deployment();
+    assert_eq!(bodies, endpoints(&deployment.feeds).filter(|(method, ..)| method.as_str() == "POST").count());
 }
 
 #[test]
@@ -146,7 +159,7 @@ fn both_documents_say_the_bounds_in_words() {
         format!("more than {} bytes", limits::BODY_BYTES),
         format!("at most {} days ahead", limits::TOKEN_DAYS),
         format!("within {} minutes", limits::IDEMPOTENCY_WINDOW.as_secs() / 60),
-        format!("more than {} ticks", limits::STOCK_TICKS),
+        format!("more than {} ticks", stock::TICKS),
         format!("up to {}", limits::ID_MAX),
     ] {
         assert!(served::DOCUMENT.contains(&words), "the OpenAPI document does not say {words:?}");
@@ -187,20 +200,21 @@ fn check_texts(schema: &str, bound: usize, takes: impl Fn(&str) -> bool) {
 
 #[test]
 fn a_schema_takes_the_texts_that_the_code_takes() {
-    check_texts("User", limits::USER_CHARS, |text| User::new(text).is_ok());
-    check_texts("Text", limits::TEXT_CHARS, |text| Text::new(text).is_ok());
-    check_texts("Room", limits::ROOM_CHARS, |text| Room::new(text).is_ok());
-    check_texts("Topic", limits::TOPIC_CHARS, |text| Topic::new(text).is_ok());
+    check_texts("User", chat::USER_CHARS, |text| User::new(text).is_ok());
+    check_texts("Text", chat::TEXT_CHARS, |text| Text::new(text).is_ok());
+    check_texts("Room", chat::ROOM_CHARS, |text| Room::new(text).is_ok());
+    check_texts("Topic", events::TOPIC_CHARS, |text| Topic::new(text).is_ok());
     check_texts("EventName", limits::EVENT_NAME_CHARS, |text| EventName::published(text).is_ok());
-    check_texts("Symbol", limits::MAX_SYMBOL_LEN, |text| Symbol::new(text).is_ok());
+    check_texts("Symbol", stock::MAX_SYMBOL_LEN, |text| Symbol::new(text).is_ok());
     check_texts("IdempotencyKey", limits::IDEMPOTENCY_KEY_CHARS, |text| Key::new(text.as_bytes()).is_ok());
 }
 
 #[test]
 fn a_schema_takes_the_prices_that_the_code_takes() {
-    let listed = [Symbol::new("ACME").unwrap()];
+    let deployment = deployment();
+    let (stock, channel) = (deployment.feeds.named("stock").unwrap(), ChannelName::new("stock").unwrap());
     let mut document = Document::openapi();
-    let most = Price::from_cents(limits::MAX_PRICE_CENTS).unwrap().to_string();
+    let most = Price::from_cents(stock::MAX_PRICE_CENTS).unwrap().to_string();
     for price in
         ["0", "0.00", "0.009", "0.01", "1", "1.5", "189.34", &most, "10000000000000", "-1", "\"1\"", "null"]
     {
@@ -209,7 +223,7 @@ fn a_schema_takes_the_prices_that_the_code_takes() {
             document.validate("/components/schemas/QuoteDraft", &serde_json::from_str(&body).unwrap());
         assert_eq!(
             by_schema.is_ok(),
-            QuoteDraft::parse(&listed, body.as_bytes()).is_ok(),
+            stock.draft(&channel, body.as_bytes(), None).is_ok(),
             "{body}: {by_schema:?}"
         );
     }

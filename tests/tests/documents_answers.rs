@@ -10,11 +10,11 @@ use http::{Request, Response, header};
 use jwt_compact::alg::{Hs256, Hs256Key};
 use jwt_compact::{AlgorithmExt, Claims};
 use serde_json::{Value, json};
-use ssedge::access::{Action, InvalidToken};
-use ssedge::log::{Gap, GapReason, Requested};
+use ssedge::access::{Action, Forbidden, InvalidToken};
+use ssedge::log::{Gap, GapReason, Requested, Snapshot};
 use ssedge::post::{Post, Receipt, Stored};
 use ssedge::problem::Problem;
-use ssedge::route::{Peer, Plan, Snapshot, finish, head_of_stream, plan};
+use ssedge::route::{Deployment, Peer, Plan, finish, head_of_stream, plan};
 use ssedge::settings::{Host, Settings};
 use ssedge_tests::document::{Document, below, openapi, operations};
 use ssedge_tests::stream::{NOW, id};
@@ -126,10 +126,9 @@ impl Asked {
         self
     }
 
-    fn settings(&self) -> Result<Settings, Problem> {
-        Ok(Settings::parse(self.host, |name| {
-            let mut vars = self.vars.iter().chain(&[("TABLE_NAME", "ssedge")]);
-            vars.find(|(var, _)| *var == name).map(|(_, value)| (*value).to_owned())
+    fn deployment(&self) -> Result<Deployment, Problem> {
+        Ok(Deployment::read(self.host, |name| {
+            self.vars.iter().find(|(var, _)| *var == name).map(|(_, value)| (*value).to_owned())
         })?)
     }
 
@@ -140,14 +139,15 @@ impl Asked {
             request = request.header(*name, value);
         }
         let request = request.body(()).unwrap().into_parts().0;
-        let settings = match self.settings() {
-            Ok(settings) => settings,
+        let deployment = match self.deployment() {
+            Ok(deployment) => deployment,
             Err(problem) => return problem.response(),
         };
+        let settings = &deployment.settings;
         let done =
-            plan(&request, Peer::default(), &settings, NOW).and_then(|plan| self.carry_out(plan, &settings));
+            plan(&request, Peer::default(), &deployment, NOW).and_then(|plan| self.carry_out(plan, settings));
         let mut response = done.unwrap_or_else(|problem| problem.response());
-        finish(&mut response, &request.method, &request.headers, &settings);
+        finish(&mut response, &request.method, &request.headers, settings);
         response
     }
 
@@ -163,12 +163,12 @@ impl Asked {
                 let gap = more.then(|| Gap { reason: GapReason::Expired, requested: Requested::new("7") });
                 read.response(Snapshot { bodies: Vec::new(), cursor: id(42), more, gap })
             }
-            Plan::Message(..) => {
+            Plan::Entry(read) => {
                 let body = r#"{"id":"42","room":"lobby","user":"ada","text":"hi","time":"2026-11-22T10:00:00.000Z"}"#;
-                Plan::message((self.fate != Fate::Absent).then(|| body.to_owned()))
+                read.response((self.fate != Fate::Absent).then(|| body.to_owned()))
             }
             Plan::Append(append) => {
-                let Post { draft, .. } = append.post(&self.body, settings)?;
+                let Post { draft, .. } = append.post(&self.body)?;
                 let entry = draft.entry(id(42), NOW, None);
                 let stored = Stored { id: entry.id, body: entry.body };
                 append.response(
@@ -305,18 +305,20 @@ fn tokens_are_asked_for_where_the_document_says_so() {
 
 /// One problem of each kind, as the document shows it where it shows one of that kind.
 fn problems() -> Vec<Problem> {
-    let setting = Settings::parse(Host::Worker, |name| (name == "HEARTBEAT_SECS").then(|| "0".to_owned()));
+    let setting = Deployment::read(Host::Worker, |name| (name == "HEARTBEAT_SECS").then(|| "0".to_owned()));
+    let deployment = Deployment::read(Host::Worker, |_| None).unwrap();
+    let simulated = deployment.feeds.named("stock").unwrap();
     let problems = vec![
         Problem::Invalid { field: "history", rule: "must be a whole number from 0 to 200".into() },
         Problem::Malformed("the body must be a JSON object".into()),
         Problem::Unauthorized(InvalidToken::Expired),
-        Problem::Forbidden { action: Action::Publish, channel: "events".into() },
+        Problem::Forbidden(Forbidden { action: Action::Publish, channel: "events".into() }),
         Problem::Origin,
-        Problem::User("must be the sub of the token, or left out".into()),
+        Problem::OtherName { field: "user", rule: "must be the sub of the token, or left out".into() },
         Problem::NotFound("no such message, or it is no longer kept"),
         Problem::MethodNotAllowed { allow: "GET, HEAD, OPTIONS" },
         Problem::NotAcceptable("text/event-stream and application/json"),
-        Problem::Simulated,
+        simulated.takes_posts().unwrap_err(),
         Problem::TooLarge,
         Problem::UnsupportedMediaType,
         Problem::KeyReused,
@@ -332,13 +334,13 @@ fn problems() -> Vec<Problem> {
         | Problem::Repeated(_)
         | Problem::Malformed(_)
         | Problem::Unauthorized(_)
-        | Problem::Forbidden { .. }
+        | Problem::Forbidden(_)
         | Problem::Origin
-        | Problem::User(_)
+        | Problem::OtherName { .. }
         | Problem::NotFound(_)
         | Problem::MethodNotAllowed { .. }
         | Problem::NotAcceptable(_)
-        | Problem::Simulated
+        | Problem::Conflict { .. }
         | Problem::TooLarge
         | Problem::UnsupportedMediaType
         | Problem::KeyReused

@@ -3,25 +3,25 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic, and so may its helpers")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use ssedge::chat::{ChatDraft, Room};
-use ssedge::events::NotificationDraft;
+use ssedge::feeds::Feeds;
+use ssedge::feeds::events::Clock;
+use ssedge::feeds::stock::{Market, Symbol};
 use ssedge::limits::{BACKLOG_BYTES, FILTER_CURSOR};
-use ssedge::log::{
-    Batch, ChannelName, Draft, Entry, Filter, GapReason, Position, Requested, Start, Subscribe,
-};
-use ssedge::session::{Input, Opening, Pulse, Terms};
+use ssedge::log::{Batch, Entry, Filter, GapReason, Position, Start, Subscribe};
+use ssedge::session::{Input, StreamConfig, StreamRequest, Ticks, Timetable, WhenSlow};
+use ssedge::settings::Variables;
 use ssedge::sse::{Decoded, Decoder};
-use ssedge::stock::{QuoteDraft, Symbol};
 use ssedge_tests::document::{Document, below, openapi, operations};
-use ssedge_tests::stream::{NOW, SECOND, Stream, TERMS, gap, id};
+use ssedge_tests::stream::{CONFIG, NOW, SECOND, Stream, channel_name, gap, id, replayed};
 
 /// A feed: the name of its channel in the AsyncAPI document, that of its events in the other one, and what it sends.
 struct Feed {
     channel: &'static str,
     events: &'static str,
-    openings: Vec<Opening>,
+    requests: Vec<StreamRequest>,
     entries: Vec<Entry>,
 }
 
@@ -29,62 +29,65 @@ fn symbols() -> Vec<Symbol> {
     ["ACME", "GLBX"].map(|name| Symbol::new(name).unwrap()).into()
 }
 
-fn opening(channel: ChannelName, pulse: Pulse) -> Opening {
-    let conflates = channel == ChannelName::Stock;
+fn request(channel: &str, ticks: Option<Arc<dyn Ticks>>) -> StreamRequest {
     let subscribe = Subscribe { position: Position::History(0), filter: Filter::ALL, newest: false };
-    let chosen_names = channel == ChannelName::Events;
-    Opening { channel: Some((channel, subscribe)), pulse, conflates, chosen_names }
+    StreamRequest {
+        log: Some((channel_name(channel), subscribe)),
+        ticks: ticks.map(|ticks| Timetable { interval: SECOND, ticks, replay: None }),
+        when_slow: if channel == "stock" { WhenSlow::Newest } else { WhenSlow::End },
+        has_custom_events: channel == "events",
+    }
 }
 
-fn market(position: Position) -> Opening {
-    let pulse = Pulse::Market { symbols: symbols(), interval: SECOND, position };
-    Opening { channel: None, pulse, conflates: true, chosen_names: false }
+fn market(position: Position) -> StreamRequest {
+    replayed(Market { symbols: symbols() }, SECOND, position)
 }
 
-/// Entries from 42 on.
-fn entries(drafts: impl IntoIterator<Item = Draft>) -> Vec<Entry> {
-    drafts.into_iter().zip(42..).map(|(draft, n)| draft.entry(id(n), NOW, None)).collect()
+/// Entries from 42 on, of these bodies of posts.
+fn entries(channel: &str, bodies: &[&str]) -> Vec<Entry> {
+    let published = |name: &str| (name == "STOCK_SOURCE").then(|| "published".to_owned());
+    let feeds = Feeds::read(&Variables::new(&published)).unwrap();
+    let channel = channel_name(channel);
+    let feed = feeds.named(channel.as_str().split('/').next().unwrap()).unwrap();
+    let draft = |body: &&str| feed.draft(&channel, body.as_bytes(), None).unwrap();
+    bodies.iter().map(draft).zip(42..).map(|(draft, n)| draft.entry(id(n), NOW, None)).collect()
 }
 
 fn feeds() -> [Feed; 3] {
-    let message = |body: &str| ChatDraft::parse(Room::default(), body.as_bytes(), None).unwrap().draft();
-    let notification = |body: &str| NotificationDraft::parse(body.as_bytes()).unwrap().draft();
-    let quote = |body: &str| QuoteDraft::parse(&symbols(), body.as_bytes()).unwrap().draft();
     [
         Feed {
             channel: "chat",
             events: "ChatEvent",
-            openings: vec![opening(ChannelName::Chat(Room::default()), Pulse::None)],
+            requests: vec![request("chat/lobby", None)],
             entries: entries(
-                [r#"{"user":"ada","text":"hi"}"#, r#"{"user":" ada ","text":"a\nb"}"#].map(message),
+                "chat/lobby",
+                &[r#"{"user":"ada","text":"hi"}"#, r#"{"user":" ada ","text":"a\nb"}"#],
             ),
         },
         Feed {
             channel: "events",
             events: "EventsEvent",
-            openings: vec![
-                opening(ChannelName::Events, Pulse::Clock(SECOND)),
-                opening(ChannelName::Events, Pulse::None),
-            ],
+            requests: vec![request("events", Some(Arc::new(Clock))), request("events", None)],
             entries: entries(
-                [
+                "events",
+                &[
                     r#"{"topic":"orders","data":{"order":1},"event":"order-created"}"#,
                     r#"{"topic":"orders","data":null,"event":"message"}"#,
                     r#"{"topic":"orders","data":[1.10,"x"]}"#,
-                ]
-                .map(notification),
+                ],
             ),
         },
         Feed {
             channel: "stock",
             events: "QuotesEvent",
-            openings: vec![
-                opening(ChannelName::Stock, Pulse::None),
+            requests: vec![
+                request("stock", None),
                 market(Position::History(5)),
-                market(Position::After(Requested::new("x"))),
+                market(Position::after("x")),
             ],
             entries: entries(
-                [r#"{"symbol":"ACME","price":189.34}"#, r#"{"symbol":"ACME","price":189.3}"#].map(quote),
+                "stock",
+                &[r#"{"symbol":"ACME","price":189.34}"#, r#"{"symbol":"ACME","price":189.3}"#],
             ),
         },
     ]
@@ -94,19 +97,20 @@ fn feeds() -> [Feed; 3] {
 fn said(feed: &Feed) -> Vec<String> {
     let batch = |filter| Batch::encode(id(41), &feed.entries, filter);
     let none = Filter::keys(["none".into()]);
-    let expiring = Terms { expires: Some(NOW + 2 * FILTER_CURSOR), ..TERMS };
-    let rotating = Terms { life: Some(2 * FILTER_CURSOR), ..TERMS };
+    let expiring = StreamConfig { expires: Some(NOW + 2 * FILTER_CURSOR), ..CONFIG };
+    let rotating = StreamConfig { life: Some(2 * FILTER_CURSOR), ..CONFIG };
     let mut said = Vec::new();
-    for opening in &feed.openings {
-        let mut run = |terms, act: &dyn Fn(&mut Stream)| {
-            let mut stream = Stream::open(opening.clone(), terms, 7);
+    for request in &feed.requests {
+        let mut run = |config, act: &dyn Fn(&mut Stream)| {
+            let mut stream = Stream::open(request.clone(), config, 7);
             act(&mut stream);
             stream.run(3 * FILTER_CURSOR);
             said.push(stream.said());
         };
         run(expiring, &|stream| stream.page(Start::at(id(41)), batch(&Filter::ALL), false));
         run(rotating, &|stream| stream.page(gap(GapReason::Expired, "7", 41), batch(&none), false));
-        let newest = Batch::newest(id(41), &feed.entries, &Filter::ALL).filter(|_| opening.conflates);
+        let newest = Batch::newest(id(41), &feed.entries, &Filter::ALL)
+            .filter(|_| request.when_slow == WhenSlow::Newest);
         run(rotating, &|stream| stream.page(Start::at(id(41)), newest.clone(), false));
         run(rotating, &|stream| stream.input(Input::Lost));
         run(rotating, &|stream| {

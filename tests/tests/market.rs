@@ -2,8 +2,8 @@
 //!
 //! Nothing here is random: samples are spread by fixed steps, so what holds today holds for ever.
 
-use ssedge::limits::MAX_PRICE_CENTS;
-use ssedge::stock::{DEFAULT_SYMBOLS, Symbol, price_at};
+use ssedge::feeds::stock::MAX_PRICE_CENTS;
+use ssedge::feeds::stock::{DEFAULT_SYMBOLS, Symbol, price_at};
 use ssedge::time::UnixMillis;
 
 const SECOND: u64 = 1_000;

@@ -12,28 +12,26 @@ use jwt_compact::{AlgorithmExt, Claims};
 use serde_json::Value;
 use ssedge::access::{InvalidToken, Sender};
 use ssedge::limits::BODY_BYTES;
-use ssedge::log::{ChannelName, Entry, EntryId, Filter, Position, Requested, Start};
+use ssedge::log::{Entry, EntryId, Filter, Position, Snapshot, Start};
 use ssedge::post::{Post, Receipt, Stored};
 use ssedge::problem::Problem;
-use ssedge::route::{Peer, Plan, Reader, Snapshot, finish, head_of_stream, plan};
-use ssedge::session::{Opening, Pulse};
+use ssedge::route::{Deployment, Peer, Plan, Subscriber, finish, head_of_stream, plan};
+use ssedge::session::{StreamRequest, WhenSlow};
 use ssedge::settings::{Host, Settings};
 use ssedge::time::UnixMillis;
+use ssedge_tests::stream::channel_name;
 
 const NOW: UnixMillis = UnixMillis(1_795_341_600_000);
 const KEY: &str = "a key of at least thirty-two bytes";
 const JSON: (&str, &str) = ("content-type", "application/json");
 
-fn settings_of(host: Host, vars: &[(&str, &str)]) -> Settings {
-    Settings::parse(host, |name| {
-        let mut vars = vars.iter().chain(&[("TABLE_NAME", "ssedge")]);
-        vars.find(|(var, _)| *var == name).map(|(_, value)| (*value).to_owned())
-    })
-    .unwrap()
+fn deployment_of(host: Host, vars: &[(&str, &str)]) -> Deployment {
+    let lookup = |name: &str| vars.iter().find(|(var, _)| *var == name).map(|(_, value)| (*value).to_owned());
+    Deployment::read(host, lookup).unwrap()
 }
 
 fn settings(vars: &[(&str, &str)]) -> Settings {
-    settings_of(Host::Worker, vars)
+    deployment_of(Host::Worker, vars).settings
 }
 
 fn request(line: &str, headers: &[(&str, &str)]) -> Parts {
@@ -47,8 +45,10 @@ fn request(line: &str, headers: &[(&str, &str)]) -> Parts {
 
 const PEER: Peer = Peer { address: Some("192.0.2.1"), scheme: Some("https") };
 
-fn planned(line: &str, headers: &[(&str, &str)], vars: &[(&str, &str)]) -> Result<Plan, Problem> {
-    plan(&request(line, headers), PEER, &settings(vars), NOW)
+/// What is planned outlives its request and its deployment, which no test takes back.
+fn planned(line: &str, headers: &[(&str, &str)], vars: &[(&str, &str)]) -> Result<Plan<'static>, Problem> {
+    let deployment = Box::leak(Box::new(deployment_of(Host::Worker, vars)));
+    plan(Box::leak(Box::new(request(line, headers))), PEER, deployment, NOW)
 }
 
 /// The problem as it is sent: its status, and its detail from the document, whose other members must be right.
@@ -74,12 +74,14 @@ fn refused(line: &str, headers: &[(&str, &str)], vars: &[(&str, &str)], status: 
 }
 
 #[track_caller]
-fn opened(target: &str, headers: &[(&str, &str)], vars: &[(&str, &str)]) -> Opening {
+fn opened(target: &str, headers: &[(&str, &str)], vars: &[(&str, &str)]) -> StreamRequest {
     let get = planned(&format!("GET {target}"), headers, vars);
     let head = planned(&format!("HEAD {target}"), headers, vars);
     match (get, head) {
-        (Ok(Plan::Stream(get, reader)), Ok(Plan::Stream(head, _))) if get == head => {
-            assert_eq!(reader, Reader { sender: Sender::address(Some("192.0.2.1")), expires: None });
+        (Ok(Plan::Stream(get, subscriber)), Ok(Plan::Stream(head, _)))
+            if format!("{get:?}") == format!("{head:?}") =>
+        {
+            assert_eq!(subscriber, Subscriber { sender: Sender::address(Some("192.0.2.1")), expires: None });
             *get
         }
         other => panic!("{target}: {other:?}"),
@@ -88,11 +90,11 @@ fn opened(target: &str, headers: &[(&str, &str)], vars: &[(&str, &str)]) -> Open
 
 #[track_caller]
 fn position(target: &str, headers: &[(&str, &str)]) -> Position {
-    opened(target, headers, &[("STOCK_SOURCE", "published")]).channel.unwrap().1.position
+    opened(target, headers, &[("STOCK_SOURCE", "published")]).log.unwrap().1.position
 }
 
 fn after(cursor: &str) -> Position {
-    Position::After(Requested::new(cursor))
+    Position::after(cursor)
 }
 
 #[test]
@@ -144,7 +146,7 @@ fn a_bad_value_is_a_400_that_names_field_rule_and_limit() {
 }
 
 fn listed() -> String {
-    ssedge::stock::DEFAULT_SYMBOLS.join(", ")
+    ssedge::feeds::stock::DEFAULT_SYMBOLS.join(", ")
 }
 
 #[test]
@@ -177,7 +179,7 @@ fn posted(channel: &str, token: &str, body: &str, vars: &[(&str, &str)]) -> Resu
     let bearer = format!("Bearer {token}");
     let planned = planned(&format!("POST /api/{channel}"), &[JSON, ("authorization", &bearer)], vars)?;
     let Plan::Append(append) = planned else { panic!("{planned:?}") };
-    append.post(body.as_bytes(), &settings(vars))
+    append.post(body.as_bytes())
 }
 
 #[test]
@@ -276,8 +278,8 @@ fn text_within_its_limit_is_taken_however_it_is_escaped() {
     let body = |chars: usize| format!(r#"{{"user":"{}","text":"{}"}}"#, escaped(40), escaped(chars));
     let length = body(2_000).len().to_string();
     assert!(planned("POST /api/chat", &[JSON, ("content-length", &length)], &[]).is_ok());
-    assert!(append.post(body(2_000).as_bytes(), &settings(&[])).is_ok());
-    let (status, _, field) = sent(&append.post(body(2_001).as_bytes(), &settings(&[])).unwrap_err());
+    assert!(append.post(body(2_000).as_bytes()).is_ok());
+    let (status, _, field) = sent(&append.post(body(2_001).as_bytes()).unwrap_err());
     assert_eq!((status, field.as_deref()), (400, Some("text")), "the limit is that of the text");
 }
 
@@ -403,8 +405,8 @@ fn what_is_accepted_decides_the_representation() {
     opened("/api/chat", &[], &[]);
     let json = [("accept", "application/json")];
     let planned = |target: &str| planned(&format!("GET {target}"), &json, &[]).unwrap();
-    assert!(matches!(planned("/api/chat"), Plan::Read(read) if read.channel.to_string() == "chat/lobby"));
-    assert!(matches!(planned("/api/events"), Plan::Read(read) if read.channel == ChannelName::Events));
+    assert!(matches!(planned("/api/chat"), Plan::Read(read) if read.channel.as_str() == "chat/lobby"));
+    assert!(matches!(planned("/api/events"), Plan::Read(read) if read.channel == channel_name("events")));
     let Plan::Reply(quotes) = planned("/api/stock?symbols=GLBX") else { panic!("a market needs no storage") };
     assert_eq!(quotes.headers()[header::VARY], "Accept");
     let quotes: Value = serde_json::from_slice(quotes.body()).unwrap();
@@ -427,8 +429,8 @@ fn a_body_is_json_and_small() {
     assert!(planned("POST /api/chat", &[JSON, ("content-length", "32768")], &[]).is_ok());
     let Ok(Plan::Append(append)) = planned("POST /api/chat/den", &[JSON], &[]) else { panic!("it is taken") };
     let body = |len: usize| format!("{:<len$}", r#"{"user":"ada","text":"hi"}"#);
-    assert!(append.post(body(BODY_BYTES).as_bytes(), &settings(&[])).is_ok());
-    let problem = append.post(body(BODY_BYTES + 1).as_bytes(), &settings(&[])).unwrap_err();
+    assert!(append.post(body(BODY_BYTES).as_bytes()).is_ok());
+    let problem = append.post(body(BODY_BYTES + 1).as_bytes()).unwrap_err();
     assert_eq!(sent(&problem), (413, large.to_owned(), None));
 
     let detail = "Content-Type: the body must be application/json in UTF-8, without Content-Encoding";
@@ -515,24 +517,31 @@ fn the_header_wins_over_the_query_and_both_over_history() {
 #[test]
 fn a_feed_opens_with_what_was_asked_for() {
     let events = opened("/api/events?topics=a,b,a&tick=off", &[], &[]);
-    let (channel, subscribe) = events.channel.unwrap();
-    assert_eq!((channel, subscribe.filter), (ChannelName::Events, Filter::keys(["a".into(), "b".into()])));
-    assert_eq!((events.pulse, events.conflates, events.chosen_names), (Pulse::None, false, true));
-    assert!(matches!(opened("/api/events", &[], &[]).pulse, Pulse::Clock(span) if span.as_millis() == 1_000));
+    let (channel, subscribe) = events.log.unwrap();
+    assert_eq!((channel, subscribe.filter), (channel_name("events"), Filter::keys(["a".into(), "b".into()])));
+    assert_eq!((events.when_slow, events.has_custom_events), (WhenSlow::End, true));
+    assert!(events.ticks.is_none());
+    let ticks = opened("/api/events", &[], &[]).ticks.unwrap();
+    assert_eq!((ticks.interval.as_millis(), ticks.replay), (1_000, None));
 
     let joined = opened("/api/events?topics=a&tick=off&topics=b,a", &[], &[]);
-    assert_eq!(joined.channel.unwrap().1.filter, Filter::keys(["a".into(), "b".into()]));
+    assert_eq!(joined.log.unwrap().1.filter, Filter::keys(["a".into(), "b".into()]));
 
     let market = opened("/api/stock?interval=250&history=600", &[], &[]);
-    assert!(market.channel.is_none());
-    assert!(
-        matches!(market.pulse, Pulse::Market { symbols, position: Position::History(600), .. } if symbols.len() == 8)
+    assert!(market.log.is_none());
+    let ticks = market.ticks.unwrap();
+    let replay = ticks.replay.unwrap();
+    assert_eq!(
+        (ticks.interval.as_millis(), replay.position, replay.kept),
+        (250, Position::History(600), 600)
     );
+    assert_eq!(ticks.ticks.items(NOW).len(), 8);
 
     let published = opened("/api/stock", &[], &[("STOCK_SOURCE", "published")]);
-    let (channel, subscribe) = published.channel.unwrap();
-    assert_eq!((channel, subscribe.newest, published.conflates), (ChannelName::Stock, false, true));
-    assert!(!published.chosen_names);
+    let (channel, subscribe) = published.log.unwrap();
+    assert_eq!((channel, subscribe.newest), (channel_name("stock"), false));
+    assert_eq!(published.when_slow, WhenSlow::Newest);
+    assert!(!published.has_custom_events);
 }
 
 #[test]
@@ -605,7 +614,7 @@ fn a_preflight_is_answered_without_a_token() {
     for (host, status, body) in
         [(Host::Worker, StatusCode::NO_CONTENT, ""), (Host::Lambda, StatusCode::OK, "\n")]
     {
-        let settings = settings_of(host, &[]);
+        let deployment = deployment_of(host, &[]);
         let (feed, page) = ("GET, HEAD, POST, OPTIONS", "GET, HEAD, OPTIONS");
         // Also where the request itself will be told of a bad room.
         for (target, allow) in [
@@ -616,10 +625,10 @@ fn a_preflight_is_answered_without_a_token() {
             ("/healthz", page),
         ] {
             let line = format!("OPTIONS {target}?access_token=x");
-            let Ok(Plan::Reply(reply)) = plan(&request(&line, &[]), PEER, &settings, NOW) else {
+            let Ok(Plan::Reply(reply)) = plan(&request(&line, &[]), PEER, &deployment, NOW) else {
                 panic!("{line}")
             };
-            let reply = finished(reply, &line, &[("origin", "https://a.example")], &settings);
+            let reply = finished(reply, &line, &[("origin", "https://a.example")], &deployment.settings);
             assert_eq!((reply.status(), &reply.body()[..]), (status, body.as_bytes()));
             let headers = reply.headers();
             assert_eq!(headers[header::ACCESS_CONTROL_ALLOW_METHODS], allow);
@@ -637,12 +646,12 @@ fn a_preflight_is_answered_without_a_token() {
 #[test]
 fn a_head_has_no_body_and_on_lambda_one_byte() {
     for (host, body) in [(Host::Worker, ""), (Host::Lambda, "\n")] {
-        let settings = settings_of(host, &[]);
-        let Ok(Plan::Reply(reply)) = plan(&request("HEAD /healthz", &[]), PEER, &settings, NOW) else {
+        let deployment = deployment_of(host, &[]);
+        let Ok(Plan::Reply(reply)) = plan(&request("HEAD /healthz", &[]), PEER, &deployment, NOW) else {
             panic!()
         };
         assert!(reply.body().len() > 1);
-        let reply = finished(reply, "HEAD /healthz", &[], &settings);
+        let reply = finished(reply, "HEAD /healthz", &[], &deployment.settings);
         assert_eq!((reply.status(), &reply.body()[..]), (StatusCode::OK, body.as_bytes()));
         assert_eq!(reply.headers()[header::CONTENT_TYPE], "application/json");
         assert_eq!(reply.headers()[header::CACHE_CONTROL], "no-store");

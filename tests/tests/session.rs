@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ssedge::limits::{DEADLINE_MARGIN, FILTER_CURSOR};
-use ssedge::log::{Batch, Filter, GapReason, Position, Requested, Start};
-use ssedge::session::{CloseReason, Input, Opening, Pulse, Terms};
+use ssedge::log::{Batch, Filter, GapReason, Position, Start};
+use ssedge::session::{CloseReason, Input, StreamConfig, StreamRequest, WhenSlow};
 use ssedge::time::UnixMillis;
 use ssedge_tests::stream::{
-    HEARTBEAT, NOW, SECOND, Stream, TERMS, batch, block, channel, chat, cursor, cursor_within, filtered, gap,
-    id,
+    CONFIG, HEARTBEAT, NOW, SECOND, Stream, batch, block, channel, chat, cursor, cursor_within, every,
+    filtered, gap, id,
 };
 
 #[test]
 fn nothing_wakes_a_stream_in_vain_while_its_channel_is_silent() {
-    let mut stream = Stream::open(channel(Position::History(0), Pulse::Clock(SECOND), false), TERMS, 7);
+    let mut stream = Stream::open(channel(Position::History(0), every(SECOND), WhenSlow::End), CONFIG, 7);
     stream.run(5 * SECOND / 2);
     stream.check("");
     stream.page(Start::at(id(9)), None, false);
@@ -31,7 +31,7 @@ fn nothing_wakes_a_stream_in_vain_while_its_channel_is_silent() {
 fn the_first_block_tells_the_cursor_and_a_time_to_come_back() {
     let mut drawn = Vec::new();
     for seed in 0..200 {
-        let mut stream = Stream::open(chat(), TERMS, seed);
+        let mut stream = Stream::open(chat(), CONFIG, seed);
         assert_eq!(stream.asked.len(), 1);
         assert_eq!(stream.session.starts_after(), None);
         stream.page(Start::at(id(41)), Some(batch(41, 42..=43)), false);
@@ -49,8 +49,7 @@ fn the_first_block_tells_the_cursor_and_a_time_to_come_back() {
 #[test]
 fn a_gap_takes_the_place_of_the_cursor() {
     let check = |requested: &str, start: Start, follows: Option<Batch<Bytes>>, expected: &str| {
-        let mut stream =
-            Stream::open(channel(Position::After(Requested::new(requested)), Pulse::None, false), TERMS, 7);
+        let mut stream = Stream::open(channel(Position::after(requested), None, WhenSlow::End), CONFIG, 7);
         stream.page(start, follows, false);
         stream.check(expected);
     };
@@ -72,7 +71,7 @@ fn a_gap_takes_the_place_of_the_cursor() {
 
 #[test]
 fn a_heartbeat_breaks_a_silence_and_nothing_else() {
-    let mut stream = Stream::live(chat(), TERMS, 5);
+    let mut stream = Stream::live(chat(), CONFIG, 5);
     stream.run(HEARTBEAT - Duration::from_millis(1));
     stream.check("");
     stream.run(Duration::from_millis(1));
@@ -85,14 +84,15 @@ fn a_heartbeat_breaks_a_silence_and_nothing_else() {
     stream.run(Duration::from_millis(1) + HEARTBEAT);
     stream.check(&[cursor(6), cursor(6)].concat());
 
-    let mut stream = Stream::live(channel(Position::History(0), Pulse::Clock(10 * SECOND), false), TERMS, 5);
+    let mut stream =
+        Stream::live(channel(Position::History(0), every(10 * SECOND), WhenSlow::End), CONFIG, 5);
     stream.run(60 * SECOND);
     assert!(!stream.said().contains("cursor"), "ticks are traffic");
 }
 
 #[test]
 fn a_heartbeat_tells_its_interval_and_the_cursor_past_what_was_held_back() {
-    let mut stream = Stream::open(chat(), Terms { heartbeat: SECOND, ..TERMS }, 7);
+    let mut stream = Stream::open(chat(), StreamConfig { heartbeat: SECOND, ..CONFIG }, 7);
     let cursor = |n| cursor_within(n, SECOND);
     stream.page(Start::at(id(5)), None, false);
     stream.check(&cursor(5));
@@ -104,8 +104,8 @@ fn a_heartbeat_tells_its_interval_and_the_cursor_past_what_was_held_back() {
 #[test]
 fn an_event_with_a_chosen_name_does_not_delay_the_heartbeat() {
     // A page hears a name only if it listens for it.
-    let chosen_names = Opening { chosen_names: true, ..chat() };
-    let mut stream = Stream::live(chosen_names, TERMS, 5);
+    let has_custom_events = StreamRequest { has_custom_events: true, ..chat() };
+    let mut stream = Stream::live(has_custom_events, CONFIG, 5);
     stream.run(10 * SECOND);
     stream.entries(5, 6..=6);
     stream.run(5 * SECOND);
@@ -116,9 +116,9 @@ fn an_event_with_a_chosen_name_does_not_delay_the_heartbeat() {
 
 #[test]
 fn a_stream_without_cursors_beats_by_a_comment() {
-    let pulse = Pulse::Clock(60 * SECOND);
-    let opening = Opening { channel: None, pulse, conflates: false, chosen_names: false };
-    let mut stream = Stream::open(opening, TERMS, 7);
+    let ticks = every(60 * SECOND);
+    let request = StreamRequest { log: None, ticks, when_slow: WhenSlow::End, has_custom_events: false };
+    let mut stream = Stream::open(request, CONFIG, 7);
     stream.said();
     stream.run(2 * HEARTBEAT);
     stream.check(":\n\n:\n\n");
@@ -143,8 +143,8 @@ fn ends_by_plan(stream: &mut Stream, end: UnixMillis) {
 
 #[test]
 fn a_stream_rotates_when_it_has_lived() {
-    let terms = Terms { life: Some(60 * SECOND), ..TERMS };
-    let mut stream = Stream::live(chat(), terms, 5);
+    let config = StreamConfig { life: Some(60 * SECOND), ..CONFIG };
+    let mut stream = Stream::live(chat(), config, 5);
     ends_by_plan(&mut stream, NOW + 60 * SECOND);
     stream.check("");
 }
@@ -152,15 +152,15 @@ fn a_stream_rotates_when_it_has_lived() {
 #[test]
 fn a_stream_ends_a_margin_before_its_host() {
     let deadline = Some(NOW + 30 * SECOND);
-    let mut stream = Stream::live(chat(), Terms { deadline, ..TERMS }, 5);
+    let mut stream = Stream::live(chat(), StreamConfig { deadline, ..CONFIG }, 5);
     ends_by_plan(&mut stream, NOW + 30 * SECOND - DEADLINE_MARGIN);
-    let mut stream = Stream::live(chat(), Terms { deadline, life: Some(10 * SECOND), ..TERMS }, 5);
+    let mut stream = Stream::live(chat(), StreamConfig { deadline, life: Some(10 * SECOND), ..CONFIG }, 5);
     ends_by_plan(&mut stream, NOW + 10 * SECOND);
 }
 
 #[test]
 fn a_token_expires_with_a_word() {
-    let mut stream = Stream::live(chat(), Terms { expires: Some(NOW + 10 * SECOND), ..TERMS }, 5);
+    let mut stream = Stream::live(chat(), StreamConfig { expires: Some(NOW + 10 * SECOND), ..CONFIG }, 5);
     let none = Filter::keys(["x".into()]);
     stream.input(Input::Entries(filtered(5, 6..=8, &none)));
     stream.run(10 * SECOND);
@@ -172,7 +172,7 @@ fn a_token_expires_with_a_word() {
 fn a_quiet_filter_moves_the_cursor_in_time() {
     let even = Filter::keys(["even".into()]);
     let heartbeat = 60 * SECOND;
-    let mut stream = Stream::live(chat(), Terms { heartbeat, ..TERMS }, 5);
+    let mut stream = Stream::live(chat(), StreamConfig { heartbeat, ..CONFIG }, 5);
     stream.input(Input::Entries(filtered(5, 6..=6, &even)));
     stream.check(&block(6));
     stream.run(FILTER_CURSOR - SECOND);
@@ -193,7 +193,7 @@ fn a_quiet_filter_moves_the_cursor_in_time() {
 
 #[test]
 fn a_filter_moves_the_cursor_before_a_planned_end() {
-    let mut stream = Stream::live(chat(), Terms { life: Some(10 * SECOND), ..TERMS }, 5);
+    let mut stream = Stream::live(chat(), StreamConfig { life: Some(10 * SECOND), ..CONFIG }, 5);
     stream.input(Input::Entries(filtered(5, 6..=7, &Filter::keys(["even".into()]))));
     ends_by_plan(&mut stream, NOW + 10 * SECOND);
     stream.check(&cursor(7));
@@ -201,7 +201,7 @@ fn a_filter_moves_the_cursor_before_a_planned_end() {
 
 #[test]
 fn ticks_fall_on_whole_multiples_and_have_no_id() {
-    let mut stream = Stream::live(channel(Position::History(0), Pulse::Clock(7 * SECOND), false), TERMS, 5);
+    let mut stream = Stream::live(channel(Position::History(0), every(7 * SECOND), WhenSlow::End), CONFIG, 5);
     stream.run(14 * SECOND);
     let time = |nth: u64| UnixMillis(NOW.0 - NOW.0 % 7_000 + nth * 7_000);
     let tick = |at: UnixMillis| format!("data: {{\"type\":\"tick\",\"time\":\"{at}\"}}\n\n");
@@ -217,7 +217,7 @@ fn ticks_fall_on_whole_multiples_and_have_no_id() {
 fn a_channel_that_is_not_there_is_no_error_status() {
     for seed in 0..100 {
         let mut stream =
-            Stream::open(channel(Position::History(9), Pulse::Clock(SECOND), false), TERMS, seed);
+            Stream::open(channel(Position::History(9), every(SECOND), WhenSlow::End), CONFIG, seed);
         stream.run(3 * SECOND);
         stream.input(Input::Lost);
         assert_eq!((stream.closed, stream.session.starts_after()), (Some(CloseReason::Unavailable), None));
@@ -233,12 +233,12 @@ fn a_channel_that_is_full_tells_when_to_come_back() {
         let retry: u64 = said.strip_prefix("retry: ").unwrap().strip_suffix("\n\n").unwrap().parse().unwrap();
         assert!((10_000..=30_000).contains(&retry), "{retry}");
     };
-    let mut stream = Stream::open(chat(), TERMS, 5);
+    let mut stream = Stream::open(chat(), CONFIG, 5);
     stream.input(Input::Full);
     assert_eq!((stream.closed, stream.session.starts_after()), (Some(CloseReason::Full), None));
     waits(&stream.said());
     // One that was live and comes back to its channel may find it full, too.
-    let mut stream = Stream::live(chat(), TERMS, 5);
+    let mut stream = Stream::live(chat(), CONFIG, 5);
     stream.said();
     stream.input(Input::Full);
     assert_eq!(stream.closed, Some(CloseReason::Full));
@@ -247,7 +247,7 @@ fn a_channel_that_is_full_tells_when_to_come_back() {
 
 #[test]
 fn a_reader_that_left_is_owed_nothing() {
-    let mut stream = Stream::live(chat(), TERMS, 5);
+    let mut stream = Stream::live(chat(), CONFIG, 5);
     stream.session.handle(Input::Entries(batch(5, 6..=6)), NOW);
     stream.input(Input::ReaderGone);
     stream.check("");

@@ -4,7 +4,7 @@
 use ssedge::limits::{CHANNEL_PATIENCE_MS, ROTATE_RETRY_MS, STREAM_QUESTIONS};
 use ssedge::log::Start;
 use ssedge::session::{CloseReason, Input};
-use ssedge_tests::stream::{NOW, SECOND, Stream, TERMS, batch, chat, id, quotes};
+use ssedge_tests::stream::{CONFIG, NOW, SECOND, Stream, batch, chat, id, quotes};
 
 /// The stream has said nothing but a `retry` of a planned end, at which its reader comes back at once.
 #[track_caller]
@@ -32,7 +32,7 @@ fn refuse(stream: &mut Stream) {
 fn a_stream_that_cannot_reach_its_channel_again_ends() {
     let mut spans = Vec::new();
     for seed in 0..200 {
-        let mut stream = Stream::open(chat(), TERMS, seed);
+        let mut stream = Stream::open(chat(), CONFIG, seed);
         stream.page(Start::at(id(5)), None, false);
         refuse(&mut stream);
         ended_by_plan(&mut stream, CloseReason::Lost);
@@ -47,7 +47,7 @@ fn a_stream_that_cannot_reach_its_channel_again_ends() {
 
 #[test]
 fn a_stream_whose_channel_says_nothing_at_all_ends() {
-    let mut stream = Stream::live(chat(), TERMS, 5);
+    let mut stream = Stream::live(chat(), CONFIG, 5);
     stream.input(Input::Lost);
     stream.run(600 * SECOND);
     ended_by_plan(&mut stream, CloseReason::Lost);
@@ -55,7 +55,7 @@ fn a_stream_whose_channel_says_nothing_at_all_ends() {
 
 #[test]
 fn an_answer_in_time_saves_the_stream() {
-    let mut stream = Stream::live(chat(), TERMS, 5);
+    let mut stream = Stream::live(chat(), CONFIG, 5);
     for _ in 0..10 {
         stream.input(Input::Lost);
         stream.run(50 * SECOND);
@@ -81,7 +81,7 @@ fn a_stream_asks_its_channel_so_many_times() {
         ended_by_plan(&mut stream, CloseReason::Questions);
     };
     ask(
-        Stream::live(chat(), TERMS, 5),
+        Stream::live(chat(), CONFIG, 5),
         Box::new(|stream| {
             stream.input(Input::Lost);
             stream.run(SECOND);
@@ -89,7 +89,7 @@ fn a_stream_asks_its_channel_so_many_times() {
         }),
     );
     ask(
-        Stream::live(quotes(), TERMS, 5),
+        Stream::live(quotes(), CONFIG, 5),
         Box::new(|stream| {
             stream.input(Input::Backlog(ssedge::limits::BACKLOG_BYTES + 1));
             stream.entries(5, 6..=6);
@@ -98,7 +98,7 @@ fn a_stream_asks_its_channel_so_many_times() {
         }),
     );
     ask(
-        Stream::open(chat(), TERMS, 5),
+        Stream::open(chat(), CONFIG, 5),
         Box::new({
             let mut at = 5;
             move |stream| {
@@ -113,7 +113,7 @@ fn a_stream_asks_its_channel_so_many_times() {
 /// A stream that asked as often as it may and is live loses nothing by it.
 #[test]
 fn a_stream_that_asked_its_last_question_lives_on() {
-    let mut stream = Stream::live(chat(), TERMS, 5);
+    let mut stream = Stream::live(chat(), CONFIG, 5);
     for _ in 1..STREAM_QUESTIONS {
         stream.input(Input::Lost);
         stream.run(SECOND);
@@ -127,7 +127,7 @@ fn a_stream_that_asked_its_last_question_lives_on() {
 /// A host that asks for its streams tells them when it gives up.
 #[test]
 fn a_channel_that_the_host_gave_up_ends_the_stream() {
-    let mut stream = Stream::live(chat(), TERMS, 5);
+    let mut stream = Stream::live(chat(), CONFIG, 5);
     stream.input(Input::GaveUp);
     ended_by_plan(&mut stream, CloseReason::Lost);
 }

@@ -3,29 +3,28 @@
 
 use std::time::Duration;
 
-use ssedge::limits::{BACKLOG_BYTES, BACKLOG_LOW_BYTES, CLOCK_SKEW, PAGE_BYTES, STOCK_TICKS};
-use ssedge::log::{Position, Requested};
-use ssedge::session::{Input, Opening, Pulse};
-use ssedge::stock::{Symbol, market_tick};
+use ssedge::feeds::stock::{Market, Symbol, TICKS as STOCK_TICKS, market_tick};
+use ssedge::limits::{BACKLOG_BYTES, BACKLOG_LOW_BYTES, CLOCK_SKEW, PAGE_BYTES};
+use ssedge::log::Position;
+use ssedge::session::{Input, StreamRequest};
 use ssedge::time::UnixMillis;
-use ssedge_tests::stream::{HEARTBEAT, NOW, SECOND, Stream, TERMS, cursor};
+use ssedge_tests::stream::{CONFIG, HEARTBEAT, NOW, SECOND, Stream, cursor, replayed};
 
 fn symbols(count: usize) -> Vec<Symbol> {
     (0..count).map(|nth| Symbol::new(&format!("S{nth}")).unwrap()).collect()
 }
 
-fn market(position: Position, count: usize, interval: Duration) -> Opening {
-    let pulse = Pulse::Market { symbols: symbols(count), interval, position };
-    Opening { channel: None, pulse, conflates: true, chosen_names: false }
+fn market(position: Position, count: usize, interval: Duration) -> StreamRequest {
+    replayed(Market { symbols: symbols(count) }, interval, position)
 }
 
 fn after(cursor: u64) -> Position {
-    Position::After(Requested::new(&cursor.to_string()))
+    Position::after(&cursor.to_string())
 }
 
 /// A stream that is at the clock and has said so.
 fn live(count: usize) -> Stream {
-    let mut stream = Stream::open(market(Position::History(0), count, SECOND), TERMS, 7);
+    let mut stream = Stream::open(market(Position::History(0), count, SECOND), CONFIG, 7);
     stream.check(&cursor(NOW.0));
     stream
 }
@@ -49,7 +48,7 @@ fn ticks_come_by_the_clock_and_carry_their_time() {
 
 #[track_caller]
 fn opens(position: Position, opening: &str, sent: impl IntoIterator<Item = i64>) {
-    let mut stream = Stream::open(market(position, 2, SECOND), TERMS, 7);
+    let mut stream = Stream::open(market(position, 2, SECOND), CONFIG, 7);
     let mut said = String::new();
     while stream.awaits > 0 || !stream.said.is_empty() {
         said.push_str(&stream.said());
@@ -83,18 +82,18 @@ fn a_cursor_that_is_too_old_or_none_is_a_gap() {
         format!("event: gap\nid: {after}\ndata: {data}\n\n")
     };
     for old in ["0".to_owned(), (NOW.0 - 600_001).to_string()] {
-        opens(Position::After(Requested::new(&old)), &gap("expired", &old, "OLDEST"), -599..=0);
+        opens(Position::after(&old), &gap("expired", &old, "OLDEST"), -599..=0);
     }
     let skew = NOW.0 + u64::try_from(CLOCK_SKEW.as_millis()).unwrap();
     for bad in ["abc".to_owned(), "-1".to_owned(), (skew + 1).to_string()] {
-        opens(Position::After(Requested::new(&bad)), &gap("unknown", &bad, "NOW"), []);
+        opens(Position::after(&bad), &gap("unknown", &bad, "NOW"), []);
     }
 }
 
 #[test]
 fn a_cursor_of_a_clock_that_is_ahead_is_waited_for() {
     let ahead = NOW.0 + u64::try_from(CLOCK_SKEW.as_millis()).unwrap();
-    let mut stream = Stream::open(market(after(ahead), 2, SECOND), TERMS, 7);
+    let mut stream = Stream::open(market(after(ahead), 2, SECOND), CONFIG, 7);
     stream.check(&cursor(ahead));
     stream.run(4 * SECOND);
     stream.check(&ticks([(3, 0), (4, 0)]));
@@ -102,7 +101,7 @@ fn a_cursor_of_a_clock_that_is_ahead_is_waited_for() {
 
 #[test]
 fn a_long_history_goes_out_as_fast_as_it_is_taken() {
-    let mut stream = Stream::open(market(Position::History(STOCK_TICKS), 64, SECOND), TERMS, 7);
+    let mut stream = Stream::open(market(Position::History(STOCK_TICKS), 64, SECOND), CONFIG, 7);
     let tick = market_tick(&symbols(64), NOW, 0).len() * 2;
     let (mut backlog, mut pages, mut ids) = (0, 0, Vec::new());
     while !stream.said.is_empty() {

@@ -4,15 +4,16 @@
 use std::time::Duration;
 
 use ssedge::limits::{BACKLOG_BYTES, BACKLOG_LOW_BYTES, FILTER_CURSOR, PAGE_BYTES};
-use ssedge::log::{Batch, Filter, GapReason, Position, Requested, Start};
-use ssedge::session::{CloseReason, Input, Pulse};
+use ssedge::log::{Batch, Filter, GapReason, Position, Start};
+use ssedge::session::{CloseReason, Input, WhenSlow};
 use ssedge_tests::stream::{
-    HEARTBEAT, SECOND, Stream, TERMS, batch, block, channel, chat, cursor, entry, filtered, gap, id, quotes,
+    CONFIG, HEARTBEAT, SECOND, Stream, batch, block, channel, chat, cursor, entry, every, filtered, gap, id,
+    quotes,
 };
 
 #[test]
 fn a_run_that_was_lost_is_not_taken_for_a_beginning() {
-    let mut stream = Stream::live(chat(), TERMS, 5);
+    let mut stream = Stream::live(chat(), CONFIG, 5);
     // 6 and 7 never arrived, and were gone when the channel began again at 100.
     stream.entries(0, 100..=100);
     stream.check("");
@@ -26,7 +27,7 @@ fn a_run_that_was_lost_is_not_taken_for_a_beginning() {
 
 #[test]
 fn the_first_entries_of_a_run_do_not_come_twice() {
-    let mut stream = Stream::open(chat(), TERMS, 7);
+    let mut stream = Stream::open(chat(), CONFIG, 7);
     stream.page(Start::at(id(0)), Some(batch(0, 100..=100)), false);
     stream.said();
     stream.asked.clear();
@@ -40,7 +41,7 @@ fn the_first_entries_of_a_run_do_not_come_twice() {
 
 #[test]
 fn a_reader_of_quotes_is_told_of_a_gap_too() {
-    let mut stream = Stream::live(quotes(), TERMS, 5);
+    let mut stream = Stream::live(quotes(), CONFIG, 5);
     stream.input(Input::Lost);
     stream.run(SECOND);
     stream.asked(5, false);
@@ -51,7 +52,7 @@ fn a_reader_of_quotes_is_told_of_a_gap_too() {
 
 #[test]
 fn a_stalled_reader_behind_a_filter_is_not_sent_cursors_without_end() {
-    let mut stream = Stream::live(chat(), TERMS, 1);
+    let mut stream = Stream::live(chat(), CONFIG, 1);
     let odd = Filter::keys(["odd".into()]);
     stream.input(Input::Backlog(BACKLOG_LOW_BYTES + 1));
     for n in 1..=20 {
@@ -69,7 +70,7 @@ fn a_stalled_reader_behind_a_filter_is_not_sent_cursors_without_end() {
 
 #[test]
 fn a_reader_that_takes_not_even_ticks_is_ended() {
-    let mut stream = Stream::live(channel(Position::History(0), Pulse::Clock(SECOND), false), TERMS, 5);
+    let mut stream = Stream::live(channel(Position::History(0), every(SECOND), WhenSlow::End), CONFIG, 5);
     stream.input(Input::Backlog(BACKLOG_BYTES));
     stream.run(SECOND);
     assert_eq!(stream.closed, None);
@@ -79,7 +80,7 @@ fn a_reader_that_takes_not_even_ticks_is_ended() {
 
 #[test]
 fn a_slow_reader_is_ended_between_two_events() {
-    let mut stream = Stream::live(chat(), TERMS, 5);
+    let mut stream = Stream::live(chat(), CONFIG, 5);
     stream.input(Input::Backlog(BACKLOG_BYTES));
     stream.entries(5, 6..=6);
     assert_eq!(stream.closed, None);
@@ -91,7 +92,7 @@ fn a_slow_reader_is_ended_between_two_events() {
 
 #[test]
 fn a_reader_that_takes_not_even_gaps_is_ended() {
-    let mut stream = Stream::live(chat(), TERMS, 5);
+    let mut stream = Stream::live(chat(), CONFIG, 5);
     let mut backlog = BACKLOG_BYTES - 1;
     for n in [6, 7] {
         stream.input(Input::Backlog(backlog));
@@ -107,7 +108,7 @@ fn a_reader_that_takes_not_even_gaps_is_ended() {
 
 #[test]
 fn a_slow_reader_of_quotes_hears_of_a_gap_when_it_has_drained() {
-    let mut stream = Stream::live(quotes(), TERMS, 5);
+    let mut stream = Stream::live(quotes(), CONFIG, 5);
     stream.input(Input::Lost);
     stream.run(SECOND);
     stream.asked(5, false);
@@ -123,19 +124,19 @@ fn a_slow_reader_of_quotes_hears_of_a_gap_when_it_has_drained() {
 
 #[test]
 fn what_a_filter_holds_back_is_no_burden_for_a_slow_reader() {
-    let mut stream = Stream::live(chat(), TERMS, 5);
+    let mut stream = Stream::live(chat(), CONFIG, 5);
     stream.input(Input::Backlog(2 * BACKLOG_BYTES));
     stream.input(Input::Entries(filtered(5, 6..=7, &Filter::keys(["x".into()]))));
     assert_eq!(stream.closed, None);
     stream.input(Input::Lost);
     stream.run(SECOND);
     let asked = stream.asked.last().unwrap();
-    assert_eq!(asked.position, Position::After(id(7).into()));
+    assert_eq!(asked.position, Position::After(id(7)));
 }
 
 #[test]
 fn a_slow_reader_of_quotes_asks_for_the_newest_of_each() {
-    let mut stream = Stream::live(quotes(), TERMS, 5);
+    let mut stream = Stream::live(quotes(), CONFIG, 5);
     stream.input(Input::Backlog(BACKLOG_BYTES + 1));
     stream.entries(5, 6..=9);
     assert_eq!((stream.unsubscribed, stream.awaits, stream.asked.len()), (1, 1, 0));
@@ -155,7 +156,7 @@ fn a_slow_reader_of_quotes_asks_for_the_newest_of_each() {
 fn a_lost_channel_is_asked_again_with_full_jitter() {
     let mut longest = [0; 10];
     for seed in 0..300 {
-        let mut stream = Stream::open(chat(), TERMS, seed);
+        let mut stream = Stream::open(chat(), CONFIG, seed);
         stream.page(Start::at(id(5)), None, false);
         stream.asked.clear();
         for longest in &mut longest {
@@ -181,8 +182,7 @@ fn a_lost_channel_is_asked_again_with_full_jitter() {
 
 #[test]
 fn a_long_replay_waits_for_its_reader() {
-    let mut stream =
-        Stream::open(channel(Position::After(Requested::new("5")), Pulse::None, false), TERMS, 7);
+    let mut stream = Stream::open(channel(Position::after("5"), None, WhenSlow::End), CONFIG, 7);
     stream.asked(5, false);
     stream.page(Start::at(id(5)), Some(batch(5, 6..=7)), true);
     // The reader has taken it all, as far as is known.
@@ -205,7 +205,7 @@ fn a_long_replay_waits_for_its_reader() {
 
 #[test]
 fn what_expires_during_a_long_replay_is_a_gap() {
-    let mut stream = Stream::live(chat(), TERMS, 5);
+    let mut stream = Stream::live(chat(), CONFIG, 5);
     stream.input(Input::Lost);
     stream.run(SECOND);
     stream.asked(5, false);
@@ -218,7 +218,7 @@ fn what_expires_during_a_long_replay_is_a_gap() {
 
 #[test]
 fn a_hole_is_asked_for() {
-    let mut stream = Stream::live(chat(), TERMS, 5);
+    let mut stream = Stream::live(chat(), CONFIG, 5);
     stream.entries(7, 8..=8);
     stream.check("");
     assert_eq!(stream.unsubscribed, 1);
@@ -234,7 +234,7 @@ fn a_hole_is_asked_for() {
 
 #[test]
 fn a_reader_that_takes_nothing_gets_no_heartbeats() {
-    let mut stream = Stream::live(chat(), TERMS, 5);
+    let mut stream = Stream::live(chat(), CONFIG, 5);
     stream.input(Input::Backlog(BACKLOG_LOW_BYTES + 1));
     stream.run(10 * HEARTBEAT);
     stream.check("");

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use ssedge::limits::{BACKLOG_BYTES, BACKLOG_LOW_BYTES, STANDSTILL};
 use ssedge::log::{Position, Start};
-use ssedge::session::{CloseReason, Input, Pulse, room};
-use ssedge_tests::stream::{SECOND, Stream, TERMS, batch, block, channel, chat, id, quotes};
+use ssedge::session::{CloseReason, Input, WhenSlow, room};
+use ssedge_tests::stream::{CONFIG, SECOND, Stream, batch, block, channel, chat, every, id, quotes};
 
 /// A stream that catches up, of whose reader so many bytes are not taken.
 fn catching_up(backlog: usize) -> Stream {
-    let mut stream = Stream::open(chat(), TERMS, 7);
+    let mut stream = Stream::open(chat(), CONFIG, 7);
     stream.input(Input::Backlog(backlog));
     stream.page(Start::at(id(5)), Some(batch(5, 6..=6)), true);
     assert_eq!((stream.awaits, stream.closed), (1, None));
@@ -42,7 +42,7 @@ fn a_reader_that_catches_up_may_be_as_slow_as_it_likes() {
 
 #[test]
 fn in_a_full_process_a_reader_is_sent_more_only_when_it_has_taken_all() {
-    let mut stream = Stream::live(chat(), TERMS, 5);
+    let mut stream = Stream::live(chat(), CONFIG, 5);
     stream.input(Input::Backlog(1));
     stream.entries(5, 6..=6);
     stream.input(Input::Bound(room(true)));
@@ -62,13 +62,13 @@ fn in_a_full_process_a_reader_is_sent_more_only_when_it_has_taken_all() {
 
 #[test]
 fn in_a_full_process_ticks_end_a_reader_and_quotes_wait_for_it() {
-    let mut stream = Stream::live(channel(Position::History(0), Pulse::Clock(SECOND), false), TERMS, 5);
+    let mut stream = Stream::live(channel(Position::History(0), every(SECOND), WhenSlow::End), CONFIG, 5);
     stream.input(Input::Bound(room(true)));
     stream.input(Input::Backlog(1));
     stream.run(SECOND);
     assert_eq!(stream.closed, Some(CloseReason::TooSlow));
 
-    let mut stream = Stream::live(quotes(), TERMS, 5);
+    let mut stream = Stream::live(quotes(), CONFIG, 5);
     stream.input(Input::Bound(room(true)));
     stream.input(Input::Backlog(BACKLOG_LOW_BYTES + 1));
     stream.entries(5, 6..=6);

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::RngSeed;
 use ssedge::log::{EntryId, Retention};
+use ssedge::session::WhenSlow;
 use ssedge_tests::world::{Profile, Speed, World};
 
 const READERS: usize = 3;
@@ -73,7 +74,8 @@ fn profile(conflates: bool) -> impl Strategy<Value = Profile> {
     let rest = (0_u32..30, any::<bool>(), spans(), of(Just(Duration::from_secs(20))));
     (keys, rest).prop_map(move |(keys, (history, ticks, life, token))| {
         let ticks = ticks && !conflates;
-        Profile { keys, history, ticks, conflates, life, token }
+        let when_slow = if conflates { WhenSlow::Newest } else { WhenSlow::End };
+        Profile { keys, history, ticks, when_slow, life, token }
     })
 }
 
@@ -153,7 +155,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// A reader of all, with so much history, in a world that keeps so many entries for a minute.
 fn alone(max: u64, history: u32, keys: Option<Vec<&'static str>>) -> World {
-    let profile = Profile { keys, history, ticks: false, conflates: false, life: None, token: None };
+    let profile = Profile { keys, history, ticks: false, when_slow: WhenSlow::End, life: None, token: None };
     World::new(Retention { max, age: 60 * SECOND }, vec![profile])
 }
 

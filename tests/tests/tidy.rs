@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
+use ssedge::feeds::stock::{self, DEFAULT_SYMBOLS, Price};
+use ssedge::feeds::{chat, events};
 use ssedge::limits;
-use ssedge::route::Route;
-use ssedge::settings::{Host, Settings};
-use ssedge::stock::{DEFAULT_SYMBOLS, Price};
+use ssedge::route::{Deployment, endpoints};
+use ssedge::settings::{BadSetting, Host, TableSettings, Variables};
 use ssedge_tests::tokens::{Token, tokens};
 
 /// Lines of a file without its tests: what can be read at once.
@@ -379,7 +380,7 @@ fn wrangler_toml_names_what_the_worker_has() {
     let (set, shown) = vars();
     assert!(set.len() + shown.len() >= 10, "[vars] shows the settings");
     for (name, _) in set.iter().chain(&shown) {
-        assert!(Settings::NAMES.contains(&&**name), "[vars] has {name}, which is not a setting");
+        assert!(variables().contains(&&**name), "[vars] has {name}, which is not a setting");
     }
 }
 
@@ -402,14 +403,33 @@ fn vars() -> (Vars, Vars) {
 /// What a deployment sets is its own choice, as long as it can be read.
 #[test]
 fn wrangler_toml_shows_the_defaults() {
-    let none = Settings::parse(Host::Worker, |_| None).unwrap();
     let (set, shown) = vars();
     for (name, value) in shown {
-        let default = Settings::parse(Host::Worker, |var| (var == name).then(|| value.clone()));
-        assert_eq!(default.as_ref(), Ok(&none), "{name} in wrangler.toml");
+        assert_default(&name, &value);
     }
     let lookup = |name: &str| set.iter().find(|(var, _)| var == name).map(|(_, value)| value.clone());
-    Settings::parse(Host::Worker, lookup).unwrap_or_else(|bad| panic!("wrangler.toml: {bad}"));
+    Deployment::read(Host::Worker, lookup).unwrap_or_else(|bad| panic!("wrangler.toml: {bad}"));
+}
+
+/// A Worker that is set so is as one that is not set at all.
+#[track_caller]
+fn assert_default(name: &str, value: &str) {
+    let [none, set] = [None, Some(value)].map(|value| {
+        Deployment::read(Host::Worker, |var| value.filter(|_| var == name).map(str::to_owned)).unwrap()
+    });
+    assert_eq!(format!("{set:?}"), format!("{none:?}"), "{name}={value} is not the default");
+}
+
+/// Every variable that is read, on either host.
+fn variables() -> Vec<&'static str> {
+    let deployment = Deployment::read(Host::Worker, |_| None).unwrap();
+    deployment.variables().chain(TableSettings::NAMES).collect()
+}
+
+/// What a function reads when it starts.
+fn function(lookup: impl Fn(&str) -> Option<String>) -> Result<TableSettings, BadSetting> {
+    Deployment::read(Host::Lambda, &lookup)?;
+    TableSettings::read(&Variables::new(&lookup))
 }
 
 /// The settings that template.yaml passes to the function, each with the default of its parameter.
@@ -434,14 +454,15 @@ fn template_vars() -> Vars {
 fn template_yaml_has_settings_that_can_be_read() {
     let vars = template_vars();
     assert!(vars.len() >= 10, "the function is passed settings");
+    let names = variables();
     for (name, _) in &vars {
-        assert!(Settings::NAMES.contains(&&**name), "template.yaml has {name}, which is not a setting");
+        assert!(names.contains(&&**name), "template.yaml has {name}, which is not a setting");
     }
     let lookup = |name: &str| match name {
         "TABLE_NAME" => Some("ssedge".to_owned()),
         _ => vars.iter().find(|(var, _)| var == name).map(|(_, value)| value.clone()),
     };
-    Settings::parse(Host::Lambda, lookup).unwrap_or_else(|bad| panic!("template.yaml: {bad}"));
+    function(lookup).unwrap_or_else(|bad| panic!("template.yaml: {bad}"));
 }
 
 /// What a check of the contract cites is written there, and each part of the contract is checked.
@@ -616,8 +637,8 @@ fn the_page_draws_and_backs_off_in_one_place_each() {
 
 #[test]
 fn the_readme_lists_every_endpoint() {
-    let rows = Route::ALL
-        .iter()
+    let deployment = Deployment::read(Host::Worker, |_| None).unwrap();
+    let rows = endpoints(&deployment.feeds)
         .map(|(method, path, text)| [method.to_string(), format!("`{path}`"), (*text).to_owned()].to_vec());
     assert_eq!(readme_table("Endpoints"), rows.collect::<Vec<_>>());
 }
@@ -626,22 +647,25 @@ fn the_readme_lists_every_endpoint() {
 fn the_readme_lists_every_limit() {
     use limits::*;
     let price = |cents| Price::from_cents(cents).unwrap();
-    let [events, chat] = [EVENTS_HISTORY, CHAT_HISTORY].map(|range| *range.end());
+    let [of_events, of_chat] = [events::HISTORY, chat::HISTORY].map(|range| *range.end());
     let rows = [
         ("body of a POST", format!("{BODY_BYTES} bytes")),
         ("token, `Idempotency-Key`", format!("{TOKEN_BYTES}, {IDEMPOTENCY_KEY_CHARS} bytes")),
-        ("text of a message, user", format!("{TEXT_CHARS}, {USER_CHARS} characters")),
-        ("room, topic, event name", format!("{ROOM_CHARS}, {TOPIC_CHARS}, {EVENT_NAME_CHARS} characters")),
-        ("symbol", format!("{MAX_SYMBOL_LEN} characters")),
-        ("price", format!("{} to {}", price(1), price(MAX_PRICE_CENTS))),
-        ("topics of a stream", TOPICS.to_string()),
+        ("text of a message, user", format!("{}, {} characters", chat::TEXT_CHARS, chat::USER_CHARS)),
+        (
+            "room, topic, event name",
+            format!("{}, {}, {EVENT_NAME_CHARS} characters", chat::ROOM_CHARS, events::TOPIC_CHARS),
+        ),
+        ("symbol", format!("{} characters", stock::MAX_SYMBOL_LEN)),
+        ("price", format!("{} to {}", price(1), price(stock::MAX_PRICE_CENTS))),
+        ("topics of a stream", events::TOPICS.to_string()),
         (
             "new channels of a sender, of one with a `sub`",
             format!("{NEW_CHANNELS}, {NEW_CHANNELS_OF_SUB} an hour"),
         ),
-        ("symbols of a deployment", STOCK_SYMBOLS.to_string()),
+        ("symbols of a deployment", stock::SYMBOLS.to_string()),
         ("`tick`, `interval`", format!("{} to {} ms", INTERVAL_MS.start(), INTERVAL_MS.end())),
-        ("`history` of events, stock, chat", format!("{events}, {STOCK_TICKS}, {chat}")),
+        ("`history` of events, stock, chat", format!("{of_events}, {}, {of_chat}", stock::TICKS)),
         ("entries of a snapshot", SNAPSHOT_ENTRIES.to_string()),
         ("bytes held for a slow reader", BACKLOG_BYTES.to_string()),
         ("page of replay", format!("{PAGE_BYTES} bytes")),
@@ -655,11 +679,15 @@ fn the_readme_lists_every_limit() {
 fn the_readme_lists_every_setting() {
     let table = readme_table("Settings");
     let names: Vec<_> = table.iter().map(|row| row[0].as_str()).collect();
-    assert_eq!(names, Settings::NAMES);
+    let mut expected = variables();
+    let mut listed = names.clone();
+    expected.sort_unstable();
+    listed.sort_unstable();
+    assert_eq!(listed, expected);
 
-    let none = Settings::parse(Host::Worker, |_| None).unwrap();
+    let none = Deployment::read(Host::Worker, |_| None).unwrap().settings;
+    let poll = function(|name| (name == "TABLE_NAME").then(|| "ssedge".to_owned())).unwrap().poll;
     let millis = |at: &std::time::Duration| u64::try_from(at.as_millis()).unwrap();
-    assert_eq!(none.stock_symbols.len(), DEFAULT_SYMBOLS.len());
     for (name, default, range) in [
         ("HEARTBEAT_SECS", none.heartbeat.as_secs(), limits::HEARTBEAT_SECS),
         ("RETRY_MS", millis(&none.retry), limits::RETRY_MS),
@@ -670,21 +698,19 @@ fn the_readme_lists_every_setting() {
         ("POST_BURST", none.post_burst, limits::POST_BURST),
         ("STREAMS_PER_CHANNEL", none.streams_per_channel.unwrap_or(0), limits::STREAMS_PER_CHANNEL),
         ("STREAMS_PER_SENDER", none.streams_per_sender.unwrap_or(0), limits::STREAMS_PER_SENDER),
-        ("POLL_MIN_MS", millis(none.poll.start()), limits::POLL_MS),
-        ("POLL_MAX_MS", millis(none.poll.end()), limits::POLL_MS),
+        ("POLL_MIN_MS", millis(poll.start()), limits::POLL_MS),
+        ("POLL_MAX_MS", millis(poll.end()), limits::POLL_MS),
     ] {
         check_number(&table, name, default, &range);
     }
     for name in ["ANONYMOUS", "ALLOWED_ORIGINS", "STOCK_SOURCE", "LOG_LEVEL"] {
-        let written = row(&table, name)[1].trim_matches('`').to_owned();
-        let set = Settings::parse(Host::Worker, |var| (var == name).then(|| written.clone()));
-        assert_eq!(set.as_ref(), Ok(&none), "the default of {name}");
+        assert_default(name, row(&table, name)[1].trim_matches('`'));
     }
     for name in ["AUTH_SECRET", "AUTH_SECRET_PREVIOUS"] {
         assert_eq!(row(&table, name)[2], format!("{} bytes or more", limits::AUTH_SECRET_BYTES));
     }
     assert_eq!(row(&table, "STOCK_SYMBOLS")[1], format!("{} made-up ones", DEFAULT_SYMBOLS.len()));
-    assert_eq!(row(&table, "STOCK_SYMBOLS")[2], format!("up to {}", limits::STOCK_SYMBOLS));
+    assert_eq!(row(&table, "STOCK_SYMBOLS")[2], format!("up to {}", stock::SYMBOLS));
 }
 
 /// The two commands of `cargo lambda watch`: the table that is started is the one that the function is told of.
@@ -697,10 +723,10 @@ fn the_readme_starts_the_table_that_it_names() {
         .split(',')
         .map(|variable| variable.split_once('=').unwrap_or_else(|| panic!("{variable} has no value")))
         .collect();
-    let settings = Settings::parse(Host::Lambda, |name| variables.get(name).map(|value| (*value).to_owned()));
+    let settings = function(|name| variables.get(name).map(|value| (*value).to_owned()));
     let settings = settings.unwrap_or_else(|bad| panic!("{bad}"));
-    assert_eq!(table["table"], *settings.table_name);
-    assert_eq!(settings.table_endpoint, Some(format!("http://127.0.0.1:{}", table["port"])));
+    assert_eq!(table["table"], *settings.name);
+    assert_eq!(settings.endpoint, Some(format!("http://127.0.0.1:{}", table["port"])));
     for name in ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
         assert!(variables.contains_key(name), "the SDK signs with {name}");
     }

@@ -14,7 +14,8 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
-use ssedge::settings::{self, Settings};
+use ssedge::route::Deployment;
+use ssedge::settings::{self, TableSettings, Variables};
 
 use self::server::{Platform, Served, Server, worker_program};
 use self::watch::Watch;
@@ -289,14 +290,19 @@ impl Dev {
     /// # Errors
     /// A sentence that names the bad setting.
     fn check(&self, vars: &BTreeMap<&str, &str>) -> Result<()> {
-        if let Some(name) = vars.keys().find(|name| !Settings::NAMES.contains(name)) {
-            bail!("{name} is not a setting; the settings are {}", Settings::NAMES.join(", "));
+        let defaults = Deployment::read(settings::Host::Worker, |_| None)?;
+        let names: Vec<_> = defaults.variables().chain(TableSettings::NAMES).collect();
+        if let Some(name) = vars.keys().find(|name| !names.contains(name)) {
+            bail!("{name} is not a setting; the settings are {}", names.join(", "));
         }
-        let host = match self.host {
-            Host::Worker => settings::Host::Worker,
-            Host::Lambda => settings::Host::Lambda,
-        };
-        Settings::parse(host, |name| vars.get(name).map(|value| (*value).to_owned()))?;
+        let lookup = |name: &str| vars.get(name).map(|value| (*value).to_owned());
+        match self.host {
+            Host::Worker => drop(Deployment::read(settings::Host::Worker, lookup)?),
+            Host::Lambda => {
+                Deployment::read(settings::Host::Lambda, lookup)?;
+                TableSettings::read(&Variables::new(&lookup))?;
+            }
+        }
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use ssedge::openapi;
+use ssedge::route::openapi;
 
 use crate::Host;
 use crate::dev::free_port;

@@ -5,16 +5,15 @@ use std::fs::File;
 use std::io::Read;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_compact::alg::{Hs256, Hs256Key};
 use jwt_compact::{AlgorithmExt, Header};
 use serde::Serialize;
-use ssedge::access::{InvalidGrant, Pattern};
-use ssedge::chat::User;
+use ssedge::access::{InvalidGrant, Pattern, Secret};
+use ssedge::feeds::chat::User;
 use ssedge::limits;
-use ssedge::settings::{Host, Secret, Settings};
 use ssedge::time::UnixMillis;
 
 use crate::dev_vars::{DevVars, Found};
@@ -131,9 +130,8 @@ fn secret(repo: &Repo, dev_vars: &DevVars) -> Result<(Secret, String)> {
         Some(text) => (text, "the environment".to_owned()),
         None => (local_key(repo, dev_vars)?, file),
     };
-    let settings = Settings::parse(Host::Worker, |name| (name == SECRET).then(|| text.clone()));
-    let key = settings.with_context(|| format!("in {origin}"))?.auth_secret;
-    Ok((key.context("there is no key")?, origin))
+    let key = Secret::new(text.trim().to_owned()).map_err(|e| anyhow!("{SECRET} in {origin} {e}"))?;
+    Ok((key, origin))
 }
 
 /// The key of the file, which has one from then on.
@@ -162,7 +160,7 @@ fn random_key() -> Result<String> {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use ssedge::access::{Action, Caller};
+    use ssedge::access::{Action, Caller, Scope};
     use ssedge::log::ChannelName;
 
     use super::*;
@@ -234,21 +232,27 @@ mod tests {
     #[test]
     fn a_host_reads_what_was_signed() {
         let key = random_key().unwrap();
-        let settings = Settings::parse(Host::Worker, |name| (name == SECRET).then(|| key.clone())).unwrap();
+        let secret = Secret::new(key.clone()).unwrap();
         let token = parse("--sub ada --subscribe stock --publish chat/lobby").ok().unwrap();
         let claims = Claims { sub: token.sub.as_deref(), exp: 1_795_341_600, grants: &token.grants };
         let signed = sign(&claims, key.as_bytes()).unwrap();
         let now = UnixMillis(1_795_341_000_000);
-        let caller = Caller::authenticate(&Default::default(), Some(&signed), &settings, now).unwrap();
+        let caller =
+            Caller::authenticate(&Default::default(), Some(&signed), &Default::default(), [&secret], now);
+        let caller = caller.unwrap();
         assert_eq!((caller.sub(), caller.ends()), (Some("ada"), Some(UnixMillis(1_795_341_600_000))));
-        let lobby = ChannelName::Chat(Default::default());
         for (action, channel, granted) in [
-            (Action::Subscribe, ChannelName::Stock, true),
-            (Action::Publish, ChannelName::Stock, false),
-            (Action::Publish, lobby.clone(), true),
-            (Action::Subscribe, lobby, false),
+            (Action::Subscribe, "stock", true),
+            (Action::Publish, "stock", false),
+            (Action::Publish, "chat/lobby", true),
+            (Action::Subscribe, "chat/lobby", false),
         ] {
-            assert_eq!(caller.authorize(action, &channel).is_ok(), granted, "{action} {channel}");
+            let name = ChannelName::new(channel).unwrap();
+            assert_eq!(
+                caller.authorize(action, &name, Scope::Whole, false).is_ok(),
+                granted,
+                "{action} {channel}"
+            );
         }
     }
 

@@ -4,7 +4,8 @@ use std::env;
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_dynamodb::config::{Credentials, Region};
-use ssedge::settings::{BadSetting, Host, LogLevel, Settings};
+use ssedge::route::Deployment;
+use ssedge::settings::{BadSetting, Host, LogLevel, TableSettings, Variables};
 use ssedge::time::UnixMillis;
 
 /// The current time.
@@ -27,9 +28,10 @@ pub async fn sleep_until(at: UnixMillis) {
     tokio::time::sleep(at.since(now())).await;
 }
 
-/// The settings, from the environment of the function.
-pub fn settings() -> Result<Settings, BadSetting> {
-    Settings::parse(Host::Lambda, |name| env::var(name).ok())
+/// The deployment and its table, from the environment of the function.
+pub fn deployment() -> Result<(Deployment, TableSettings), BadSetting> {
+    let lookup = |name: &str| env::var(name).ok();
+    Ok((Deployment::read(Host::Lambda, lookup)?, TableSettings::read(&Variables::new(&lookup))?))
 }
 
 /// The region that the function runs in.

@@ -7,11 +7,11 @@
 mod body;
 mod event;
 mod failure;
-mod feeds;
 mod host;
 mod item;
 mod items;
 mod keys;
+mod news;
 mod page;
 mod plain;
 mod read;
@@ -30,20 +30,20 @@ use http::{Method, Response};
 use lambda_http::{Request, RequestExt, StreamAdapter};
 use lambda_runtime::{LambdaEvent, Service, service_fn};
 use ssedge::problem::Problem;
-use ssedge::route::{self, Plan, Reader};
-use ssedge::session::{Opening, Session, Terms};
-use ssedge::settings::{LogLevel, Settings};
+use ssedge::route::{self, Deployment, Plan, Subscriber};
+use ssedge::session::{Session, StreamRequest};
+use ssedge::settings::LogLevel;
 use ssedge::time::UnixMillis;
 
 use crate::body::Body;
 use crate::event::Event;
-use crate::feeds::Feeds;
+use crate::news::News;
 use crate::store::Store;
 use crate::stream::Sources;
 
 /// What all invocations of a process share.
 struct Function {
-    settings: Settings,
+    deployment: Deployment,
     sources: Sources,
 }
 
@@ -51,12 +51,13 @@ struct Function {
 // 40 ms for an acknowledgement.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let settings =
-        host::settings().inspect_err(|bad| host::log(LogLevel::Error, LogLevel::Error, &bad.to_string()))?;
-    let store = Arc::new(Store::new(&settings));
-    let feeds = Arc::new(Feeds::new(store.clone(), &settings));
-    let sources = Sources { store, feeds, log_level: settings.log_level };
-    let function = Arc::new(Function { settings, sources });
+    let (deployment, table) = host::deployment()
+        .inspect_err(|bad| host::log(LogLevel::Error, LogLevel::Error, &bad.to_string()))?;
+    let settings = &deployment.settings;
+    let store = Arc::new(Store::new(settings, &table));
+    let news = Arc::new(News::new(store.clone(), table.poll, settings.log_level));
+    let sources = Sources { store, news, log_level: settings.log_level };
+    let function = Arc::new(Function { deployment, sources });
     let adapter = StreamAdapter::from(service_fn(move |request: Request| {
         let function = function.clone();
         async move { Ok::<_, Infallible>(function.invoke(request).await) }
@@ -74,11 +75,11 @@ impl Function {
         let parts = event::head(parts);
         let plan = match page::asset(parts.uri.path()) {
             Some(asset) if is_read(&parts.method) => Ok(Plan::Reply(asset)),
-            _ => route::plan(&parts, event::peer(&parts), &self.settings, host::now()),
+            _ => route::plan(&parts, event::peer(&parts), &self.deployment, host::now()),
         };
         let response = match plan {
-            Ok(Plan::Stream(opening, reader)) if parts.method != Method::HEAD => {
-                return self.stream(*opening, &reader, &parts).await;
+            Ok(Plan::Stream(request, subscriber)) if parts.method != Method::HEAD => {
+                return self.stream(*request, &subscriber, &parts).await;
             }
             Ok(plan) => self.reply(plan, &body).await,
             Err(problem) => Err(problem),
@@ -88,7 +89,7 @@ impl Function {
 
     fn whole(&self, response: Result<Response<Bytes>, Problem>, parts: &Parts) -> Response<Body> {
         let response = response.unwrap_or_else(|problem| {
-            reply::log(&problem, self.settings.log_level);
+            reply::log(&problem, self.deployment.settings.log_level);
             problem.response()
         });
         let mut response = self.finish(response, parts);
@@ -97,13 +98,14 @@ impl Function {
     }
 
     /// Opens a stream while it is found out whether there is room for it.
-    async fn stream(&self, opening: Opening, reader: &Reader, parts: &Parts) -> Response<Body> {
+    async fn stream(&self, request: StreamRequest, subscriber: &Subscriber, parts: &Parts) -> Response<Body> {
         let deadline = parts.lambda_context_ref().map_or(0, |context| context.deadline);
-        let terms = Terms::new(&self.settings).expiring(reader.expires).until(UnixMillis(deadline));
-        let channel = opening.channel.as_ref().map(|(channel, _)| channel.clone());
+        let settings = &self.deployment.settings;
+        let config = settings.stream().expiring(subscriber.expires).until(UnixMillis(deadline));
+        let channel = request.log.as_ref().map(|(channel, _)| channel.clone());
         let ((starts_after, stream), is_admitted) = tokio::join!(
-            stream::open(opening, terms, self.sources.clone()),
-            self.sources.store.admits(channel.as_ref(), reader, terms, &self.settings),
+            stream::open(request, config, self.sources.clone()),
+            self.sources.store.admits(channel.as_ref(), subscriber, config, settings),
         );
         if !is_admitted {
             return self.whole(Ok(route::overloaded(host::draw())), parts);
@@ -112,35 +114,35 @@ impl Function {
     }
 
     fn finish(&self, mut response: Response<Bytes>, parts: &Parts) -> Response<Bytes> {
-        route::finish(&mut response, &parts.method, &parts.headers, &self.settings);
+        route::finish(&mut response, &parts.method, &parts.headers, &self.deployment.settings);
         response
     }
 
-    async fn reply(&self, plan: Plan, body: &[u8]) -> Result<Response<Bytes>, Problem> {
+    async fn reply(&self, plan: Plan<'_>, body: &[u8]) -> Result<Response<Bytes>, Problem> {
         let (store, now) = (&self.sources.store, host::now());
         match plan {
             Plan::Reply(response) => Ok(response),
             Plan::Read(read) => read.response(store.snapshot(&read.channel, &read.subscribe, now).await?),
-            Plan::Message(channel, id) => Plan::message(store.entry(&channel, id, now).await?),
+            Plan::Entry(read) => read.response(store.entry(&read.channel, read.id, now).await?),
             Plan::Append(append) => {
-                let post = append.post(body, &self.settings)?;
+                let post = append.post(body)?;
                 let receipt = store.append(&append.channel, &post, append.beginning_rate(), now).await?;
-                append.response(receipt, &self.settings)
+                append.response(receipt, &self.deployment.settings)
             }
-            Plan::Stream(opening, _) => self.head(*opening).await,
+            Plan::Stream(request, _) => self.head(*request).await,
             Plan::Page => Err(Problem::NotFound("no page")),
         }
     }
 
     /// The head of a stream that is not opened.
-    async fn head(&self, opening: Opening) -> Result<Response<Bytes>, Problem> {
-        let starts_after = match &opening.channel {
+    async fn head(&self, request: StreamRequest) -> Result<Response<Bytes>, Problem> {
+        let starts_after = match &request.log {
             Some((channel, subscribe)) => {
                 Some(self.sources.store.start(channel, subscribe, host::now()).await?.after)
             }
             None => {
-                let terms = Terms::new(&self.settings);
-                Session::<Bytes>::open(opening, terms, host::draw(), host::now()).starts_after()
+                let config = self.deployment.settings.stream();
+                Session::<Bytes>::open(request, config, host::draw(), host::now()).starts_after()
             }
         };
         Ok(route::head_of_stream(starts_after))

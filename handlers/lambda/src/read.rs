@@ -5,8 +5,7 @@
 
 use bytes::Bytes;
 use ssedge::limits::{PAGE_BYTES, QUERY_ENTRIES, SNAPSHOT_ENTRIES};
-use ssedge::log::{Batch, ChannelName, Entry, EntryId, Filter, Page, Position, Start, Subscribe};
-use ssedge::route::Snapshot;
+use ssedge::log::{Batch, ChannelName, Entry, EntryId, Filter, Page, Position, Snapshot, Start, Subscribe};
 use ssedge::time::UnixMillis;
 
 use crate::failure::Failure;
@@ -119,7 +118,8 @@ impl Store {
     ) -> Result<Reading, Failure> {
         match &subscribe.position {
             Position::History(n) => self.history(channel, *n, &subscribe.filter, now).await,
-            Position::After(requested) => self.after(channel, requested.id(), &subscribe.position, now).await,
+            Position::After(cursor) => self.after(channel, Some(*cursor), &subscribe.position, now).await,
+            Position::Unreadable(_) => self.after(channel, None, &subscribe.position, now).await,
         }
     }
 

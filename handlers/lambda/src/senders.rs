@@ -5,8 +5,8 @@ use std::time::Duration;
 use ssedge::access::{Micros, Rate, Sender, micros};
 use ssedge::limits::{ADMISSION_TIMEOUT, CLOCK_SKEW, INVOCATION_SECS};
 use ssedge::log::ChannelName;
-use ssedge::route::Reader;
-use ssedge::session::Terms;
+use ssedge::route::Subscriber;
+use ssedge::session::StreamConfig;
 use ssedge::settings::{LogLevel, Settings};
 use ssedge::time::UnixMillis;
 use tokio::time::timeout;
@@ -65,13 +65,13 @@ impl Store {
     pub async fn admits(
         &self,
         channel: Option<&ChannelName>,
-        reader: &Reader,
-        terms: Terms,
+        subscriber: &Subscriber,
+        config: StreamConfig,
         settings: &Settings,
     ) -> bool {
         let now = host::now();
-        let life = terms.ends_at(now).map_or(Duration::from_secs(INVOCATION_SECS), |end| end.since(now));
-        let of_sender = settings.streams_per_sender.map(|most| (most, reader.sender.as_str().to_owned()));
+        let life = config.ends_at(now).map_or(Duration::from_secs(INVOCATION_SECS), |end| end.since(now));
+        let of_sender = settings.streams_per_sender.map(|most| (most, subscriber.sender.as_str().to_owned()));
         let of_channel = settings.streams_per_channel.zip(channel.map(ToString::to_string));
         for (most, whose) in of_sender.into_iter().chain(of_channel) {
             let bucket = self.bucket(format!("streams {whose}"), Rate::per_span(most, life));

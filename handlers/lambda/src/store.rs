@@ -3,11 +3,11 @@
 use std::iter;
 
 use ssedge::access::{Digest, Rate};
+use ssedge::feeds::stock::value_of;
 use ssedge::limits::{APPEND_RETRY_MS, CHANNEL_TIMEOUT, TABLE_GRACE};
 use ssedge::log::{ChannelName, Draft, Entry, EntryId, Extent, Retention};
 use ssedge::post::{Post, Receipt, Stored};
-use ssedge::settings::Settings;
-use ssedge::stock::value_of;
+use ssedge::settings::{Settings, TableSettings};
 use ssedge::time::UnixMillis;
 use tokio::time::{sleep, timeout};
 
@@ -32,8 +32,8 @@ pub struct Store {
 }
 
 impl Store {
-    pub fn new(settings: &Settings) -> Self {
-        Self { table: Table::new(settings), retention: settings.retention, rate: settings.posts() }
+    pub fn new(settings: &Settings, table: &TableSettings) -> Self {
+        Self { table: Table::new(table), retention: settings.retention, rate: settings.posts() }
     }
 
     /// Stores the post as the next entry of the channel, unless its sender is too fast or it is stored already.

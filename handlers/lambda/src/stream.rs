@@ -10,22 +10,22 @@ use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use ssedge::log::{ChannelName, EntryId, Page, Subscribe};
-use ssedge::session::{Chunk, CloseReason, Input, Opening, Output, Session, Terms};
+use ssedge::session::{Chunk, CloseReason, Input, Output, Session, StreamConfig, StreamRequest};
 use ssedge::settings::LogLevel;
 use ssedge::time::UnixMillis;
 use tokio::sync::oneshot;
 
 use crate::body::{Body, Filler, body};
 use crate::failure::Failure;
-use crate::feeds::{Feeds, Subscription};
 use crate::host;
+use crate::news::{News, Subscription};
 use crate::store::Store;
 
 /// What all streams of the process share.
 #[derive(Clone)]
 pub struct Sources {
     pub store: Arc<Store>,
-    pub feeds: Arc<Feeds>,
+    pub news: Arc<News>,
     pub log_level: LogLevel,
 }
 
@@ -45,12 +45,12 @@ struct Stream {
 }
 
 /// Opens a stream, and waits until it is known where it starts.
-pub async fn open(opening: Opening, terms: Terms, sources: Sources) -> (Option<EntryId>, Body) {
+pub async fn open(request: StreamRequest, config: StreamConfig, sources: Sources) -> (Option<EntryId>, Body) {
     let (filler, body) = body();
     let (started, starts_after) = oneshot::channel();
-    let channel = opening.channel.as_ref().map(|(channel, _)| channel.clone());
+    let channel = request.log.as_ref().map(|(channel, _)| channel.clone());
     let stream = Stream {
-        session: Session::open(opening, terms, host::draw(), host::now()),
+        session: Session::open(request, config, host::draw(), host::now()),
         sources,
         channel,
         body: filler,
@@ -158,7 +158,7 @@ impl Stream {
         match (answer, &self.channel, asked) {
             (Ok((page, head)), Some(channel), Some((subscribe, _))) => {
                 if !page.more {
-                    self.subscription = Some(self.sources.feeds.join(channel, head, subscribe.filter));
+                    self.subscription = Some(self.sources.news.join(channel, head, subscribe.filter));
                 }
                 Input::Page(page)
             }

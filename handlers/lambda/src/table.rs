@@ -16,7 +16,7 @@ use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use ssedge::limits::{QUERY_ENTRIES, TABLE_GRACE};
 use ssedge::log::{ChannelName, EntryId};
-use ssedge::settings::Settings;
+use ssedge::settings::TableSettings;
 use ssedge::time::UnixMillis;
 
 use crate::failure::Failure;
@@ -65,7 +65,7 @@ pub struct Table {
 }
 
 impl Table {
-    pub fn new(settings: &Settings) -> Self {
+    pub fn new(settings: &TableSettings) -> Self {
         let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
         let timeouts =
             TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION);
@@ -77,8 +77,8 @@ impl Table {
             .retry_config(retries)
             .region(host::region());
         config.set_credentials_provider(host::credentials().map(SharedCredentialsProvider::new));
-        config.set_endpoint_url(settings.table_endpoint.clone());
-        Self { client: Client::from_conf(config.build()), name: settings.table_name.clone() }
+        config.set_endpoint_url(settings.endpoint.clone());
+        Self { client: Client::from_conf(config.build()), name: settings.name.clone() }
     }
 
     /// Stores the item, unless there is one of its id. The table may free it after `expires`.

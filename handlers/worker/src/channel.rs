@@ -8,6 +8,7 @@ use ssedge::access::Sender;
 use ssedge::limits::OBJECT_GRACE;
 use ssedge::log::{Filter, Subscribe};
 use ssedge::post::{Post, Receipt, Stored};
+use ssedge::route::Deployment;
 use ssedge::settings::{LogLevel, Settings};
 use ssedge::time::UnixMillis;
 use worker::{
@@ -37,14 +38,21 @@ pub struct Channel {
 struct Kept {
     log: Log,
     posts: Posts,
-    settings: Rc<Settings>,
+    deployment: Rc<Deployment>,
+}
+
+impl Kept {
+    fn settings(&self) -> &Settings {
+        &self.deployment.settings
+    }
 }
 
 impl DurableObject for Channel {
     fn new(state: State, env: Env) -> Self {
-        let kept = host::settings(&env).map(|settings| {
+        let kept = host::deployment(&env).map(|deployment| {
+            let settings = &deployment.settings;
             let log = Log::new(state.storage().sql(), settings.retention);
-            Kept { log, posts: Posts::new(state.storage().sql(), settings.posts()), settings }
+            Kept { log, posts: Posts::new(state.storage().sql(), settings.posts()), deployment }
         });
         let kept = kept.map_err(|bad| worker::Error::RustError(bad.to_string()));
         Self {
@@ -133,11 +141,11 @@ impl Channel {
             Err(refused) => return Ok(refused),
         };
         self.fan_out.clone().push(&self.state, appended.entry, appended.after, now);
-        let expires = now + kept.settings.retention.age;
+        let expires = now + kept.settings().retention.age;
         let free_at = kept.posts.forgets(&post, now).map_or(expires, |at| at.min(expires));
         // It is stored, and the next post sees to the alarm again.
         if let Err(e) = self.alarm.due_by(&self.state, free_at).await {
-            host::log(kept.settings.log_level, LogLevel::Warn, &format!("an alarm was not set: {e}"));
+            host::log(kept.settings().log_level, LogLevel::Warn, &format!("an alarm was not set: {e}"));
         }
         Ok(if begins { Receipt::Begun(stored) } else { Receipt::Stored(stored) })
     }
@@ -155,15 +163,15 @@ impl Channel {
 
     fn subscribe(
         &self,
-        Kept { log, settings, .. }: &Kept,
+        kept: &Kept,
         subscribe: &Subscribe,
         sender: &Sender,
         now: UnixMillis,
     ) -> Result<Response> {
         // What is pending is in the log already: with it sent, the page and the live frames join without overlap.
         self.fan_out.flush(&self.state, now);
-        let page = log.page(subscribe, now)?;
-        let full = !page.more && self.is_full(settings, sender);
+        let page = kept.log.page(subscribe, now)?;
+        let full = !page.more && self.is_full(kept.settings(), sender);
         let head = if full { PageHead::Full } else { PageHead::Page { start: page.start, more: page.more } };
         let head = serde_json::to_string(&head)?;
         // A requested cursor may be any text, and a header may not.

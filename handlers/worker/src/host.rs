@@ -4,7 +4,8 @@ use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
 use js_sys::{JSON, Reflect};
-use ssedge::settings::{BadSetting, Host, LogLevel, Settings};
+use ssedge::route::Deployment;
+use ssedge::settings::{BadSetting, Host, LogLevel};
 use ssedge::time::UnixMillis;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::{Closure, JsValue};
@@ -31,18 +32,18 @@ pub fn seed() -> u64 {
     (js_sys::Math::random() * SPAN) as u64
 }
 
-/// The settings, read once per isolate: its environment never changes.
-pub fn settings(env: &Env) -> Result<Rc<Settings>, BadSetting> {
+/// The deployment, read once per isolate: its environment never changes.
+pub fn deployment(env: &Env) -> Result<Rc<Deployment>, BadSetting> {
     thread_local! {
-        static SETTINGS: OnceCell<Result<Rc<Settings>, BadSetting>> = const { OnceCell::new() };
+        static DEPLOYMENT: OnceCell<Result<Rc<Deployment>, BadSetting>> = const { OnceCell::new() };
     }
     // wrangler.toml may hold a number or a boolean where the core wants its text.
     let lookup = |name: &str| {
         let value = Reflect::get(env, &name.into()).ok().filter(|value| !value.is_undefined())?;
         value.as_string().or_else(|| JSON::stringify(&value).ok().map(String::from))
     };
-    SETTINGS
-        .with(|settings| settings.get_or_init(|| Settings::parse(Host::Worker, lookup).map(Rc::new)).clone())
+    let read = || Deployment::read(Host::Worker, lookup).map(Rc::new);
+    DEPLOYMENT.with(|deployment| deployment.get_or_init(read).clone())
 }
 
 /// The address of the client, which Cloudflare writes over whatever the client itself said.

@@ -17,13 +17,11 @@ mod storage;
 mod stream;
 mod subscription;
 
-use std::rc::Rc;
-
 use http::{Method, Response as Reply};
 use ssedge::post::Receipt;
 use ssedge::problem::Problem;
-use ssedge::route::{self, Peer, Plan, Reader};
-use ssedge::session::{Opening, Session, Terms};
+use ssedge::route::{self, Deployment, Peer, Plan, Subscriber};
+use ssedge::session::{Session, StreamRequest};
 use ssedge::settings::Settings;
 use worker::{Context, Env, Request, Response, Result, event};
 
@@ -42,34 +40,35 @@ const PAGE_HEADER: &str = "x-ssedge-page";
 
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, _: Context) -> Result<Response> {
-    let settings = match host::settings(&env) {
-        Ok(settings) => settings,
+    let deployment = match host::deployment(&env) {
+        Ok(deployment) => deployment,
         Err(bad) => return Ok(reply::whole(Problem::from(bad).response())),
     };
     let parts = match reply::parts(&request) {
         Ok(parts) => parts,
         Err(problem) => return Ok(reply::whole(problem.response())),
     };
-    let exchange = Exchange { request, env, settings, parts };
-    exchange.answer().await
+    let exchange = Exchange { request, env, parts };
+    exchange.answer(&deployment).await
 }
 
 struct Exchange {
     request: Request,
     env: Env,
-    settings: Rc<Settings>,
     parts: http::request::Parts,
 }
 
 impl Exchange {
-    async fn answer(mut self) -> Result<Response> {
-        let peer = Peer { address: host::address(&self.parts.headers), scheme: self.parts.uri.scheme_str() };
-        let reply = match route::plan(&self.parts, peer, &self.settings, host::now()) {
+    async fn answer(mut self, deployment: &Deployment) -> Result<Response> {
+        let settings = &deployment.settings;
+        let parts = self.parts.clone();
+        let peer = Peer { address: host::address(&parts.headers), scheme: parts.uri.scheme_str() };
+        let reply = match route::plan(&parts, peer, deployment, host::now()) {
             Ok(Plan::Page) => return self.env.assets(ASSETS)?.fetch_request(self.request).await,
-            Ok(Plan::Stream(opening, reader)) if self.parts.method != Method::HEAD => {
-                return self.stream(*opening, reader).await;
+            Ok(Plan::Stream(request, subscriber)) if self.parts.method != Method::HEAD => {
+                return self.stream(*request, subscriber, settings).await;
             }
-            Ok(plan) => self.reply(plan).await,
+            Ok(plan) => self.reply(plan, settings).await,
             Err(problem) => {
                 // It fails where there is no body.
                 if let Ok(body) = self.request.stream() {
@@ -79,64 +78,78 @@ impl Exchange {
             }
         };
         let reply = reply.unwrap_or_else(|problem| {
-            reply::log(&problem, self.settings.log_level);
+            reply::log(&problem, settings.log_level);
             problem.response()
         });
-        Ok(reply::whole(self.finish(reply)))
+        Ok(reply::whole(self.finish(reply, settings)))
     }
 
-    fn finish(&self, mut reply: Reply<bytes::Bytes>) -> Reply<bytes::Bytes> {
-        route::finish(&mut reply, &self.parts.method, &self.parts.headers, &self.settings);
+    fn finish(&self, mut reply: Reply<bytes::Bytes>, settings: &Settings) -> Reply<bytes::Bytes> {
+        route::finish(&mut reply, &self.parts.method, &self.parts.headers, settings);
         reply
     }
 
-    async fn reply(&mut self, plan: Plan) -> std::result::Result<Reply<bytes::Bytes>, Problem> {
+    async fn reply(
+        &mut self,
+        plan: Plan<'_>,
+        settings: &Settings,
+    ) -> std::result::Result<Reply<bytes::Bytes>, Problem> {
         match plan {
             Plan::Reply(reply) => Ok(reply),
             Plan::Read(read) => {
                 let snapshot = self.link(&read.channel)?.ask(&Command::Read(read.subscribe.clone())).await?;
                 read.response(snapshot)
             }
-            Plan::Message(channel, id) => Plan::message(self.link(&channel)?.ask(&Command::Entry(id)).await?),
+            Plan::Entry(read) => {
+                read.response(self.link(&read.channel)?.ask(&Command::Entry(read.id)).await?)
+            }
             Plan::Append(append) => {
                 let body = reply::body(&mut self.request).await.map_err(internal)?;
-                let post = append.post(&body, &self.settings)?;
+                let post = append.post(&body)?;
                 let wait = crowd::begin(&append.sender, append.beginning_rate(), host::now());
                 let command = Command::Append(post, wait);
                 let receipt = self.link(&append.channel)?.ask(&command).await?;
                 if wait.is_none() && !matches!(receipt, Receipt::Begun(_)) {
                     crowd::begun_nothing(&append.sender, append.beginning_rate());
                 }
-                append.response(receipt, &self.settings)
+                append.response(receipt, settings)
             }
-            Plan::Stream(opening, _) => Ok(route::head_of_stream(self.start(*opening).await?)),
+            Plan::Stream(request, _) => Ok(route::head_of_stream(self.start(*request, settings).await?)),
             Plan::Page => Err(Problem::NotFound("no page")),
         }
     }
 
     /// Where a stream would start, for a HEAD.
-    async fn start(&self, opening: Opening) -> std::result::Result<Option<ssedge::log::EntryId>, Problem> {
-        if let Some((channel, subscribe)) = opening.channel {
+    async fn start(
+        &self,
+        request: StreamRequest,
+        settings: &Settings,
+    ) -> std::result::Result<Option<ssedge::log::EntryId>, Problem> {
+        if let Some((channel, subscribe)) = request.log {
             let start: ssedge::log::Start = self.link(&channel)?.ask(&Command::Start(subscribe)).await?;
             return Ok(Some(start.after));
         }
-        let session = Session::<JsFrame>::open(opening, Terms::new(&self.settings), 0, host::now());
+        let session = Session::<JsFrame>::open(request, settings.stream(), 0, host::now());
         Ok(session.starts_after())
     }
 
-    async fn stream(self, opening: Opening, reader: Reader) -> Result<Response> {
-        let Some(seat) = Seat::take(reader.sender, self.settings.streams_per_sender, host::now()) else {
-            return Ok(reply::whole(self.finish(route::overloaded(host::seed()))));
+    async fn stream(
+        self,
+        request: StreamRequest,
+        subscriber: Subscriber,
+        settings: &Settings,
+    ) -> Result<Response> {
+        let Some(seat) = Seat::take(subscriber.sender, settings.streams_per_sender, host::now()) else {
+            return Ok(reply::whole(self.finish(route::overloaded(host::seed()), settings)));
         };
-        let link = match &opening.channel {
+        let link = match &request.log {
             Some((channel, _)) => Some(Link::new(&self.env, channel)?),
             None => None,
         };
         let signal = self.request.inner().signal();
-        let terms = Terms::new(&self.settings).expiring(reader.expires);
-        let (stream, body) =
-            Stream::open(opening, terms, link, seat, self.settings.log_level, &signal).await?;
-        let head = self.finish(route::head_of_stream(stream.starts_after()));
+        let config = settings.stream().expiring(subscriber.expires);
+        let (stream, body) = Stream::open(request, config, link, seat, settings.log_level, &signal).await?;
+        let head = self.finish(route::head_of_stream(stream.starts_after()), settings);
         Ok(reply::streamed(&head, body))
     }
 

@@ -1,12 +1,11 @@
 //! The channel's log in the SQLite of its Durable Object.
 
 use serde::Deserialize;
+use ssedge::feeds::stock::value_of;
 use ssedge::limits::PAGE_BYTES;
 use ssedge::log::{
-    Batch, Draft, Entry, EntryId, Extent, Filter, Page, Position, Retention, Start, Subscribe,
+    Batch, Draft, Entry, EntryId, Extent, Filter, Page, Position, Retention, Snapshot, Start, Subscribe,
 };
-use ssedge::route::Snapshot;
-use ssedge::stock::value_of;
 use ssedge::time::UnixMillis;
 use worker::{Error, Result, SqlStorage, SqlStorageValue};
 

@@ -10,7 +10,7 @@ use futures::future::AbortHandle;
 use js_sys::Uint8Array;
 use ssedge::limits::BACKLOG_LOW_BYTES;
 use ssedge::log::{EntryId, Subscribe};
-use ssedge::session::{Chunk, Input, Opening, Output, Session, Terms, room};
+use ssedge::session::{Chunk, Input, Output, Session, StreamConfig, StreamRequest, room};
 use ssedge::settings::LogLevel;
 use ssedge::time::UnixMillis;
 use wasm_bindgen::prelude::Closure;
@@ -58,14 +58,14 @@ impl Drop for Callbacks {
 impl Stream {
     /// Opens a stream and waits until it is known where it starts. `signal` aborts when the reader leaves.
     pub async fn open(
-        opening: Opening,
-        terms: Terms,
+        request: StreamRequest,
+        config: StreamConfig,
         link: Option<Link>,
         seat: Seat,
         log_level: LogLevel,
         signal: &AbortSignal,
     ) -> Result<(Rc<Self>, ReadableStream)> {
-        let session = Session::open(opening, terms, host::seed(), host::now());
+        let session = Session::open(request, config, host::seed(), host::now());
         let stream = Rc::new(Self {
             session: RefCell::new(session),
             link,

@@ -4,13 +4,9 @@ use std::borrow::Cow;
 
 use http::header::{self, HeaderMap, HeaderValue};
 
-use super::grant::topic_channel;
 use super::token::Token;
-use super::{Action, Grants, Sender};
-use crate::events::Topic;
+use super::{Action, Grants, InvalidToken, Scope, Secret, Sender};
 use crate::log::ChannelName;
-use crate::problem::Problem;
-use crate::settings::Settings;
 use crate::time::UnixMillis;
 
 /// The cookie that may carry a token, since `EventSource` cannot set a header.
@@ -31,31 +27,30 @@ impl Caller {
     /// parameter `access_token`. The first one that is there decides, also where the next would be better. Without any
     /// the caller has what ANONYMOUS grants.
     ///
+    /// `secrets` are the keys with which a token may be signed.
+    ///
     /// # Errors
-    /// [`Problem::Unauthorized`] for a token that is not good.
-    pub fn authenticate(
+    /// [`InvalidToken`] for a token that is not good.
+    pub fn authenticate<'a>(
         headers: &HeaderMap,
         access_token: Option<&str>,
-        settings: &Settings,
+        anonymous: &Grants,
+        secrets: impl IntoIterator<Item = &'a Secret>,
         now: UnixMillis,
-    ) -> Result<Self, Problem> {
+    ) -> Result<Self, InvalidToken> {
         let (token, by_cookie) = match (bearer(headers), cookie(headers)) {
             (Some(token), _) => (token, false),
             (None, Some(token)) => (token, true),
             (None, None) => match access_token.filter(|token| !token.is_empty()).map(str::to_owned) {
                 Some(token) => (token, false),
-                None => return Ok(Self::anonymous(settings)),
+                None => return Ok(Self::anonymous(anonymous.clone())),
             },
         };
-        let keys =
-            settings.auth_secret.iter().flat_map(|key| [Some(key), settings.auth_secret_previous.as_ref()]);
-        let Token { sub, grants, ends } =
-            Token::read(&token, keys.flatten(), now).map_err(Problem::Unauthorized)?;
+        let Token { sub, grants, ends } = Token::read(&token, secrets, now)?;
         Ok(Self { grants, sub, ends: Some(ends), has_token: true, by_cookie })
     }
 
-    fn anonymous(settings: &Settings) -> Self {
-        let grants = settings.anonymous.clone();
+    const fn anonymous(grants: Grants) -> Self {
         Self { grants, sub: None, ends: None, has_token: false, by_cookie: false }
     }
 
@@ -83,48 +78,38 @@ impl Caller {
         self.sub().map_or_else(|| Sender::address(address), Sender::subject)
     }
 
-    /// Whether the caller may do this to the channel; of `events`, to any topic of it.
+    /// Whether the caller may do this. `wants_token` says that ANONYMOUS cannot grant it.
     ///
     /// # Errors
-    /// [`Problem::Forbidden`] where no grant covers it.
-    pub fn authorize(&self, action: Action, channel: &ChannelName) -> Result<(), Problem> {
-        let name = channel.to_string();
-        // Events and quotes speak for the service itself: whatever ANONYMOUS says, they want a token.
-        let wants_token = action == Action::Publish && !matches!(channel, ChannelName::Chat(_));
-        let granted = match channel {
-            ChannelName::Events => self.grants.allow_some_topic(action),
-            ChannelName::Stock | ChannelName::Chat(_) => self.grants.allow(action, &name),
+    /// [`Forbidden`] if no grant covers it.
+    pub fn authorize(
+        &self,
+        action: Action,
+        channel: &ChannelName,
+        scope: Scope<'_>,
+        wants_token: bool,
+    ) -> Result<(), Forbidden> {
+        let granted = self.grants.allow(action, channel.as_str(), scope);
+        if granted && (self.has_token || !wants_token) {
+            return Ok(());
+        }
+        let channel = match scope {
+            Scope::Whole | Scope::SomeKey => channel.to_string(),
+            Scope::Key(key) => format!("{channel}/{key}"),
+            Scope::EveryKey => format!("{channel}/*"),
         };
-        self.check(granted && (self.has_token || !wants_token), action, name)
+        Err(Forbidden { action, channel })
     }
+}
 
-    /// Whether the caller may publish on the topic.
-    ///
-    /// # Errors
-    /// [`Problem::Forbidden`] where no grant covers it.
-    pub fn authorize_topic(&self, topic: &Topic) -> Result<(), Problem> {
-        let action = Action::Publish;
-        let granted = self.has_token && self.grants.allow_topic(action, topic.as_str());
-        self.check(granted, action, topic_channel(topic.as_str()))
-    }
-
-    /// Whether the caller may subscribe to these topics; `None` is all of them.
-    ///
-    /// # Errors
-    /// [`Problem::Forbidden`] for the first that no grant covers.
-    pub fn authorize_topics(&self, topics: Option<&[Topic]>) -> Result<(), Problem> {
-        let action = Action::Subscribe;
-        let Some(topics) = topics else {
-            return self.check(self.grants.allow_all_topics(action), action, topic_channel("*"));
-        };
-        topics.iter().map(Topic::as_str).try_for_each(|topic| {
-            self.check(self.grants.allow_topic(action, topic), action, topic_channel(topic))
-        })
-    }
-
-    fn check(&self, granted: bool, action: Action, channel: String) -> Result<(), Problem> {
-        if granted { Ok(()) } else { Err(Problem::Forbidden { action, channel }) }
-    }
+/// No grant covers what was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no grant to {action} {channel}")]
+pub struct Forbidden {
+    /// What was tried.
+    pub action: Action,
+    /// To what, as a grant would name it.
+    pub channel: String,
 }
 
 /// The text of a header, whatever bytes it has: a token with strange ones is a bad token, and not none.

@@ -3,9 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The channel of all topics.
-const EVENTS: &str = "events";
-
 /// What a grant allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -22,6 +19,20 @@ impl fmt::Display for Action {
             Self::Publish => "publish",
         })
     }
+}
+
+/// What of a channel is asked for. Grants name the entries of a key as if they were a channel below it: `events/orders`.
+/// Whoever may use the channel may use all keys of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope<'a> {
+    /// The channel, whatever keys it has.
+    Whole,
+    /// Its entries of this key.
+    Key(&'a str),
+    /// Its entries of a key that is not known yet: granted if any key is.
+    SomeKey,
+    /// Its entries of every key there may be.
+    EveryKey,
 }
 
 /// Which channels a grant is for: one (`chat/lobby`), all below a prefix (`chat/*`), or all (`*`).
@@ -49,8 +60,18 @@ impl Pattern {
         }
     }
 
-    fn covers_topics(&self) -> bool {
-        matches!(&*self.0, "*" | EVENTS) || self.0.starts_with("events/")
+    /// Whether it covers what is asked for of the channel.
+    fn covers_scope(&self, channel: &str, scope: Scope<'_>) -> bool {
+        if self.covers(channel) {
+            return true;
+        }
+        let below = self.0.strip_prefix(channel).and_then(|rest| rest.strip_prefix('/'));
+        match scope {
+            Scope::Whole => false,
+            Scope::Key(key) => below.is_some_and(|below| below == "*" || below == key),
+            Scope::SomeKey => below.is_some(),
+            Scope::EveryKey => below == Some("*"),
+        }
     }
 }
 
@@ -86,34 +107,11 @@ impl Grants {
         }
     }
 
-    /// Whether one of the grants covers the channel.
+    /// Whether one of the grants covers what is asked for of the channel.
     #[must_use]
-    pub fn allow(&self, action: Action, channel: &str) -> bool {
-        self.patterns(action).iter().any(|pattern| pattern.covers(channel))
+    pub fn allow(&self, action: Action, channel: &str, scope: Scope<'_>) -> bool {
+        self.patterns(action).iter().any(|pattern| pattern.covers_scope(channel, scope))
     }
-
-    /// Whether one of the grants covers the topic: by itself, or with the whole of `events`.
-    #[must_use]
-    pub fn allow_topic(&self, action: Action, topic: &str) -> bool {
-        self.allow(action, EVENTS) || self.allow(action, &topic_channel(topic))
-    }
-
-    /// Whether one of the grants covers any topic at all.
-    #[must_use]
-    pub fn allow_some_topic(&self, action: Action) -> bool {
-        self.patterns(action).iter().any(Pattern::covers_topics)
-    }
-
-    /// Whether the grants cover every topic.
-    #[must_use]
-    pub fn allow_all_topics(&self, action: Action) -> bool {
-        self.patterns(action).iter().any(|pattern| matches!(&*pattern.0, "*" | EVENTS | "events/*"))
-    }
-}
-
-/// What a topic is called in a grant.
-pub(super) fn topic_channel(topic: &str) -> String {
-    format!("{EVENTS}/{topic}")
 }
 
 /// A comma-separated list, as ANONYMOUS writes it: `subscribe *, publish chat/*`. The empty text grants nothing.
@@ -165,9 +163,9 @@ mod tests {
     #[test]
     fn a_list_of_grants_is_read() {
         let grants: Grants = "subscribe *, publish chat/*".parse().unwrap();
-        assert!(grants.allow(Action::Subscribe, "events/orders"));
-        assert!(grants.allow(Action::Publish, "chat/lobby"));
-        assert!(!grants.allow(Action::Publish, "events/orders"));
+        assert!(grants.allow(Action::Subscribe, "events", Scope::Key("orders")));
+        assert!(grants.allow(Action::Publish, "chat/lobby", Scope::Whole));
+        assert!(!grants.allow(Action::Publish, "events", Scope::SomeKey));
         assert_eq!("".parse(), Ok(Grants::default()));
         assert_eq!("publish".parse::<Grants>(), Err(InvalidGrant::Shape));
         assert_eq!("publish *,".parse::<Grants>(), Err(InvalidGrant::Shape));
@@ -175,16 +173,12 @@ mod tests {
     }
 
     #[test]
-    fn topics_are_granted_one_by_one_or_all_together() {
+    fn keys_are_granted_one_by_one_or_all_together() {
         let check = |grants: &str, one: bool, some: bool, all: bool| {
             let grants: Grants = grants.parse().unwrap();
-            let publish = Action::Publish;
-            let got = (
-                grants.allow_topic(publish, "orders"),
-                grants.allow_some_topic(publish),
-                grants.allow_all_topics(publish),
-            );
-            assert_eq!(got, (one, some, all), "{grants:?}");
+            let got = [Scope::Key("orders"), Scope::SomeKey, Scope::EveryKey]
+                .map(|scope| grants.allow(Action::Publish, "events", scope));
+            assert_eq!(got, [one, some, all], "{grants:?}");
         };
         for all in ["publish *", "publish events", "publish events/*"] {
             check(all, true, true, true);

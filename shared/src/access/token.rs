@@ -7,9 +7,8 @@ use jwt_compact::{AlgorithmExt, UntrustedToken, ValidationError};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::Grants;
+use super::{Grants, Secret};
 use crate::limits::{TOKEN_BYTES, TOKEN_DAYS, TOKEN_LEEWAY, TOKEN_LIFE};
-use crate::settings::Secret;
 use crate::time::UnixMillis;
 
 /// Why a token is refused. The text is for its holder.
@@ -141,8 +140,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::access::Action;
-    use crate::settings::{Host, Settings};
+    use crate::access::{Action, Scope};
 
     const NOW: UnixMillis = UnixMillis(1_795_341_600_000);
     const SECS: i64 = 1_795_341_600;
@@ -155,12 +153,7 @@ mod tests {
     }
 
     fn keys(vars: &[&str]) -> Vec<Secret> {
-        let secret = |key: &&str| {
-            let settings =
-                Settings::parse(Host::Worker, |name| (name == "AUTH_SECRET").then(|| (*key).into()));
-            settings.unwrap().auth_secret.unwrap()
-        };
-        vars.iter().map(secret).collect()
+        vars.iter().map(|key| Secret::new((*key).to_owned()).unwrap()).collect()
     }
 
     fn read(token: &str) -> Result<Token, InvalidToken> {
@@ -177,8 +170,8 @@ mod tests {
         let claims = json!({"sub": "ada", "exp": SECS + 60, "publish": ["chat/*", "no pattern"], "jti": 7});
         let token = read(&signed(KEY, &claims)).unwrap();
         assert_eq!((token.sub.as_deref(), token.ends), (Some("ada"), UnixMillis(NOW.0 + 60_000)));
-        assert!(token.grants.allow(Action::Publish, "chat/lobby"));
-        assert!(!token.grants.allow(Action::Subscribe, "chat/lobby"));
+        assert!(token.grants.allow(Action::Publish, "chat/lobby", Scope::Whole));
+        assert!(!token.grants.allow(Action::Subscribe, "chat/lobby", Scope::Whole));
     }
 
     #[test]

@@ -65,6 +65,12 @@ impl Filter {
         Self(Some(keys.into_iter().collect()))
     }
 
+    /// The keys of which entries pass; `None` is every entry.
+    #[must_use]
+    pub fn wanted(&self) -> Option<impl Iterator<Item = &str>> {
+        self.0.as_ref().map(|keys| keys.iter().map(String::as_str))
+    }
+
     /// Whether the entry passes.
     #[must_use]
     pub fn admits(&self, entry: &Entry) -> bool {

@@ -99,12 +99,6 @@ impl Requested {
         Self(text.chars().take(ECHO_CHARS).collect())
     }
 
-    /// The cursor, where it is one.
-    #[must_use]
-    pub fn id(&self) -> Option<EntryId> {
-        self.0.parse().ok()
-    }
-
     /// What came.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -136,7 +130,5 @@ mod tests {
     fn a_requested_cursor_is_cut_by_characters() {
         let long = "é".repeat(ECHO_CHARS + 1);
         assert_eq!(Requested::new(&long).as_str().chars().count(), ECHO_CHARS);
-        assert_eq!(Requested::new(&long).id(), None);
-        assert_eq!(Requested::new("7").id(), EntryId::new(7).ok());
     }
 }

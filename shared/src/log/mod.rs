@@ -9,10 +9,12 @@ mod id;
 mod name;
 mod pace;
 mod replay;
+mod snapshot;
 
 pub use draft::{Draft, Text};
 pub use entry::{Batch, Entry, Filter};
 pub use id::{EntryId, InvalidId, Requested};
-pub use name::ChannelName;
+pub use name::{ChannelName, InvalidName};
 pub use pace::Pace;
 pub use replay::{Extent, Gap, GapReason, Page, Position, Retention, Start, Subscribe};
+pub use snapshot::Snapshot;

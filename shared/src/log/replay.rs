@@ -80,7 +80,17 @@ pub enum Position {
     /// With the newest entries: so many of those that its filter admits.
     History(u32),
     /// After this cursor.
-    After(Requested),
+    After(EntryId),
+    /// After something that is not a cursor, which is told to the reader as a gap.
+    Unreadable(Requested),
+}
+
+impl Position {
+    /// After the cursor that came, whatever it is.
+    #[must_use]
+    pub fn after(requested: &str) -> Self {
+        requested.parse().map_or_else(|_| Self::Unreadable(Requested::new(requested)), Self::After)
+    }
 }
 
 /// What a stream asks of its channel.
@@ -152,7 +162,11 @@ impl Start {
         nth_newest: impl FnOnce(u32) -> Option<EntryId>,
     ) -> Self {
         match (position, extent) {
-            (Position::After(requested), _) => Self::after(requested, extent, now),
+            (Position::After(cursor), _) => Self::after(*cursor, extent, now),
+            (Position::Unreadable(requested), extent) => {
+                let gap = Gap { reason: GapReason::Unknown, requested: requested.clone() };
+                Self { after: extent.map_or(EntryId::BEGINNING, |extent| extent.last), gap: Some(gap) }
+            }
             (Position::History(0), Some(Extent { first: Some(_), last, .. })) => Self::at(last),
             (Position::History(n), Some(Extent { first: Some(first), .. })) => {
                 Self::at(nth_newest(*n).unwrap_or(first).back(1))
@@ -161,12 +175,11 @@ impl Start {
         }
     }
 
-    fn after(requested: &Requested, extent: Option<Extent>, now: UnixMillis) -> Self {
+    fn after(cursor: EntryId, extent: Option<Extent>, now: UnixMillis) -> Self {
         use GapReason::{Expired, Unknown};
-        let gap = |reason, after| Self { after, gap: Some(Gap { reason, requested: requested.clone() }) };
+        let gap = |reason, after| Self { after, gap: Some(Gap { reason, requested: cursor.into() }) };
         // Not the beginning where all expired: from there, a run that comes and goes would be missed in silence.
         let live = extent.map_or(EntryId::BEGINNING, |e| e.last);
-        let Some(cursor) = requested.id() else { return gap(Unknown, live) };
         match extent {
             _ if cursor == EntryId::BEGINNING
                 && extent.is_none_or(|e| e.first.is_none_or(|f| f == e.run)) =>
@@ -204,7 +217,7 @@ mod tests {
 
     #[track_caller]
     fn check(cursor: &str, extent: Option<Extent>, after: u64, reason: Option<GapReason>) {
-        let start = Start::decide(&Position::After(Requested::new(cursor)), extent, NOW, |_| None);
+        let start = Start::decide(&Position::after(cursor), extent, NOW, |_| None);
         assert_eq!((start.after, start.gap.map(|gap| gap.reason)), (id(after), reason));
     }
 
@@ -252,7 +265,7 @@ mod tests {
     fn a_run_that_came_and_went_is_not_missed_in_silence() {
         let emptied = extent(100, 0, None, 110);
         for cursor in ["110", "109", "abc"] {
-            let start = Start::decide(&Position::After(Requested::new(cursor)), emptied, NOW, |_| None);
+            let start = Start::decide(&Position::after(cursor), emptied, NOW, |_| None);
             check(&start.after.to_string(), extent(200, 110, None, 205), 205, Some(GapReason::Expired));
         }
     }

@@ -7,21 +7,21 @@ use http::header::HeaderName;
 use http::{HeaderValue, Response, StatusCode, header};
 
 use super::response;
-use crate::access::{Caller, Key, Rate, Sender};
-use crate::chat::{ChatDraft, Room, User};
-use crate::events::NotificationDraft;
+use crate::access::{Action, Caller, Key, Rate, Scope, Sender};
+use crate::feeds::Feed;
 use crate::limits;
 use crate::log::ChannelName;
 use crate::post::{Post, Receipt, Stored};
 use crate::problem::Problem;
 use crate::settings::Settings;
-use crate::stock::QuoteDraft;
 
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// A POST that may go on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Append {
+#[derive(Clone, Debug)]
+pub struct Append<'a> {
+    /// Of which feed.
+    pub feed: &'a dyn Feed,
     /// Where to.
     pub channel: ChannelName,
     /// Who posts.
@@ -32,39 +32,23 @@ pub struct Append {
     pub key: Option<Key>,
 }
 
-impl Append {
+impl Append<'_> {
     /// Reads the body, of which the host has taken at most [`limits::BODY_BYTES`] and one byte.
     ///
     /// # Errors
-    /// [`Problem::TooLarge`], [`Problem::Malformed`] or [`Problem::Invalid`]; [`Problem::Forbidden`] where no grant covers
-    /// the topic that the body names, [`Problem::User`] where it speaks for somebody else.
-    pub fn post(&self, body: &[u8], settings: &Settings) -> Result<Post, Problem> {
+    /// [`Problem::TooLarge`], [`Problem::Malformed`] or [`Problem::Invalid`]; [`Problem::Forbidden`] if no grant covers the
+    /// key that the body names, [`Problem::OtherName`] if it speaks for somebody else.
+    pub fn post(&self, body: &[u8]) -> Result<Post, Problem> {
         if body.len() > limits::BODY_BYTES {
             return Err(Problem::TooLarge);
         }
-        let draft = match &self.channel {
-            ChannelName::Chat(room) => self.message(room.clone(), body)?.draft(),
-            ChannelName::Events => {
-                let draft = NotificationDraft::parse(body)?;
-                self.caller.authorize_topic(&draft.topic)?;
-                draft.draft()
-            }
-            ChannelName::Stock => QuoteDraft::parse(&settings.stock_symbols, body)?.draft(),
-        };
-        Ok(Post { draft, sender: self.sender.clone(), key: self.key.clone() })
-    }
-
-    /// A message, which the holder of a token says in its own name.
-    fn message(&self, room: Room, body: &[u8]) -> Result<ChatDraft, Problem> {
-        let Some(sub) = self.caller.sub() else { return Ok(ChatDraft::parse(room, body, None)?) };
-        let no_name = |e| Problem::User(format!("the sub of the token is no name for a chat: it {e}"));
-        let speaker = User::new(sub).map_err(no_name)?;
-        let draft = ChatDraft::parse(room, body, Some(speaker.clone()))?;
-        if draft.user == speaker {
-            Ok(draft)
-        } else {
-            Err(Problem::User("must be the sub of the token, or left out".into()))
+        let draft = self.feed.draft(&self.channel, body, self.caller.sub())?;
+        if self.feed.is_granted_by_key() {
+            let scope = draft.key.as_deref().map_or(Scope::Whole, Scope::Key);
+            let wants_token = !self.feed.is_open_to_anonymous();
+            self.caller.authorize(Action::Publish, &self.channel, scope, wants_token)?;
         }
+        Ok(Post { draft, sender: self.sender.clone(), key: self.key.clone() })
     }
 
     /// How many channels its sender may begin in [`limits::NEW_CHANNELS_SPAN`].
@@ -78,8 +62,8 @@ impl Append {
         Rate::per_span(self.most_channels(), limits::NEW_CHANNELS_SPAN)
     }
 
-    /// The answer to its sender: `201` with the entry, `200` with the one that was stored by the same key before; for a
-    /// message with its `Location`.
+    /// The answer to its sender: `201` with the entry, `200` with the one that was stored by the same key before; with
+    /// its `Location` if it has a path of its own.
     ///
     /// # Errors
     /// [`Problem::KeyReused`], [`Problem::TooFast`], [`Problem::TooManyChannels`].
@@ -104,12 +88,9 @@ impl Append {
         if status == StatusCode::OK {
             response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
         }
-        if let ChannelName::Chat(room) = &self.channel {
-            let location = format!("/api/chat/{room}/messages/{id}");
-            // A room and an id are visible ASCII, so there is always a header of them.
-            if let Ok(location) = location.try_into() {
-                response.headers_mut().insert(header::LOCATION, location);
-            }
+        // A location of visible ASCII is always a header.
+        if let Some(Ok(location)) = self.feed.location(&self.channel, id).map(TryInto::try_into) {
+            response.headers_mut().insert(header::LOCATION, location);
         }
         Ok(response)
     }

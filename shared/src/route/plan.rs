@@ -7,46 +7,40 @@ use http::uri::Authority;
 use http::{Method, Response, StatusCode, header};
 
 use super::append::Append;
-use super::query::Query;
-use super::read::{self, Read};
+use super::read::{self, Read, ReadEntry};
 use super::response::{self, LAST_EVENT_ID};
-use super::{Representation, Route, negotiate};
-use crate::access::{Action, Caller, Key, Sender};
-use crate::chat::Room;
-use crate::cors;
-use crate::events::Topic;
+use super::{Deployment, FEED, PAGE, Representation, Route, cors, negotiate, openapi, route};
+use crate::access::{Action, Caller, Key, Scope, Sender};
+use crate::feeds::{Feed, Query, Target};
 use crate::limits;
-use crate::log::{ChannelName, EntryId, Filter, Position, Requested, Subscribe};
-use crate::openapi;
+use crate::log::{ChannelName, Filter, Position, Subscribe};
 use crate::problem::Problem;
-use crate::route;
-use crate::session::{Opening, Pulse};
-use crate::settings::{Settings, StockSource};
-use crate::stock::listed_symbol;
+use crate::session::{Replay, StreamRequest, Timetable, WhenSlow};
+use crate::settings::Settings;
 use crate::time::UnixMillis;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// What a host is to do.
-#[derive(Clone, Debug)]
-pub enum Plan {
+#[derive(Debug)]
+pub enum Plan<'a> {
     /// Send this answer.
     Reply(Response<Bytes>),
     /// Send the page.
     Page,
-    /// Open a stream ([`crate::session::Session`]) for this reader; for a HEAD only find out where it would start.
-    Stream(Box<Opening>, Reader),
+    /// Open a stream ([`crate::session::Session`]); for a HEAD only find out where it would start.
+    Stream(Box<StreamRequest>, Subscriber),
     /// Read entries and answer with [`Read::response`].
     Read(Read),
-    /// Look one message up and answer with [`message`](Plan::message).
-    Message(ChannelName, EntryId),
+    /// Look one entry up and answer with [`ReadEntry::response`].
+    Entry(ReadEntry),
     /// Read the body and append what it holds.
-    Append(Box<Append>),
+    Append(Box<Append<'a>>),
 }
 
 /// For whom a stream is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reader {
+pub struct Subscriber {
     /// Whose streams are counted.
     pub sender: Sender,
     /// When its token expires, if it has one.
@@ -66,51 +60,84 @@ pub struct Peer<'a> {
 ///
 /// # Errors
 /// The [`Problem`] to answer with.
-pub fn plan(request: &Parts, peer: Peer, settings: &Settings, now: UnixMillis) -> Result<Plan, Problem> {
-    let route = Route::parse(request.uri.path());
+///
+/// # Examples
+/// ```
+/// use ssedge::route::{Deployment, Peer, Plan, plan, request_head};
+/// use ssedge::settings::Host;
+/// use ssedge::time::UnixMillis;
+///
+/// let deployment = Deployment::read(Host::Worker, |_| None)?;
+/// let request = request_head("GET", "/api/chat?history=5", [])?;
+/// let plan = plan(&request, Peer::default(), &deployment, UnixMillis(1_795_341_600_000))?;
+/// assert!(matches!(plan, Plan::Stream(..)));
+/// # Ok::<(), ssedge::problem::Problem>(())
+/// ```
+pub fn plan<'a>(
+    request: &'a Parts,
+    peer: Peer<'a>,
+    deployment: &'a Deployment,
+    now: UnixMillis,
+) -> Result<Plan<'a>, Problem> {
+    let Deployment { settings, feeds } = deployment;
+    let route = route(request.uri.path(), feeds);
     if request.method == Method::OPTIONS {
         let allow = match &route {
             Ok(route) => route.allow(),
-            // A page is told of a bad room by the request itself: a refused preflight would hide the reason.
-            Err(Problem::Invalid { .. }) if request.uri.path().contains("/messages/") => route::PAGE,
-            Err(Problem::Invalid { .. }) => route::FEED,
+            // A page is told of a bad name by the request itself: a refused preflight would hide the reason.
+            Err(Problem::Invalid { .. }) if request.uri.path().contains("/messages/") => PAGE,
+            Err(Problem::Invalid { .. }) => FEED,
             Err(problem) => return Err(problem.clone()),
         };
         return Ok(Plan::Reply(response::preflight(allow, settings.host)));
     }
     let route = route?;
     let reads = request.method == Method::GET || request.method == Method::HEAD;
+    let appends = matches!(route, Route::Feed((_, Target::Channel(_)))) && request.method == Method::POST;
     let query = Query::new(request.uri.query());
-    let ask = Ask { request, peer, query, settings, now };
-    if matches!(route, Route::Feed(_) | Route::Message(..)) {
-        ask.query.check()?;
+    if matches!(route, Route::Feed(_)) {
+        query.check(&feeds.lists().collect::<Vec<_>>())?;
+    }
+    if !reads && !appends {
+        return Err(Problem::MethodNotAllowed { allow: route.allow() });
     }
     match route {
-        Route::Feed(channel) if request.method == Method::POST => ask.append(channel),
-        _ if !reads => Err(Problem::MethodNotAllowed { allow: route.allow() }),
         Route::Page => Ok(Plan::Page),
         Route::Health => Ok(Plan::Reply(response::health(settings.host))),
         Route::OpenApi => Ok(Plan::Reply(response::json(StatusCode::OK, openapi::DOCUMENT))),
-        Route::Message(room, id) => ask.message(room, id),
-        Route::Feed(channel) => ask.follow(channel),
+        Route::Feed((feed, target)) => {
+            let planner = Planner { request, peer, query, settings, feed, now };
+            match target {
+                Target::Channel(channel) if appends => planner.append(channel),
+                Target::Channel(channel) => planner.follow(channel),
+                Target::Entry { channel, id, missing } => {
+                    planner.caller()?.authorize(Action::Subscribe, &channel, Scope::Whole, false)?;
+                    Ok(Plan::Entry(ReadEntry { channel, id, missing }))
+                }
+            }
+        }
     }
 }
 
-struct Ask<'a> {
+/// A request to a feed.
+struct Planner<'a> {
     request: &'a Parts,
     peer: Peer<'a>,
     query: Query<'a>,
     settings: &'a Settings,
+    feed: &'a dyn Feed,
     now: UnixMillis,
 }
 
-impl Ask<'_> {
+impl<'a> Planner<'a> {
     fn header(&self, name: impl header::AsHeaderName) -> Option<&str> {
         self.request.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
     fn caller(&self) -> Result<Caller, Problem> {
-        Caller::authenticate(&self.request.headers, self.query.get("access_token"), self.settings, self.now)
+        let Settings { anonymous, .. } = self.settings;
+        let (headers, access_token) = (&self.request.headers, self.query.get("access_token"));
+        Ok(Caller::authenticate(headers, access_token, anonymous, self.settings.secrets(), self.now)?)
     }
 
     /// Where the reader goes on: the header wins over the query, and either over `history`.
@@ -119,115 +146,86 @@ impl Ask<'_> {
             self.request.headers.get(LAST_EVENT_ID).map(|value| String::from_utf8_lossy(value.as_bytes()));
         let cursor = header.as_deref().filter(|id| !id.is_empty()).or_else(|| self.query.cursor());
         match cursor {
-            Some(cursor) => Position::After(Requested::new(cursor)),
+            Some(cursor) => Position::after(cursor),
             None => Position::History(history),
         }
     }
 
-    fn follow(&self, channel: ChannelName) -> Result<Plan, Problem> {
+    /// Whether the caller may read what passes the filter.
+    fn authorize_reading(
+        &self,
+        caller: &Caller,
+        channel: &ChannelName,
+        filter: &Filter,
+    ) -> Result<(), Problem> {
+        let allow = |scope| Ok(caller.authorize(Action::Subscribe, channel, scope, false)?);
+        match filter.wanted() {
+            _ if !self.feed.is_granted_by_key() => allow(Scope::Whole),
+            None => allow(Scope::EveryKey),
+            Some(mut keys) => keys.try_for_each(|key| allow(Scope::Key(key))),
+        }
+    }
+
+    fn follow(&self, channel: ChannelName) -> Result<Plan<'a>, Problem> {
         let accept: Vec<_> =
             self.request.headers.get_all(header::ACCEPT).iter().flat_map(|line| line.to_str()).collect();
         let representation = negotiate(Some(&accept.join(",")))
             .ok_or(Problem::NotAcceptable("text/event-stream and application/json"))?;
-        match channel {
-            ChannelName::Events => self.events(representation),
-            ChannelName::Stock => self.stock(representation),
-            ChannelName::Chat(room) => self.chat(room, representation),
-        }
-    }
-
-    fn events(&self, representation: Representation) -> Result<Plan, Problem> {
-        let topics = self.query.list("topics", limits::TOPICS, Topic::new)?;
-        let interval = self.query.interval("tick", true)?;
-        let history = self.query.number("history", &limits::EVENTS_HISTORY, 0)?;
+        let reading = self.feed.reading(&self.query)?;
         let caller = self.caller()?;
-        caller.authorize_topics(topics.as_deref())?;
-        let filter =
-            topics.map_or(Filter::ALL, |topics| Filter::keys(topics.iter().map(ToString::to_string)));
-        let subscribe = Subscribe { position: self.position(history), filter, newest: false };
-        let pulse = interval.map_or(Pulse::None, Pulse::Clock);
-        Ok(self.log(&caller, ChannelName::Events, subscribe, pulse, representation))
-    }
-
-    fn chat(&self, room: Room, representation: Representation) -> Result<Plan, Problem> {
-        let history = self.query.number("history", &limits::CHAT_HISTORY, limits::CHAT_HISTORY_DEFAULT)?;
-        let channel = ChannelName::Chat(room);
-        let caller = self.caller()?;
-        caller.authorize(Action::Subscribe, &channel)?;
-        let subscribe = Subscribe { position: self.position(history), filter: Filter::ALL, newest: false };
-        Ok(self.log(&caller, channel, subscribe, Pulse::None, representation))
-    }
-
-    fn stock(&self, representation: Representation) -> Result<Plan, Problem> {
-        let listed = &self.settings.stock_symbols;
-        let symbols = self.query.list("symbols", listed.len(), |name| listed_symbol(listed, name))?;
-        let interval = self.query.interval("interval", false)?.unwrap_or_default();
-        let history = self.query.number("history", &(0..=limits::STOCK_TICKS), 0)?;
-        let caller = self.caller()?;
-        caller.authorize(Action::Subscribe, &ChannelName::Stock)?;
-        if self.settings.stock_source == StockSource::Simulated {
-            let symbols = symbols.unwrap_or_else(|| listed.clone());
-            if representation == Representation::Snapshot {
-                let tick = self.now.floor(interval);
-                return Ok(Plan::Reply(read::market(&symbols, tick)));
+        self.authorize_reading(&caller, &channel, reading.filter.as_ref().unwrap_or(&Filter::ALL))?;
+        let position = self.position(reading.history);
+        let log =
+            reading.filter.map(|filter| Subscribe { position: position.clone(), filter, newest: false });
+        match (representation, log, reading.ticks) {
+            (Representation::Snapshot, Some(subscribe), _) => {
+                let list = self.feed.list();
+                let subscribe = match reading.when_slow {
+                    WhenSlow::End => subscribe,
+                    WhenSlow::Newest => {
+                        let kept = u32::try_from(self.settings.retention.max).unwrap_or(u32::MAX);
+                        Subscribe { position: Position::History(kept), newest: true, ..subscribe }
+                    }
+                };
+                Ok(Plan::Read(Read { channel, subscribe, list }))
             }
-            let pulse = Pulse::Market { symbols, interval, position: self.position(history) };
-            let opening = Opening { channel: None, pulse, conflates: true, chosen_names: false };
-            return Ok(Plan::Stream(Box::new(opening), self.reader(&caller)));
-        }
-        let filter =
-            symbols.map_or(Filter::ALL, |symbols| Filter::keys(symbols.iter().map(ToString::to_string)));
-        let newest = representation == Representation::Snapshot;
-        let kept = u32::try_from(self.settings.retention.max).unwrap_or(u32::MAX);
-        let position = if newest { Position::History(kept) } else { self.position(history) };
-        let subscribe = Subscribe { position, filter, newest };
-        Ok(self.log(&caller, ChannelName::Stock, subscribe, Pulse::None, representation))
-    }
-
-    fn reader(&self, caller: &Caller) -> Reader {
-        Reader { sender: caller.sender(self.peer.address), expires: caller.ends() }
-    }
-
-    fn log(
-        &self,
-        caller: &Caller,
-        channel: ChannelName,
-        subscribe: Subscribe,
-        pulse: Pulse,
-        representation: Representation,
-    ) -> Plan {
-        match representation {
-            Representation::Snapshot => Plan::Read(Read { channel, subscribe }),
-            Representation::Stream => {
-                let conflates = channel == ChannelName::Stock;
-                let chosen_names = channel == ChannelName::Events;
-                let opening = Opening { channel: Some((channel, subscribe)), pulse, conflates, chosen_names };
-                Plan::Stream(Box::new(opening), self.reader(caller))
+            (Representation::Snapshot, None, ticks) => {
+                Ok(Plan::Reply(read::at_tick(self.feed.list(), ticks, self.now)?))
+            }
+            (Representation::Stream, log, ticks) => {
+                let replays = log.is_none();
+                let ticks = ticks.map(|tick| Timetable {
+                    interval: tick.interval,
+                    ticks: tick.ticks,
+                    replay: replays.then_some(Replay { position, kept: tick.kept }),
+                });
+                let request = StreamRequest {
+                    log: log.map(|subscribe| (channel, subscribe)),
+                    ticks,
+                    when_slow: reading.when_slow,
+                    has_custom_events: reading.has_custom_events,
+                };
+                let subscriber =
+                    Subscriber { sender: caller.sender(self.peer.address), expires: caller.ends() };
+                Ok(Plan::Stream(Box::new(request), subscriber))
             }
         }
     }
 
-    fn message(&self, room: Room, id: EntryId) -> Result<Plan, Problem> {
-        let channel = ChannelName::Chat(room);
-        self.caller()?.authorize(Action::Subscribe, &channel)?;
-        Ok(Plan::Message(channel, id))
-    }
-
-    fn append(&self, channel: ChannelName) -> Result<Plan, Problem> {
+    fn append(&self, channel: ChannelName) -> Result<Plan<'a>, Problem> {
         let caller = self.caller()?;
-        if channel == ChannelName::Stock && self.settings.stock_source == StockSource::Simulated {
-            return Err(Problem::Simulated);
-        }
+        self.feed.takes_posts()?;
         if caller.by_cookie() {
             self.check_origin()?;
         }
-        // Which topic a notification is for stands in its body, which nobody without a grant gets to have read.
-        caller.authorize(Action::Publish, &channel)?;
+        // Of which key an entry is stands in its body, which nobody without a grant gets to have read.
+        let scope = if self.feed.is_granted_by_key() { Scope::SomeKey } else { Scope::Whole };
+        caller.authorize(Action::Publish, &channel, scope, !self.feed.is_open_to_anonymous())?;
         self.check_body_headers()?;
         let key = self.request.headers.get(IDEMPOTENCY_KEY).map(|key| Key::new(key.as_bytes())).transpose();
         let key = key.map_err(Problem::invalid("Idempotency-Key"))?;
         let sender = caller.sender(self.peer.address);
-        Ok(Plan::Append(Box::new(Append { channel, caller, sender, key })))
+        Ok(Plan::Append(Box::new(Append { feed: self.feed, channel, caller, sender, key })))
     }
 
     fn check_origin(&self) -> Result<(), Problem> {
@@ -258,16 +256,5 @@ impl Ask<'_> {
             essence.eq_ignore_ascii_case("application/json") && parts.all(utf8)
         });
         if is_json && !encoded { Ok(()) } else { Err(Problem::UnsupportedMediaType) }
-    }
-}
-
-impl Plan {
-    /// The answer to [`Plan::Message`]: the message's body, if it is kept.
-    ///
-    /// # Errors
-    /// [`Problem::NotFound`].
-    pub fn message(body: Option<String>) -> Result<Response<Bytes>, Problem> {
-        let body = body.ok_or(Problem::NotFound("no such message, or it is no longer kept"))?;
-        Ok(response::json(StatusCode::OK, body))
     }
 }

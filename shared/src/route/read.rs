@@ -2,32 +2,61 @@
 
 use bytes::Bytes;
 use http::{Response, StatusCode, header};
-use serde::{Deserialize, Serialize};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
 use super::response;
+use crate::feeds::Tick;
 use crate::json;
-use crate::limits;
-use crate::log::{ChannelName, Entry, EntryId, Gap, Start, Subscribe};
+use crate::log::{ChannelName, EntryId, Gap, Snapshot, Subscribe};
 use crate::problem::Problem;
-use crate::stock::{Symbol, quote_at};
 use crate::time::UnixMillis;
 
-/// The snapshot of the simulated market at a tick.
-pub(super) fn market(symbols: &[Symbol], tick: UnixMillis) -> Response<Bytes> {
-    #[derive(Serialize)]
-    struct Document<T> {
-        quotes: Vec<T>,
-        cursor: String,
-    }
-    let quotes = symbols.iter().map(|symbol| quote_at(symbol, tick, 0)).collect();
-    negotiated(&Document { quotes, cursor: tick.0.to_string() })
+/// A snapshot of what comes by the clock.
+pub(super) fn at_tick(
+    list: &'static str,
+    tick: Option<Tick>,
+    now: UnixMillis,
+) -> Result<Response<Bytes>, Problem> {
+    let at = tick.as_ref().map_or(now, |tick| now.floor(tick.interval));
+    let bodies = tick.map_or_else(Vec::new, |tick| tick.ticks.items(at));
+    let cursor = EntryId::new(at.0).unwrap_or(EntryId::BEGINNING);
+    document(list, Snapshot { bodies, cursor, more: false, gap: None })
 }
 
-fn negotiated(value: &impl Serialize) -> Response<Bytes> {
-    let mut response = response::json(StatusCode::OK, json::line(value));
+fn document(list: &'static str, snapshot: Snapshot) -> Result<Response<Bytes>, Problem> {
+    let bodies = snapshot.bodies.into_iter().map(RawValue::from_string).collect::<Result<_, _>>();
+    let bodies = bodies.map_err(|e| Problem::Internal { cause: format!("a stored body: {e}") })?;
+    let Snapshot { cursor, more, gap, .. } = snapshot;
+    let mut response =
+        response::json(StatusCode::OK, json::line(&Document { list, bodies, cursor, more, gap }));
     response.headers_mut().insert(header::VARY, http::HeaderValue::from_static("Accept"));
-    response
+    Ok(response)
+}
+
+/// The document of a snapshot: `{"messages":[…],"cursor":"42"}`, with `"more":true` if it was cut, and `"gap":{…}` if
+/// the cursor that came could not be resumed.
+struct Document {
+    list: &'static str,
+    bodies: Vec<Box<RawValue>>,
+    cursor: EntryId,
+    more: bool,
+    gap: Option<Gap>,
+}
+
+impl Serialize for Document {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry(self.list, &self.bodies)?;
+        map.serialize_entry("cursor", &self.cursor)?;
+        if self.more {
+            map.serialize_entry("more", &true)?;
+        }
+        if let Some(gap) = &self.gap {
+            map.serialize_entry("gap", gap)?;
+        }
+        map.end()
+    }
 }
 
 /// A snapshot of a channel.
@@ -35,85 +64,40 @@ fn negotiated(value: &impl Serialize) -> Response<Bytes> {
 pub struct Read {
     /// The channel.
     pub channel: ChannelName,
-    /// What to read of it, at most [`limits::SNAPSHOT_ENTRIES`] entries.
+    /// What to read of it, at most [`SNAPSHOT_ENTRIES`](crate::limits::SNAPSHOT_ENTRIES) entries.
     pub subscribe: Subscribe,
+    /// What the answer calls the list of them.
+    pub list: &'static str,
 }
 
-/// What a channel answers to a [`Read`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Snapshot {
-    /// The bodies of the entries, in order.
-    pub bodies: Vec<String>,
-    /// The id after which a stream goes on.
-    pub cursor: EntryId,
-    /// The snapshot was cut.
-    pub more: bool,
-    /// What the cursor that came has missed.
-    pub gap: Option<Gap>,
+/// One entry of a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadEntry {
+    /// The channel.
+    pub channel: ChannelName,
+    /// Which entry.
+    pub id: EntryId,
+    /// What a client is told if there is none.
+    pub missing: &'static str,
 }
 
-impl Read {
-    /// The answer: `{"messages":[…],"cursor":"42"}`, with `"more":true` where it was cut, and `"gap":{…}` where
-    /// the cursor that came could not be resumed.
+impl ReadEntry {
+    /// The answer: the entry's body, if it is kept.
     ///
     /// # Errors
-    /// [`Problem::Internal`] where the storage holds a body that is no JSON.
-    pub fn response(&self, snapshot: Snapshot) -> Result<Response<Bytes>, Problem> {
-        #[derive(Serialize)]
-        struct Document {
-            #[serde(skip_serializing_if = "Option::is_none")]
-            messages: Option<Vec<Box<RawValue>>>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            notifications: Option<Vec<Box<RawValue>>>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            quotes: Option<Vec<Box<RawValue>>>,
-            cursor: EntryId,
-            #[serde(skip_serializing_if = "std::ops::Not::not")]
-            more: bool,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            gap: Option<Gap>,
-        }
-        let bodies = snapshot.bodies.into_iter().map(RawValue::from_string).collect::<Result<Vec<_>, _>>();
-        let bodies = bodies.map_err(|e| Problem::Internal { cause: format!("a stored body: {e}") })?;
-        let Snapshot { cursor, more, gap, .. } = snapshot;
-        let document = Document { messages: None, notifications: None, quotes: None, cursor, more, gap };
-        Ok(negotiated(&match self.channel {
-            ChannelName::Chat(_) => Document { messages: Some(bodies), ..document },
-            ChannelName::Events => Document { notifications: Some(bodies), ..document },
-            ChannelName::Stock => Document { quotes: Some(bodies), ..document },
-        }))
+    /// [`Problem::NotFound`].
+    pub fn response(&self, body: Option<String>) -> Result<Response<Bytes>, Problem> {
+        let body = body.ok_or(Problem::NotFound(self.missing))?;
+        Ok(response::json(StatusCode::OK, body))
     }
 }
 
-impl Snapshot {
-    /// Takes what a [`Read`] wants of the kept entries after `start`, oldest first, and no more of them than it takes to
-    /// know: at most [`limits::SNAPSHOT_ENTRIES`], or the newest of each key.
+impl Read {
+    /// The answer to its reader.
     ///
     /// # Errors
-    /// The first of `entries`.
-    pub fn take<E>(
-        start: Start,
-        subscribe: &Subscribe,
-        entries: impl IntoIterator<Item = Result<Entry, E>>,
-    ) -> Result<Self, E> {
-        let (mut taken, mut cursor, mut more) = (Vec::new(), start.after, false);
-        for entry in entries {
-            let entry = entry?;
-            let id = entry.id;
-            if subscribe.filter.admits(&entry) {
-                more = !subscribe.newest && taken.len() == limits::SNAPSHOT_ENTRIES as usize;
-                if more {
-                    break;
-                }
-                taken.push(entry);
-            }
-            cursor = id;
-        }
-        let bodies = if subscribe.newest {
-            subscribe.filter.newest(&taken).into_iter().map(|(entry, _)| entry.body.clone()).collect()
-        } else {
-            taken.into_iter().map(|entry| entry.body).collect()
-        };
-        Ok(Self { bodies, cursor, more, gap: start.gap })
+    /// [`Problem::Internal`] if the storage holds a body that is not JSON.
+    pub fn response(&self, snapshot: Snapshot) -> Result<Response<Bytes>, Problem> {
+        document(self.list, snapshot)
     }
 }

@@ -7,9 +7,11 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Response, StatusCode};
 use serde::Serialize;
 
+use super::cors;
 use crate::log::EntryId;
+use crate::problem::secure;
 use crate::settings::{Host, Settings};
-use crate::{cors, json, session, sse};
+use crate::{json, session, sse};
 
 /// The header by which a reader brings its cursor, and by which a stream says where it starts.
 pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -71,18 +73,6 @@ pub fn overloaded(seed: u64) -> Response<Bytes> {
     let mut response = head_of_stream(None);
     *response.body_mut() = session::no_room(seed);
     response
-}
-
-/// Adds what keeps a browser from making more of an answer than it is: not markup, not in a frame, not an image or a
-/// script of another origin's page, and its address, which may hold a token, not told to others.
-pub(crate) fn secure(headers: &mut HeaderMap) {
-    const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
-    const CSP: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
-    headers.insert(CORP, HeaderValue::from_static("same-origin"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(CSP);
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 }
 
 /// Adds what every answer carries, and takes the body from the answer to a HEAD (on Lambda all but a byte).

@@ -11,14 +11,14 @@ impl<F: Frame> Session<F> {
     /// Moves the reader's cursor past what its filter held back.
     pub(super) fn tell_cursor(&mut self, now: UnixMillis) {
         self.held_since = None;
-        if let Some(cursor) = self.cursor.filter(|cursor| *cursor != self.told) {
+        if let Some(cursor) = self.cursor.filter(|cursor| *cursor != self.announced) {
             self.send_cursor(cursor, now);
         }
     }
 
     fn send_cursor(&mut self, cursor: EntryId, now: UnixMillis) {
-        (self.told, self.held_since) = (cursor, None);
-        self.send_own(blocks::cursor(cursor, self.terms.heartbeat), now);
+        (self.announced, self.held_since) = (cursor, None);
+        self.send_own(blocks::cursor(cursor, self.config.heartbeat), now);
     }
 
     /// Breaks a silence by the cursor, since an `EventSource` tells its page of no comment. By the clock alone there
@@ -26,7 +26,7 @@ impl<F: Frame> Session<F> {
     pub(super) fn heartbeat(&mut self, now: UnixMillis) {
         match self.cursor {
             Some(cursor) if self.backlog.is_low() => {
-                if self.subscribe.is_some() || self.beats.have_cursors() {
+                if self.subscribe.is_some() || self.ticking.has_cursors() {
                     self.send_cursor(cursor, now);
                 } else {
                     self.send_own(Bytes::from_static(HEARTBEAT), now);

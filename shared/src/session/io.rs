@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::Pulse;
+use super::Timetable;
 use crate::limits::{BACKLOG_BYTES, DEADLINE_KNOWN_MS, DEADLINE_MARGIN};
 use crate::log::{Batch, ChannelName, Page, Subscribe};
-use crate::settings::Settings;
 use crate::time::UnixMillis;
 
 /// Bytes of a batch, as a host holds them.
@@ -28,21 +27,30 @@ impl Frame for Bytes {
 }
 
 /// What a reader asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Opening {
-    /// The log that it follows, and from where; `None` for the simulated market.
-    pub channel: Option<(ChannelName, Subscribe)>,
+#[derive(Clone, Debug)]
+pub struct StreamRequest {
+    /// The log that it follows, and from where; `None` if all comes by the clock.
+    pub log: Option<(ChannelName, Subscribe)>,
     /// What comes by the clock.
-    pub pulse: Pulse,
-    /// When the reader is too slow, it gets the newest entry of each key instead of an end.
-    pub conflates: bool,
+    pub ticks: Option<Timetable>,
+    /// What happens to a reader that is too slow.
+    pub when_slow: WhenSlow,
     /// Its entries may have names that a publisher chose, which an `EventSource` hears only if it listens for them.
-    pub chosen_names: bool,
+    pub has_custom_events: bool,
+}
+
+/// What happens to a reader that does not take its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenSlow {
+    /// Its stream ends at an event boundary, and it comes back with its cursor.
+    End,
+    /// It gets the newest entry of each key, which says how many came before it.
+    Newest,
 }
 
 /// What the deployment and the host give a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Terms {
+pub struct StreamConfig {
     /// The longest silence of a stream, in whole seconds.
     pub heartbeat: Duration,
     /// The middle of the reconnection time that the reader is told.
@@ -55,19 +63,7 @@ pub struct Terms {
     pub expires: Option<UnixMillis>,
 }
 
-impl Terms {
-    /// What the settings say, for a reader without a token on a host without a deadline.
-    #[must_use]
-    pub const fn new(settings: &Settings) -> Self {
-        Self {
-            heartbeat: settings.heartbeat,
-            retry: settings.retry,
-            life: settings.stream_life,
-            deadline: None,
-            expires: None,
-        }
-    }
-
+impl StreamConfig {
     /// The same for a reader whose token is good until then.
     #[must_use]
     pub const fn expiring(self, expires: Option<UnixMillis>) -> Self {
@@ -180,17 +176,21 @@ pub enum CloseReason {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Host;
-
     #[test]
     fn a_deadline_before_september_2001_is_none() {
-        let settings = Settings::parse(Host::Worker, |_| None).unwrap();
+        let config = StreamConfig {
+            heartbeat: Duration::ZERO,
+            retry: Duration::ZERO,
+            life: None,
+            deadline: None,
+            expires: None,
+        };
         // What a local runtime says that counts from its own start, or in seconds; and the first that is one.
         for (deadline, is_known) in
             [(600_000, false), (999_999_999_999, false), (1_000_000_000_000, true), (1_795_341_600_000, true)]
         {
-            let terms = Terms::new(&settings).until(UnixMillis(deadline));
-            assert_eq!(terms.deadline, is_known.then_some(UnixMillis(deadline)), "{deadline}");
+            let config = config.until(UnixMillis(deadline));
+            assert_eq!(config.deadline, is_known.then_some(UnixMillis(deadline)), "{deadline}");
         }
     }
 }

@@ -15,24 +15,24 @@ mod ends;
 mod held;
 mod io;
 mod patience;
-mod pulse;
 mod rng;
+mod ticks;
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
 
 use crate::limits::{BACKLOG_BYTES, FILTER_CURSOR};
-use crate::log::{Batch, EntryId, Page, Position, Requested, Start, Subscribe};
+use crate::log::{Batch, EntryId, Page, Position, Start, Subscribe};
 use crate::time::UnixMillis;
 use backlog::Backlog;
 pub(crate) use blocks::no_room;
 pub use held::Held;
-pub use io::{Chunk, CloseReason, Frame, Input, Opening, Output, Terms, room};
+pub use io::{Chunk, CloseReason, Frame, Input, Output, StreamConfig, StreamRequest, WhenSlow, room};
 use patience::Patience;
-pub use pulse::Pulse;
-use pulse::{Beat, Beats};
 use rng::Rng;
+use ticks::{Due, Ticking};
+pub use ticks::{Replay, Ticks, Timetable};
 
 /// Where the session stands with its channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,19 +52,19 @@ enum Upstream {
 /// One stream. See the [module](self) for how to drive it.
 #[derive(Debug)]
 pub struct Session<F> {
-    terms: Terms,
+    config: StreamConfig,
     subscribe: Option<Subscribe>,
-    conflates: bool,
-    chosen_names: bool,
-    beats: Beats,
+    when_slow: WhenSlow,
+    has_custom_events: bool,
+    ticking: Ticking,
     rng: Rng,
     upstream: Upstream,
     patience: Patience,
     starts_after: Option<EntryId>,
     /// Everything up to here was sent or held back; `None` before the channel first answered.
     cursor: Option<EntryId>,
-    /// The id that the reader knows.
-    told: EntryId,
+    /// The cursor that the reader knows.
+    announced: EntryId,
     held_since: Option<UnixMillis>,
     ends_at: Option<UnixMillis>,
     /// When it last sent what every `EventSource` tells its page.
@@ -77,21 +77,21 @@ pub struct Session<F> {
 impl<F: Frame> Session<F> {
     /// Opens a stream at `now`. Everything that is drawn is drawn from `seed`.
     #[must_use]
-    pub fn open(opening: Opening, terms: Terms, seed: u64, now: UnixMillis) -> Self {
+    pub fn open(request: StreamRequest, config: StreamConfig, seed: u64, now: UnixMillis) -> Self {
         let mut session = Self {
-            terms,
-            subscribe: opening.channel.map(|(_, subscribe)| subscribe),
-            conflates: opening.conflates,
-            chosen_names: opening.chosen_names,
-            beats: Beats::new(opening.pulse, now),
+            config,
+            subscribe: request.log.map(|(_, subscribe)| subscribe),
+            when_slow: request.when_slow,
+            has_custom_events: request.has_custom_events,
+            ticking: Ticking::new(request.ticks, now),
             rng: Rng::new(seed),
             upstream: Upstream::None,
             patience: Patience::default(),
             starts_after: None,
             cursor: None,
-            told: EntryId::BEGINNING,
+            announced: EntryId::BEGINNING,
             held_since: None,
-            ends_at: terms.ends_at(now),
+            ends_at: config.ends_at(now),
             last_heard: now,
             backlog: Backlog::new(now),
             outputs: VecDeque::new(),
@@ -100,9 +100,9 @@ impl<F: Frame> Session<F> {
         match session.subscribe.clone() {
             Some(subscribe) => session.ask(subscribe, now),
             None => {
-                let start = session.beats.start();
+                let start = session.ticking.start();
                 session.begin(&start, now);
-                session.beat(now);
+                session.tick(now);
             }
         }
         session
@@ -154,9 +154,9 @@ impl<F: Frame> Session<F> {
             _ => None,
         };
         let held = self.held_since.map(|since| since + FILTER_CURSOR);
-        let heartbeat = self.last_heard + self.terms.heartbeat;
-        let ends = [self.ends_at, self.patience.ends_at(), self.terms.expires, self.stands_until()];
-        [down, held, self.beat_due()].into_iter().chain(ends).flatten().fold(heartbeat, UnixMillis::min)
+        let heartbeat = self.last_heard + self.config.heartbeat;
+        let ends = [self.ends_at, self.patience.ends_at(), self.config.expires, self.stands_until()];
+        [down, held, self.tick_due()].into_iter().chain(ends).flatten().fold(heartbeat, UnixMillis::min)
     }
 
     fn ask(&mut self, subscribe: Subscribe, now: UnixMillis) {
@@ -171,7 +171,7 @@ impl<F: Frame> Session<F> {
     fn ask_again(&mut self, newest: bool, now: UnixMillis) {
         let Some(subscribe) = self.subscribe.clone() else { return };
         let position = match self.cursor {
-            Some(cursor) => Position::After(Requested::from(cursor)),
+            Some(cursor) => Position::After(cursor),
             None => subscribe.position,
         };
         self.ask(Subscribe { position, newest, ..subscribe }, now);
@@ -189,7 +189,7 @@ impl<F: Frame> Session<F> {
             (Some(_), Some(_)) if self.backlog.is_over() => return self.too_slow(now),
             (Some(_), Some(gap)) => {
                 self.send_own(blocks::gap(gap, after), now);
-                self.told = after;
+                self.announced = after;
             }
             (Some(_), None) => {}
         }
@@ -204,11 +204,11 @@ impl<F: Frame> Session<F> {
     }
 
     fn begin(&mut self, start: &Start, now: UnixMillis) {
-        let retry = self.rng.around(self.terms.retry);
+        let retry = self.rng.around(self.config.retry);
         self.starts_after = Some(start.after);
         self.cursor = self.starts_after;
-        self.told = start.after;
-        self.send_own(blocks::opening(retry, start, self.terms.heartbeat), now);
+        self.announced = start.after;
+        self.send_own(blocks::opening(retry, start, self.config.heartbeat), now);
     }
 
     /// Takes news that follow the cursor. Of any other only the channel can say what is missing before it, also
@@ -228,15 +228,15 @@ impl<F: Frame> Session<F> {
             return self.too_slow(now);
         }
         if let Some(frame) = batch.frame {
-            self.told = batch.shown;
+            self.announced = batch.shown;
             self.send(Chunk::Frame(frame), now);
         }
         self.cursor = Some(batch.upto);
-        self.held_since = (self.told < batch.upto).then(|| self.held_since.unwrap_or(now));
+        self.held_since = (self.announced < batch.upto).then(|| self.held_since.unwrap_or(now));
     }
 
     fn too_slow(&mut self, now: UnixMillis) {
-        if self.conflates {
+        if self.when_slow == WhenSlow::Newest {
             self.outputs.push_back(Output::Unsubscribe);
             self.upstream = Upstream::Draining { newest: true };
             self.await_drain(now);
@@ -270,14 +270,14 @@ impl<F: Frame> Session<F> {
         if let Upstream::Draining { newest } = self.upstream {
             self.ask_again(newest, now);
         }
-        if self.closed.is_none() && self.beats.waits() {
-            self.beat(now);
+        if self.closed.is_none() && self.ticking.waits() {
+            self.tick(now);
         }
     }
 
     fn wake(&mut self, now: UnixMillis) {
         let due = |at: Option<UnixMillis>| at.is_some_and(|at| at <= now);
-        if due(self.terms.expires) {
+        if due(self.config.expires) {
             self.tell_cursor(now);
             self.send_own(blocks::expired(), now);
             return self.close(CloseReason::Expired);
@@ -304,31 +304,31 @@ impl<F: Frame> Session<F> {
                 self.tell_cursor(now);
             }
         }
-        if due(self.beat_due()) {
-            self.beat(now);
+        if due(self.tick_due()) {
+            self.tick(now);
         }
-        if now.since(self.last_heard) >= self.terms.heartbeat {
+        if now.since(self.last_heard) >= self.config.heartbeat {
             self.heartbeat(now);
         }
     }
 
     /// A reader learns nothing before its cursor, so nothing by the clock comes before that.
-    fn beat_due(&self) -> Option<UnixMillis> {
-        self.cursor.and_then(|_| self.beats.due())
+    fn tick_due(&self) -> Option<UnixMillis> {
+        self.cursor.and_then(|_| self.ticking.due())
     }
 
     /// Sends what the clock has made due.
-    fn beat(&mut self, now: UnixMillis) {
+    fn tick(&mut self, now: UnixMillis) {
         loop {
-            match self.beats.next(now, self.backlog.bytes, self.backlog.bound) {
-                Beat::Nothing => return,
-                Beat::AwaitDrain => return self.outputs.push_back(Output::AwaitDrain),
-                Beat::TooSlow => return self.close(CloseReason::TooSlow),
-                Beat::Block(block) => self.send_own(block, now),
-                Beat::Quotes { upto, block } => {
+            match self.ticking.next(now, self.backlog.bytes, self.backlog.bound) {
+                Due::Nothing => return,
+                Due::AwaitDrain => return self.outputs.push_back(Output::AwaitDrain),
+                Due::TooSlow => return self.close(CloseReason::TooSlow),
+                Due::Blocks(blocks, None) => self.send_own(blocks, now),
+                Due::Blocks(blocks, Some(upto)) => {
                     self.cursor = Some(upto);
-                    self.told = upto;
-                    self.send_own(block, now);
+                    self.announced = upto;
+                    self.send_own(blocks, now);
                 }
             }
         }
@@ -340,7 +340,7 @@ impl<F: Frame> Session<F> {
 
     fn send(&mut self, chunk: Chunk<F>, now: UnixMillis) {
         // Of names that a publisher chose nobody knows whether the page listens for them.
-        if !(self.chosen_names && matches!(chunk, Chunk::Frame(_))) {
+        if !(self.has_custom_events && matches!(chunk, Chunk::Frame(_))) {
             self.last_heard = now;
         }
         let bytes = match &chunk {

@@ -1,7 +1,5 @@
 //! The values of settings that are neither numbers nor texts.
 
-use std::fmt;
-
 /// The host that the core runs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Host {
@@ -20,15 +18,6 @@ impl Host {
             Self::Lambda => "lambda",
         }
     }
-}
-
-/// Where quotes come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StockSource {
-    /// The simulated market.
-    Simulated,
-    /// `POST /api/stock`.
-    Published,
 }
 
 /// Who may read answers in a browser.
@@ -53,26 +42,4 @@ pub enum LogLevel {
     Info,
     /// Also one line per request that was refused.
     Debug,
-}
-
-/// A key of tokens. Its `Debug` does not show it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    pub(super) const fn new(key: String) -> Self {
-        Self(key)
-    }
-
-    /// The key: the bytes of the text.
-    #[must_use]
-    pub const fn bytes(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
 }

@@ -1,7 +1,7 @@
 //! Snapshots: the same as JSON.
 
 use serde_json::{Value, json};
-use ssedge::stock::{DEFAULT_SYMBOLS, Symbol, quote_at};
+use ssedge::feeds::stock::{DEFAULT_SYMBOLS, Symbol, quote_at};
 use ssedge::time::UnixMillis;
 
 use super::events::unix_ms;

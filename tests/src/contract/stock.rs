@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use ssedge::stock::{DEFAULT_SYMBOLS, Symbol, market_tick};
+use ssedge::feeds::stock::{DEFAULT_SYMBOLS, Symbol, market_tick};
 use ssedge::time::UnixMillis;
 use tokio::time::Instant;
 

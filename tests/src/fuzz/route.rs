@@ -2,6 +2,8 @@
 
 mod deployment;
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use http::request::Parts;
@@ -9,14 +11,15 @@ use http::{Method, Request, Response, Uri};
 use reqwest::Url;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use ssedge::feeds::Target;
 use ssedge::limits::BODY_BYTES;
 use ssedge::log::{ChannelName, EntryId};
 use ssedge::problem::{self, Problem};
-use ssedge::route::{Append, Peer, Plan, Route, finish, plan};
+use ssedge::route::{self as routes, Append, Peer, Plan, Route, finish, plan};
 use ssedge::settings::{Host, Origins, Settings};
 use ssedge::sse::{Decoded, Decoder};
 
-use crate::stream::{NOW, Stream, TERMS};
+use crate::stream::{CONFIG, NOW, Stream};
 use deployment::{DEPLOYMENTS, Deployment, HOLDER, LISTED, TOKEN};
 
 /// Who asks.
@@ -33,7 +36,7 @@ pub fn route(input: &[u8]) {
     let Some(request) = request(&head.replace("{token}", &TOKEN)) else { return };
     resolved(request.uri.path());
     for deployment in &*DEPLOYMENTS {
-        let answer = match plan(&request, PEER, &deployment.settings, NOW) {
+        let answer = match plan(&request, PEER, &deployment.deployment, NOW) {
             Ok(plan) => {
                 assert!(
                     deployment.grants(&plan, &request, head.contains("{token}")),
@@ -46,7 +49,7 @@ pub fn route(input: &[u8]) {
             Err(problem) => Some(refusal(&problem)),
         };
         if let Some(answer) = answer {
-            finished(answer, &request, &deployment.settings);
+            finished(answer, &request, &deployment.deployment.settings);
         }
     }
 }
@@ -72,48 +75,56 @@ pub(super) fn request(head: &str) -> Option<Parts> {
 
 /// One host gets a path as it was sent, and the other as a URL library left it: both find the same behind it.
 fn resolved(path: &str) {
-    let route = Route::parse(path);
-    if let Ok(Route::Feed(channel)) = &route {
-        in_its_pattern(channel);
+    let feeds = &DEPLOYMENTS[0].deployment.feeds;
+    // A feed cannot be compared, but what is found of it can.
+    let find = |path: &str| {
+        routes::route(path, feeds).map(|found| match found {
+            Route::Page => Route::Page,
+            Route::Health => Route::Health,
+            Route::OpenApi => Route::OpenApi,
+            Route::Feed((feed, target)) => Route::Feed((feed.name(), target)),
+        })
+    };
+    let found = find(path);
+    if let Ok(Route::Feed((feed, Target::Channel(channel) | Target::Entry { channel, .. }))) = &found {
+        in_its_pattern(feed, channel);
     }
     // Not as `http:`, which would take a backslash for a slash.
     if path.starts_with('/')
         && let Ok(url) = Url::parse(&format!("ssedge://host{path}"))
     {
-        assert_eq!(Route::parse(url.path()), route, "{path} and {url}");
+        assert_eq!(find(url.path()), found, "{path} and {url}");
     }
 }
 
-/// A channel is one of three kinds, and its name keeps to the pattern of that kind.
-fn in_its_pattern(channel: &ChannelName) {
-    let name = channel.to_string();
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let is_room = |room: &str| {
-        (1..=64).contains(&room.len())
-            && room.starts_with(plain)
-            && room.chars().all(|c| plain(c) || c == '_' || c == '-')
-    };
-    let kept = matches!(&*name, "events" | "stock") || name.strip_prefix("chat/").is_some_and(is_room);
-    assert!(kept, "{name:?} is no channel");
+/// The name of a channel begins with that of its feed, and is printable.
+fn in_its_pattern(feed: &str, channel: &ChannelName) {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_.~-/".contains(c);
+    let name = channel.as_str();
+    let is_below = |rest: &str| rest.is_empty() || rest.starts_with('/');
+    assert!(name.chars().all(plain) && name.strip_prefix(feed).is_some_and(is_below), "{name:?} of {feed}");
     assert_eq!(name.parse().as_ref(), Ok(channel));
 }
 
 /// Does what is to be done; the answer, where there is one already.
-fn planned(plan: Plan, request: &Parts, body: &[u8], deployment: &Deployment) -> Option<Response<Bytes>> {
+fn planned(plan: Plan<'_>, request: &Parts, body: &[u8], deployment: &Deployment) -> Option<Response<Bytes>> {
     match plan {
         Plan::Reply(answer) => {
             assert!(answer.status().is_success(), "{} {}: {}", request.method, request.uri, answer.status());
             Some(answer)
         }
-        Plan::Stream(opening, reader) => {
-            Stream::open(*opening, TERMS.expiring(reader.expires), 7);
+        Plan::Stream(stream, subscriber) => {
+            Stream::open(*stream, CONFIG.expiring(subscriber.expires), 7);
             None
         }
         Plan::Append(append) => {
-            assert!(!append.caller.by_cookie() || is_own(request, &deployment.settings), "{request:?}");
-            posted(&append, body, &deployment.settings).err().map(|problem| refusal(&problem))
+            assert!(
+                !append.caller.by_cookie() || is_own(request, &deployment.deployment.settings),
+                "{request:?}"
+            );
+            posted(&append, body).err().map(|problem| refusal(&problem))
         }
-        Plan::Page | Plan::Read(_) | Plan::Message(..) => None,
+        Plan::Page | Plan::Read(_) | Plan::Entry(_) => None,
     }
 }
 
@@ -127,20 +138,17 @@ fn is_own(request: &Parts, settings: &Settings) -> bool {
 }
 
 /// A body that is taken becomes one event, which says what is stored and nothing else, in nobody else's name.
-fn posted(append: &Append, body: &[u8], settings: &Settings) -> Result<(), Problem> {
-    let draft = append.post(body, settings)?.draft;
+fn posted(append: &Append<'_>, body: &[u8]) -> Result<(), Problem> {
+    let draft = append.post(body)?.draft;
     assert!(body.len() <= BODY_BYTES);
     let entry = draft.entry(EntryId::BEGINNING.next(), NOW, None);
-    match (&append.channel, &entry.key) {
-        (ChannelName::Chat(_), None) => {
-            let message: serde_json::Value = serde_json::from_str(&entry.body).expect("it is JSON");
-            assert!(append.caller.sub().is_none() || message["user"] == HOLDER, "{message:?}");
-        }
-        (ChannelName::Events, Some(topic)) => assert_eq!(topic, "orders"),
-        (ChannelName::Stock, Some(symbol)) => {
-            assert!(settings.stock_symbols.iter().any(|listed| listed.as_str() == symbol), "{symbol}");
-        }
-        other => panic!("{other:?}"),
+    let said: BTreeMap<String, Box<RawValue>> = serde_json::from_str(&entry.body).expect("it is an object");
+    let holder = format!("\"{HOLDER}\"");
+    let is_in_own_name =
+        said.get("user").is_none_or(|user| append.caller.sub().is_none() || user.get() == holder);
+    assert!(is_in_own_name, "{said:?}");
+    if append.feed.is_granted_by_key() {
+        assert_eq!(entry.key.as_deref(), Some("orders"), "the one key that anybody may publish");
     }
     let mut block = Vec::new();
     entry.encode(&mut block);

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use http::Method;
 use ssedge::limits;
 use ssedge::problem::Problem;
-use ssedge::route::{Peer, Plan, plan};
-use ssedge::session::Terms;
-use ssedge::settings::{BadSetting, Host, Settings};
+use ssedge::route::{Deployment, Peer, Plan, plan};
+use ssedge::settings::{BadSetting, Host, Settings, TableSettings, Variables};
 
 use super::route;
 use crate::stream::{NOW, Stream};
@@ -23,9 +23,9 @@ pub fn settings(input: &[u8]) {
     let Ok(text) = str::from_utf8(input) else { return };
     let vars: BTreeMap<&str, &str> = text.lines().filter_map(|line| line.split_once('=')).collect();
     for host in [Host::Worker, Host::Lambda] {
-        match Settings::parse(host, |name| vars.get(name).map(|value| (*value).to_owned())) {
-            Ok(settings) => {
-                used(&settings);
+        match read(host, |name| vars.get(name).map(|value| (*value).to_owned())) {
+            Ok((deployment, table)) => {
+                used(&deployment, table.as_ref());
                 keys_are_long(&vars);
             }
             Err(bad) => named(&bad, host, &vars),
@@ -36,8 +36,22 @@ pub fn settings(input: &[u8]) {
     }
 }
 
+/// What a host reads when it starts.
+fn read(
+    host: Host,
+    lookup: impl Fn(&str) -> Option<String>,
+) -> Result<(Deployment, Option<TableSettings>), BadSetting> {
+    let deployment = Deployment::read(host, &lookup)?;
+    let table = (host == Host::Lambda).then(|| TableSettings::read(&Variables::new(&lookup)));
+    Ok((deployment, table.transpose()?))
+}
+
 fn named(bad: &BadSetting, host: Host, vars: &BTreeMap<&str, &str>) {
-    assert!(Settings::NAMES.contains(&bad.name), "{bad:?}");
+    let deployment = Deployment::read(Host::Worker, |_| None).expect("the defaults are good");
+    assert!(
+        deployment.variables().chain(TableSettings::NAMES).any(|name| name == bad.name),
+        "{bad:?} is not a setting"
+    );
     // The longest pause is at fault also where only the shortest is set.
     let set = if bad.name == "POLL_MAX_MS" { "POLL_MIN_MS" } else { bad.name };
     let missing = host == Host::Lambda && bad.name == "TABLE_NAME";
@@ -51,8 +65,9 @@ fn named(bad: &BadSetting, host: Host, vars: &BTreeMap<&str, &str>) {
 }
 
 /// What is within its range is of use: streams open, and what they are told makes sense.
-fn used(settings: &Settings) {
-    let Settings { heartbeat, retry, stream_life, retention, poll, .. } = settings;
+fn used(deployment: &Deployment, table: Option<&TableSettings>) {
+    let settings = &deployment.settings;
+    let Settings { heartbeat, retry, stream_life, retention, .. } = settings;
     assert!(limits::HEARTBEAT_SECS.contains(&heartbeat.as_secs()), "{heartbeat:?}");
     assert!(
         (*limits::RETRY_MS.start() as u128..=*limits::RETRY_MS.end() as u128).contains(&retry.as_millis())
@@ -61,13 +76,16 @@ fn used(settings: &Settings) {
         stream_life.is_none_or(|life| life.as_secs() >= 1 && limits::STREAM_SECS.contains(&life.as_secs()))
     );
     assert!(retention.max >= 1 && retention.age.as_secs() >= 1, "{retention:?}");
-    assert!(poll.start() <= poll.end() && poll.start().as_millis() >= 1, "{poll:?}");
-    assert!((1..=limits::STOCK_SYMBOLS).contains(&settings.stock_symbols.len()));
-    for target in ["/api/chat", "/api/events?history=9", "/api/stock?history=3"] {
-        let request = route::request(&format!("GET {target}")).expect("a request");
-        match plan(&request, Peer::default(), settings, NOW) {
-            Ok(Plan::Stream(opening, ..)) => {
-                let stream = Stream::open(*opening, Terms::new(settings), 7);
+    if let Some(TableSettings { poll, .. }) = table {
+        assert!(poll.start() <= poll.end() && poll.start().as_millis() >= 1, "{poll:?}");
+    }
+    let channels = deployment.feeds.endpoints().filter(|(method, ..)| *method == Method::POST);
+    for (_, path, _) in channels {
+        let target = path.replace(['{', '}'], "");
+        let request = route::request(&format!("GET {target}?history=3")).expect("a request");
+        match plan(&request, Peer::default(), deployment, NOW) {
+            Ok(Plan::Stream(stream, ..)) => {
+                let stream = Stream::open(*stream, settings.stream(), 7);
                 assert!(
                     stream.wake_at.is_some_and(|at| at > NOW),
                     "{target} is woken at {:?}",
@@ -75,7 +93,7 @@ fn used(settings: &Settings) {
                 );
             }
             Ok(other) => panic!("{target} is a stream, not {other:?}"),
-            Err(problem) => assert!(matches!(problem, Problem::Forbidden { .. }), "{target}: {problem:?}"),
+            Err(problem) => assert!(matches!(problem, Problem::Forbidden(_)), "{target}: {problem:?}"),
         }
     }
 }
@@ -91,14 +109,14 @@ fn keys_are_long(vars: &BTreeMap<&str, &str>) {
 /// A bad value may be a secret in the wrong place, and a good one may be a secret in its own.
 fn no_value_is_shown(host: Host, vars: &BTreeMap<&str, &str>) {
     let marked = |name: &str| vars.get(name).map(|value| format!("{value}{CANARY}"));
-    if let Err(bad) = Settings::parse(host, marked) {
+    if let Err(bad) = read(host, marked) {
         assert!(!format!("{bad} {bad:?}").contains(CANARY), "{bad:?}");
     }
     let secret = |name: &str| match vars.get(name) {
         Some(value) if name.starts_with("AUTH_SECRET") => Some(format!("{value}{CANARY}")),
         value => value.map(|value| (*value).to_owned()),
     };
-    if let Ok(settings) = Settings::parse(host, secret) {
-        assert!(!format!("{settings:?}").contains(CANARY), "{settings:?}");
+    if let Ok(read) = read(host, secret) {
+        assert!(!format!("{read:?}").contains(CANARY), "{read:?}");
     }
 }

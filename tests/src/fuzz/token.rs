@@ -4,14 +4,15 @@ mod made;
 
 use arbitrary::{Arbitrary, Unstructured};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use ssedge::access::{Action, Caller, TOKEN_COOKIE};
-use ssedge::events::Topic;
+use ssedge::access::{Action, Caller, Scope, TOKEN_COOKIE};
 use ssedge::limits::{TOKEN_BYTES, TOKEN_LEEWAY};
+use ssedge::problem::Problem;
+use ssedge::route::Deployment;
 use ssedge::settings::{Host, Settings};
 use ssedge::time::UnixMillis;
 
 use super::route;
-use crate::stream::NOW;
+use crate::stream::{NOW, channel_name};
 use crate::token::{PREVIOUS, SECRET};
 use made::{Made, Signed};
 
@@ -77,7 +78,9 @@ impl Attempt<'_> {
         };
         set(header::AUTHORIZATION, "Bearer ", &bearer);
         set(header::COOKIE, &format!("a=b; {TOKEN_COOKIE}="), &cookie);
-        let caller = Caller::authenticate(&headers, query.as_deref(), &settings, now);
+        let caller =
+            Caller::authenticate(&headers, query.as_deref(), &settings.anonymous, settings.secrets(), now);
+        let caller = caller.map_err(Problem::from);
 
         let tokens = [(&self.bearer, &bearer), (&self.cookie, &cookie), (&self.query, &query)];
         let places = tokens.into_iter().enumerate();
@@ -113,7 +116,7 @@ impl Keys {
             "AUTH_SECRET_PREVIOUS" => has(&[Self::Previous, Self::CurrentAndPrevious], PREVIOUS),
             _ => None,
         };
-        Settings::parse(Host::Worker, lookup).expect("they are good")
+        Deployment::read(Host::Worker, lookup).expect("they are good").settings
     }
 
     const fn hold(self, signed: Signed) -> bool {
@@ -154,17 +157,13 @@ fn check_caller(caller: &Caller, made: &Made, now: UnixMillis) {
     for (action, claim) in [(Action::Subscribe, &made.subscribe), (Action::Publish, &made.publish)] {
         let covers = |channel: &str| claim.as_ref().is_some_and(|claim| claim.covers(channel));
         for channel in ["stock", "chat/lobby", "chat/a", "chat/a_b"] {
-            let allowed = caller.authorize(action, &channel.parse().expect("it is one")).is_ok();
+            let allowed = caller.authorize(action, &channel_name(channel), Scope::Whole, true).is_ok();
             assert_eq!(allowed, covers(channel), "{action} {channel}: {made:?}");
         }
-        for topic in ["orders", "a"] {
-            let name = Topic::new(topic).expect("it is one");
-            let allowed = match action {
-                Action::Subscribe => caller.authorize_topics(Some(&[name])).is_ok(),
-                Action::Publish => caller.authorize_topic(&name).is_ok(),
-            };
-            let covered = covers("events") || covers(&format!("events/{topic}"));
-            assert_eq!(allowed, covered, "{action} {topic}: {made:?}");
+        for key in ["orders", "a"] {
+            let allowed = caller.authorize(action, &channel_name("events"), Scope::Key(key), true).is_ok();
+            let covered = covers("events") || covers(&format!("events/{key}"));
+            assert_eq!(allowed, covered, "{action} {key}: {made:?}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use ssedge::log::{EntryId, Filter, Position, Requested};
+use ssedge::log::{EntryId, Filter, Position};
 use ssedge::sse::{Decoded, Decoder, Message};
 use ssedge::time::UnixMillis;
 
@@ -64,7 +64,7 @@ impl Client {
         self.baseline = None;
         match self.last_event_id.as_str() {
             "" => Position::History(self.history),
-            id => Position::After(Requested::new(id)),
+            id => Position::after(id),
         }
     }
 

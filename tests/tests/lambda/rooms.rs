@@ -182,7 +182,7 @@ async fn a_reader_that_stands_still_is_ended_and_disturbs_nobody() {
         [("LOG_LEVEL", "info"), ("HEARTBEAT_SECS", "60"), ("HISTORY_MAX", "10000"), POST_RATE, POST_BURST];
     let _turn = heavy().await;
     let lambda = Lambda::on(platform, &vars).await;
-    let text = "𝄞".repeat(ssedge::limits::TEXT_CHARS);
+    let text = "𝄞".repeat(ssedge::feeds::chat::TEXT_CHARS);
     let first = lambda.client.say("lobby", &text).await;
     let path = format!("/api/chat/lobby?lastEventId={first}");
     let mut slow = open(&lambda.client, &path).await;

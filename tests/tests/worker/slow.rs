@@ -21,7 +21,7 @@ const UNDISTURBED: Duration = Duration::from_secs(30);
 
 /// Says so many of the largest messages; answers the last id.
 async fn say(client: &Client, messages: usize) -> u64 {
-    let text = "𝄞".repeat(ssedge::limits::TEXT_CHARS);
+    let text = "𝄞".repeat(ssedge::feeds::chat::TEXT_CHARS);
     let mut last = 0;
     for from in (0..messages).step_by(ABREAST) {
         let abreast = (from..messages).take(ABREAST).map(|_| client.say("lobby", &text));

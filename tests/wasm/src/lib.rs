@@ -1,7 +1,7 @@
 //! The market gives the same bits in a native build and in a wasm build: this one source is compiled as both. `tests/`
 //! calls it natively, `run.mjs` in wasm.
 
-use ssedge::stock::{Symbol, price_at};
+use ssedge::feeds::stock::{Symbol, price_at};
 use ssedge::time::UnixMillis;
 
 /// Quotes as `symbol,unix_ms,cents`. After a deliberate change of the market, `write_quotes` writes it anew.

@@ -1,6 +1,6 @@
 //! The native half of what `src/lib.rs` promises.
 
-use ssedge::stock::{Symbol, price_at};
+use ssedge::feeds::stock::{Symbol, price_at};
 use ssedge::time::UnixMillis;
 use ssedge_wasm_tests::check_quotes;
 
@@ -38,7 +38,7 @@ fn write_quotes() {
     ];
 
     let mut csv = String::from("symbol,unix_ms,cents\n");
-    for name in ssedge::stock::DEFAULT_SYMBOLS.into_iter().chain(OTHER_SYMBOLS) {
+    for name in ssedge::feeds::stock::DEFAULT_SYMBOLS.into_iter().chain(OTHER_SYMBOLS) {
         let symbol = Symbol::new(name).unwrap();
         for unix_ms in INSTANTS.into_iter().chain((0..u64::BITS).map(|bit| 1 << bit)) {
             writeln!(csv, "{name},{unix_ms},{}", price_at(&symbol, UnixMillis(unix_ms)).cents()).unwrap();

@@ -5,9 +5,10 @@ use std::sync::LazyLock;
 use http::Method;
 use http::request::Parts;
 use serde_json::{Value, json};
-use ssedge::log::{ChannelName, Subscribe};
-use ssedge::route::{Plan, Route};
-use ssedge::settings::{Host, Settings};
+use ssedge::feeds::{Feed, Target};
+use ssedge::log::{ChannelName, Filter};
+use ssedge::route::{self, Plan, Route, route};
+use ssedge::settings::Host;
 
 use crate::stream::NOW;
 use crate::token::{HEADER, SECRET, signed};
@@ -56,7 +57,8 @@ pub static DEPLOYMENTS: LazyLock<[Deployment; 4]> = LazyLock::new(|| {
     ]
 });
 
-/// What somebody may do; of events, to `events/{topic}`, or to `events/*`, which is all of them.
+/// What somebody may do to a channel; if grants name the keys of its entries, to `{channel}/{key}`, or to `{channel}/*`,
+/// which is all of them.
 #[derive(Clone, Copy)]
 pub struct May {
     read: fn(&str) -> bool,
@@ -69,62 +71,60 @@ const HOLDER_MAY: May = May {
     post: |channel| channel.starts_with("chat/") || matches!(channel, "events" | "stock"),
 };
 
-/// Settings, and what anybody may do.
+/// A deployment, and what anybody may do.
 pub struct Deployment {
-    pub settings: Settings,
+    pub deployment: route::Deployment,
     anybody: May,
 }
 
 impl Deployment {
     fn new(host: Host, vars: &[(&str, &str)], anybody: May) -> Self {
-        let lookup = |name: &str| {
-            let mut vars = vars.iter().chain(&[("TABLE_NAME", "ssedge")]);
-            vars.find(|(var, _)| *var == name).map(|(_, value)| (*value).to_owned())
-        };
-        Self { settings: Settings::parse(host, lookup).expect("they are good"), anybody }
+        let lookup =
+            |name: &str| vars.iter().find(|(var, _)| *var == name).map(|(_, value)| (*value).to_owned());
+        Self { deployment: route::Deployment::read(host, lookup).expect("it is good"), anybody }
     }
 
     /// Whether this may come of the request, which `has_token` or has not.
-    pub fn grants(&self, plan: &Plan, request: &Parts, has_token: bool) -> bool {
-        let has_token = has_token && self.settings.auth_secret.is_some();
-        self.anybody.has(plan, request) || (has_token && HOLDER_MAY.has(plan, request))
+    pub fn grants(&self, plan: &Plan<'_>, request: &Parts, has_token: bool) -> bool {
+        let has_token = has_token && self.deployment.settings.auth_secret.is_some();
+        let has = |may: May| may.has(plan, request, &self.deployment);
+        has(self.anybody) || (has_token && has(HOLDER_MAY))
     }
 }
 
 impl May {
-    fn has(self, plan: &Plan, request: &Parts) -> bool {
-        let route = Route::parse(request.uri.path());
+    fn has(self, plan: &Plan<'_>, request: &Parts, deployment: &route::Deployment) -> bool {
+        let found = route(request.uri.path(), &deployment.feeds);
         let reads = request.method == Method::GET || request.method == Method::HEAD;
-        match plan {
-            Plan::Reply(_) if request.method == Method::OPTIONS => true,
-            Plan::Append(append) => {
-                request.method == Method::POST && (self.post)(&append.channel.to_string())
+        match (plan, found) {
+            (Plan::Reply(_), _) if request.method == Method::OPTIONS => true,
+            (Plan::Append(append), _) => {
+                request.method == Method::POST && (self.post)(append.channel.as_str())
             }
             _ if !reads => false,
-            Plan::Reply(_) => match route {
-                Ok(Route::Health | Route::OpenApi) => true,
-                // The market as it is now.
-                Ok(Route::Feed(ChannelName::Stock)) => (self.read)("stock"),
-                _ => false,
+            (Plan::Reply(_), Ok(Route::Health | Route::OpenApi)) | (Plan::Page, Ok(Route::Page)) => true,
+            (Plan::Entry(read), _) => (self.read)(read.channel.as_str()),
+            (plan, Ok(Route::Feed((feed, Target::Channel(channel))))) => match plan {
+                Plan::Read(read) => self.follows(feed, &channel, &read.subscribe.filter),
+                Plan::Stream(stream, _) => {
+                    let filter = stream.log.as_ref().map(|(_, subscribe)| &subscribe.filter);
+                    self.follows(feed, &channel, filter.unwrap_or(&Filter::ALL))
+                }
+                // What comes by the clock, as it is now.
+                _ => (self.read)(channel.as_str()),
             },
-            Plan::Page => route == Ok(Route::Page),
-            Plan::Stream(opening, _) => match &opening.channel {
-                Some((channel, subscribe)) => self.follows(channel, subscribe),
-                None => (self.read)("stock"),
-            },
-            Plan::Read(read) => self.follows(&read.channel, &read.subscribe),
-            Plan::Message(channel, _) => (self.read)(&channel.to_string()),
+            _ => false,
         }
     }
 
-    fn follows(self, channel: &ChannelName, subscribe: &Subscribe) -> bool {
-        let keys = serde_json::to_value(&subscribe.filter).expect("a filter is a list of keys");
-        match (channel, keys.as_array()) {
-            (ChannelName::Events, None) => (self.read)("events/*"),
-            (ChannelName::Events, Some(topics)) => {
-                topics.iter().filter_map(Value::as_str).all(|topic| (self.read)(&format!("events/{topic}")))
+    fn follows(self, feed: &dyn Feed, channel: &ChannelName, filter: &Filter) -> bool {
+        let keys = serde_json::to_value(filter).expect("a filter is a list of keys");
+        match keys.as_array() {
+            _ if !feed.is_granted_by_key() => (self.read)(channel.as_str()),
+            None => (self.read)(&format!("{channel}/*")),
+            Some(keys) => {
+                keys.iter().filter_map(Value::as_str).all(|key| (self.read)(&format!("{channel}/{key}")))
             }
-            (channel, _) => (self.read)(&channel.to_string()),
         }
     }
 }

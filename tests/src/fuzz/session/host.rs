@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use ssedge::limits::{BACKLOG_BYTES, BACKLOG_LOW_BYTES, PAGE_BYTES};
 use ssedge::log::{Batch, Position};
-use ssedge::session::{Chunk, Input, Output};
+use ssedge::session::{Chunk, Input, Output, WhenSlow};
 use ssedge::time::UnixMillis;
 
 use super::link::Link;
@@ -40,7 +40,7 @@ impl Host {
             log.append(Key::A.name(), 10, START);
         }
         let (filter, history) = stream.feed.wants();
-        let conflates = stream.feed.opening(Position::History(0)).conflates;
+        let conflates = stream.feed.opening(Position::History(0)).when_slow == WhenSlow::Newest;
         let mut reader = Client::new(filter, history, conflates);
         let honest = matches!(stream.feed, Feed::Channel { .. });
         let link = Link::new(&stream, reader.connect(), START);
@@ -122,9 +122,8 @@ impl Host {
         let Some(subscribe) = self.link.asked.take() else { return };
         let page = self.log.page(&subscribe, self.now);
         if let (true, Some(_), Position::After(after)) = (self.honest, &page.start.gap, &subscribe.position) {
-            let cursor = after.id().expect("every cursor here is one that was given");
-            let misses = self.log.forgot || self.log.misses(cursor, self.now);
-            assert!(misses, "a gap from {cursor}, of which nothing is missing");
+            let misses = self.log.forgot || self.log.misses(*after, self.now);
+            assert!(misses, "a gap from {after}, of which nothing is missing");
         }
         if !page.more {
             self.link.subscriber = Some((subscribe.filter, self.log.len()));
@@ -244,7 +243,7 @@ impl Host {
         );
         let backlog = link.backlog();
         assert!(backlog <= BACKLOG_BYTES + 2 * PAGE_BYTES + SLACK, "{backlog} bytes of backlog");
-        let silent_until = link.latest + link.terms.heartbeat;
+        let silent_until = link.latest + link.config.heartbeat;
         assert!(link.closed.is_some() || link.wake_at <= silent_until, "it is silent until {}", link.wake_at);
     }
 }

@@ -8,7 +8,7 @@ use ssedge::limits::{
     BACKLOG_BYTES, BACKLOG_LOW_BYTES, CHANNEL_PATIENCE_MS, DEADLINE_MARGIN, STREAM_QUESTIONS,
 };
 use ssedge::log::{Batch, Filter, Position, Subscribe};
-use ssedge::session::{CloseReason, Input, Session, Terms};
+use ssedge::session::{CloseReason, Input, Session, StreamConfig};
 use ssedge::time::UnixMillis;
 
 use super::ear::Ear;
@@ -19,7 +19,7 @@ const CHANNEL_PATIENCE: Duration = Duration::from_millis(*CHANNEL_PATIENCE_MS.st
 
 pub struct Link {
     pub session: Session<Bytes>,
-    pub terms: Terms,
+    pub config: StreamConfig,
     pub opened: UnixMillis,
     /// The latest that the stream has seen of its clock.
     pub latest: UnixMillis,
@@ -43,7 +43,7 @@ pub struct Link {
 
 impl Link {
     pub fn new(stream: &Stream, position: Position, now: UnixMillis) -> Self {
-        let terms = Terms {
+        let config = StreamConfig {
             heartbeat: stream.heartbeat,
             retry: Duration::from_secs(2),
             life: stream.life,
@@ -51,8 +51,8 @@ impl Link {
             expires: stream.token.map(|span| now + span),
         };
         Self {
-            session: Session::open(stream.feed.opening(position), terms, stream.seed, now),
-            terms,
+            session: Session::open(stream.feed.opening(position), config, stream.seed, now),
+            config,
             opened: now,
             latest: now,
             wake_at: now,
@@ -75,7 +75,7 @@ impl Link {
 
     /// Every end has its cause, and the planned ones their last word.
     pub fn ended(&self, reason: CloseReason, clock: UnixMillis, cause: Option<&Input<Bytes>>) {
-        let Terms { life, deadline, expires, .. } = self.terms;
+        let StreamConfig { life, deadline, expires, .. } = self.config;
         let due = |at: Option<UnixMillis>| at.is_some_and(|at| at <= clock);
         let life = life.map(|life| self.opened + life);
         let says = |word: &[u8]| self.ear.said.starts_with(word);

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use bytes::Bytes;
+use ssedge::feeds::stock::{DEFAULT_SYMBOLS, Market, Symbol};
 use ssedge::limits::ID_MAX;
 use ssedge::log::{
-    Batch, ChannelName, EntryId, Filter, Gap, GapReason, Page, Position, Requested, Retention, Start,
-    Subscribe,
+    Batch, EntryId, Filter, Gap, GapReason, Page, Position, Requested, Retention, Start, Subscribe,
 };
-use ssedge::session::{Input, Opening, Pulse};
-use ssedge::stock::{DEFAULT_SYMBOLS, Symbol};
+use ssedge::session::{Input, StreamRequest, WhenSlow};
 
+use crate::stream::{channel_name, every, replayed};
 use crate::world::START;
 
 /// A stream, and what happens to it.
@@ -147,21 +147,20 @@ impl Feed {
     }
 
     /// The stream of a reader that begins at `position`, which a market is told by the scenario.
-    pub fn opening(&self, position: Position) -> Opening {
+    pub fn opening(&self, position: Position) -> StreamRequest {
         match self {
             Self::Channel { ticks, conflates, .. } => {
                 let subscribe = Subscribe { position, filter: self.wants().0, newest: false };
-                Opening {
-                    channel: Some((ChannelName::Events, subscribe)),
-                    pulse: ticks.map_or(Pulse::None, Pulse::Clock),
-                    conflates: *conflates,
-                    chosen_names: *conflates,
+                StreamRequest {
+                    log: Some((channel_name("room"), subscribe)),
+                    ticks: ticks.and_then(every),
+                    when_slow: if *conflates { WhenSlow::Newest } else { WhenSlow::End },
+                    has_custom_events: *conflates,
                 }
             }
             Self::Market { symbols, interval, position } => {
                 let symbols = DEFAULT_SYMBOLS[..*symbols].iter().flat_map(|name| Symbol::new(name)).collect();
-                let pulse = Pulse::Market { symbols, interval: *interval, position: position.clone() };
-                Opening { channel: None, pulse, conflates: true, chosen_names: false }
+                replayed(Market { symbols }, *interval, position.clone())
             }
         }
     }
@@ -223,10 +222,10 @@ fn cursor(u: &mut Unstructured) -> Result<Position> {
     }
     let after =
         one_of(&[None, Some(-100_000_000), Some(-60_001), Some(-1), Some(0), Some(1_999), Some(2_001)])(u)?;
-    Ok(Position::After(match after {
-        None => Requested::new("\"\n\0\u{2028}"),
-        Some(ms) => Requested::new(&START.0.saturating_add_signed(ms).to_string()),
-    }))
+    Ok(match after {
+        None => Position::after("\"\n\0\u{2028}"),
+        Some(ms) => Position::after(&START.0.saturating_add_signed(ms).to_string()),
+    })
 }
 
 fn heartbeat(u: &mut Unstructured) -> Result<Duration> {

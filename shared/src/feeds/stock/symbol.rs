@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::limits::MAX_SYMBOL_LEN;
+use super::MAX_SYMBOL_LEN;
 
 /// What is quoted where `STOCK_SYMBOLS` says nothing: made-up companies.
 pub const DEFAULT_SYMBOLS: [&str; 8] = ["ACME", "GLBX", "INTK", "HOOL", "SOYX", "TYRL", "VEHX", "ZORG"];
@@ -14,10 +14,10 @@ pub const DEFAULT_SYMBOLS: [&str; 8] = ["ACME", "GLBX", "INTK", "HOOL", "SOYX", 
 /// [`MAX_SYMBOL_LEN`] characters in all.
 ///
 /// ```
-/// use ssedge::stock::Symbol;
+/// use ssedge::feeds::stock::Symbol;
 /// assert_eq!(Symbol::new("BRK.B")?.as_str(), "BRK.B");
 /// assert!(Symbol::new("acme").is_err());
-/// # Ok::<(), ssedge::stock::InvalidSymbol>(())
+/// # Ok::<(), ssedge::feeds::stock::InvalidSymbol>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

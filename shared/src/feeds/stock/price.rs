@@ -7,19 +7,19 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
+use super::MAX_PRICE_CENTS;
 use crate::json;
-use crate::limits::MAX_PRICE_CENTS;
 
 /// A price: 1 to [`MAX_PRICE_CENTS`] cents.
 ///
 /// As text and in JSON it is a decimal number without trailing zeros.
 ///
 /// ```
-/// use ssedge::stock::Price;
+/// use ssedge::feeds::stock::Price;
 /// let price = Price::parse_decimal("189.30")?;
 /// assert_eq!(price.cents(), 18_930);
 /// assert_eq!(serde_json::to_string(&price).unwrap(), "189.3");
-/// # Ok::<(), ssedge::stock::InvalidPrice>(())
+/// # Ok::<(), ssedge::feeds::stock::InvalidPrice>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Price(i64);

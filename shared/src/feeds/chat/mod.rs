@@ -1,13 +1,28 @@
 //! The chat feed: rooms, and what may be said in them.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
+use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::{Endpoint, Feed, Query, Reading, Target};
 use crate::json::{self, InvalidBody};
-use crate::limits::{ROOM_CHARS, TEXT_CHARS, USER_CHARS};
-use crate::log::{self, Draft};
+use crate::log::{self, ChannelName, Draft, EntryId, Filter};
+use crate::problem::Problem;
+use crate::settings::{BadSetting, Variables};
+
+/// Characters of a room's name.
+pub const ROOM_CHARS: usize = 64;
+/// Characters of a user's name, after trimming.
+pub const USER_CHARS: usize = 40;
+/// Characters of a message, after trimming.
+pub const TEXT_CHARS: usize = 2_000;
+/// Messages that a reader may ask for on its first connect.
+pub const HISTORY: RangeInclusive<u32> = 0..=200;
+/// Messages that a reader is sent on its first connect if it does not say.
+pub const HISTORY_DEFAULT: u32 = 20;
 
 /// The room of a URL that names none.
 pub const LOBBY: &str = "lobby";
@@ -134,15 +149,16 @@ impl TryFrom<String> for Text {
     }
 }
 
-/// A message before its room gave it an id and a time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChatDraft {
-    /// The room.
-    pub room: Room,
-    /// Who speaks.
-    pub user: User,
-    /// What is said.
-    pub text: Text,
+/// The feed.
+#[derive(Clone, Copy, Debug)]
+pub struct Chat;
+
+/// The feed, which has no settings of its own.
+///
+/// # Errors
+/// None.
+pub fn feed(_: &Variables) -> Result<Box<dyn Feed>, BadSetting> {
+    Ok(Box::new(Chat))
 }
 
 #[derive(Deserialize)]
@@ -151,42 +167,98 @@ struct Body {
     text: Option<Box<RawValue>>,
 }
 
-impl ChatDraft {
-    /// Reads the body of a POST: `{"user":"ada","text":"hi"}`, where the user may be left out if there is a `speaker`.
-    ///
-    /// # Errors
-    /// [`InvalidBody`] where it is no JSON object or a field is against its rule.
-    pub fn parse(room: Room, body: &[u8], speaker: Option<User>) -> Result<Self, InvalidBody> {
+impl Feed for Chat {
+    fn name(&self) -> &'static str {
+        "chat"
+    }
+
+    fn endpoints(&self) -> &'static [Endpoint] {
+        &[
+            (Method::GET, "/api/chat", "stream of the room `lobby`"),
+            (Method::POST, "/api/chat", "say something in `lobby`"),
+            (Method::GET, "/api/chat/{room}", "stream of a room"),
+            (Method::POST, "/api/chat/{room}", "say something in a room"),
+            (Method::GET, "/api/chat/{room}/messages/{id}", "one message"),
+        ]
+    }
+
+    fn anonymous(&self) -> &'static str {
+        "subscribe chat/*, publish chat/*"
+    }
+
+    fn target(&self, rest: &[&str]) -> Result<Target, Problem> {
+        let room = |name| Room::new(name).map_err(Problem::invalid("room"));
+        match rest {
+            [] => channel(&Room::default()).map(Target::Channel),
+            [name] => channel(&room(name)?).map(Target::Channel),
+            [name, "messages", id] => {
+                let id = id.parse().map_err(|_| Problem::NotFound("no such message"))?;
+                let missing = "no such message, or it is no longer kept";
+                Ok(Target::Entry { channel: channel(&room(name)?)?, id, missing })
+            }
+            _ => Err(Problem::NotFound("no such path")),
+        }
+    }
+
+    fn reading(&self, query: &Query) -> Result<Reading, Problem> {
+        Ok(Reading::entries(Filter::ALL, query.number("history", &HISTORY, HISTORY_DEFAULT)?))
+    }
+
+    fn is_open_to_anonymous(&self) -> bool {
+        true
+    }
+
+    /// Reads `{"user":"ada","text":"hi"}`. The holder of a token speaks in its own name, and may leave the user out.
+    fn draft(&self, channel: &ChannelName, body: &[u8], sub: Option<&str>) -> Result<Draft, Problem> {
+        let not_yours = |rule: String| Problem::OtherName { field: "user", rule };
+        let no_name = |e| not_yours(format!("the sub of the token is no name for a chat: it {e}"));
+        let speaker = sub.map(User::new).transpose().map_err(no_name)?;
         let body: Body = json::object(body)?;
-        let user = match (&body.user, speaker) {
-            (None, Some(speaker)) => speaker,
+        let user = match (&body.user, &speaker) {
+            (None, Some(speaker)) => speaker.clone(),
             (user, _) => {
                 let user = json::string("user", user.as_deref())?;
                 User::new(&user).map_err(InvalidBody::field("user"))?
             }
         };
         let text = json::string("text", body.text.as_deref())?;
-        Ok(Self { room, user, text: Text::new(&text).map_err(InvalidBody::field("text"))? })
+        let text = Text::new(&text).map_err(InvalidBody::field("text"))?;
+        if speaker.is_some_and(|speaker| speaker != user) {
+            return Err(not_yours("must be the sub of the token, or left out".into()));
+        }
+        let message = log::Text::object().id("id").field("room", room_of(channel));
+        Ok(Draft::new(message.field("user", &user).field("text", &text).time("time")))
     }
 
-    /// The message: `{"id":"42","room":"lobby","user":"ada","text":"hi","time":"…"}`.
-    #[must_use]
-    pub fn draft(&self) -> Draft {
-        let Self { room, user, text } = self;
-        let message = log::Text::object().id("id").field("room", room);
-        Draft::new(message.field("user", user).field("text", text).time("time"))
+    fn list(&self) -> &'static str {
+        "messages"
     }
+
+    fn location(&self, channel: &ChannelName, id: EntryId) -> Option<String> {
+        Some(format!("/api/chat/{}/messages/{id}", room_of(channel)))
+    }
+}
+
+fn channel(room: &Room) -> Result<ChannelName, Problem> {
+    ChannelName::new(&format!("chat/{room}")).map_err(Problem::invalid("room"))
+}
+
+fn room_of(channel: &ChannelName) -> &str {
+    channel.as_str().strip_prefix("chat/").unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::EntryId;
     use crate::time::UnixMillis;
+
+    fn draft(body: &str) -> Result<Draft, Problem> {
+        Chat.draft(&channel(&Room::default()).unwrap(), body.as_bytes(), None)
+    }
 
     #[track_caller]
     fn check(body: &str, expected: Result<(), &str>) {
-        let got = ChatDraft::parse(Room::default(), body.as_bytes(), None);
+        let got = draft(body);
         assert_eq!(
             got.map(|_| ()).map_err(|e| e.to_string()).as_ref().map_err(String::as_str),
             expected.as_ref().map_err(|e| *e),
@@ -245,9 +317,8 @@ mod tests {
 
     #[test]
     fn a_message_is_one_line_whatever_it_says() {
-        let draft =
-            ChatDraft::parse(Room::default(), br#"{"user":"ada","text":"a\nb\u2028c\ufeff"}"#, None).unwrap();
-        let line = draft.draft().entry(EntryId::new(42).unwrap(), UnixMillis(1_795_341_600_000), None).body;
+        let draft = draft(r#"{"user":"ada","text":"a\nb\u2028c\ufeff"}"#).unwrap();
+        let line = draft.entry(EntryId::new(42).unwrap(), UnixMillis(1_795_341_600_000), None).body;
         assert_eq!(
             line,
             "{\"id\":\"42\",\"room\":\"lobby\",\"user\":\"ada\",\"text\":\"a\\nb\u{2028}c\u{feff}\",\

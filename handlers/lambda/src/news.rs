@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use ssedge::log::{Batch, ChannelName, Entry, EntryId, Filter, Pace};
 use ssedge::session::Input;
-use ssedge::settings::{LogLevel, Settings};
+use ssedge::settings::LogLevel;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
 
@@ -19,22 +19,24 @@ use crate::item::Item;
 use crate::store::Store;
 
 /// All channels that are read here.
-pub struct Feeds {
+pub struct News {
     store: Arc<Store>,
     poll: RangeInclusive<Duration>,
     log_level: LogLevel,
-    /// How many feeds and readers there have been, for their numbers.
+    /// How many channels and listeners there have been, for their numbers.
     count: AtomicU64,
-    feeds: Mutex<HashMap<ChannelName, Feed>>,
+    channels: Mutex<HashMap<ChannelName, Polled>>,
 }
 
-struct Feed {
+/// A channel that somebody in this process listens to.
+struct Polled {
     number: u64,
-    readers: BTreeMap<u64, Reader>,
+    listeners: BTreeMap<u64, Listener>,
     poll: AbortHandle,
 }
 
-struct Reader {
+/// A stream that is told the news of its channel.
+struct Listener {
     /// Everything up to here was told.
     cursor: EntryId,
     filter: Filter,
@@ -42,30 +44,25 @@ struct Reader {
     news: UnboundedSender<Input<Bytes>>,
 }
 
-/// A reader's place in a feed, which it gives up as it is dropped.
+/// A stream's place among the listeners of a channel, which it gives up as it is dropped.
 pub struct Subscription {
-    feeds: Arc<Feeds>,
+    all: Arc<News>,
     channel: ChannelName,
     number: u64,
     news: UnboundedReceiver<Input<Bytes>>,
 }
 
-/// Held by the loop of a feed. Should the loop panic, its readers hear that there will be no news, and ask again.
+/// Held by the loop of a channel. Should the loop panic, its readers hear that there will be no news, and ask again.
 struct Loop {
-    feeds: Arc<Feeds>,
+    all: Arc<News>,
     channel: ChannelName,
     number: u64,
 }
 
-impl Feeds {
-    pub fn new(store: Arc<Store>, settings: &Settings) -> Self {
-        Self {
-            store,
-            poll: settings.poll.clone(),
-            log_level: settings.log_level,
-            count: AtomicU64::new(0),
-            feeds: Mutex::default(),
-        }
+impl News {
+    /// `poll` are the shortest and the longest pause between two questions.
+    pub fn new(store: Arc<Store>, poll: RangeInclusive<Duration>, log_level: LogLevel) -> Self {
+        Self { store, poll, log_level, count: AtomicU64::new(0), channels: Mutex::default() }
     }
 
     /// Tells what follows `cursor` from now on.
@@ -82,24 +79,24 @@ impl Feeds {
         poll: impl Future<Output = ()> + Send + 'static,
     ) -> Subscription {
         let (sender, news) = unbounded_channel();
-        let mut feeds = self.lock();
-        let feed = feeds.entry(channel.clone()).or_insert_with(|| {
+        let mut channels = self.lock();
+        let polled = channels.entry(channel.clone()).or_insert_with(|| {
             let number = self.count.fetch_add(1, Ordering::Relaxed);
-            let held = Loop { feeds: self.clone(), channel: channel.clone(), number };
+            let held = Loop { all: self.clone(), channel: channel.clone(), number };
             let poll = tokio::spawn(async move {
                 poll.await;
                 drop(held);
             });
-            Feed { number, readers: BTreeMap::new(), poll: poll.abort_handle() }
+            Polled { number, listeners: BTreeMap::new(), poll: poll.abort_handle() }
         });
         let number = self.count.fetch_add(1, Ordering::Relaxed);
-        feed.readers.insert(number, Reader { cursor, filter, news: sender });
-        Subscription { feeds: self.clone(), channel: channel.clone(), number, news }
+        polled.listeners.insert(number, Listener { cursor, filter, news: sender });
+        Subscription { all: self.clone(), channel: channel.clone(), number, news }
     }
 
     // What the lock guards is whole at any time, so a panic elsewhere spoils nothing.
-    fn lock(&self) -> MutexGuard<'_, HashMap<ChannelName, Feed>> {
-        self.feeds.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<ChannelName, Polled>> {
+        self.channels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks for as long as somebody listens.
@@ -133,32 +130,34 @@ impl Feeds {
 
     /// Tells all readers that there will be no news.
     fn give_up(&self, channel: &ChannelName) {
-        for reader in self.lock().remove(channel).into_iter().flat_map(|feed| feed.readers.into_values()) {
-            let _ = reader.news.send(Input::GaveUp);
+        for listener in
+            self.lock().remove(channel).into_iter().flat_map(|polled| polled.listeners.into_values())
+        {
+            let _ = listener.news.send(Input::GaveUp);
         }
     }
 
     /// The cursor of the reader that knows least; `None` where there is no reader.
     fn slowest(&self, channel: &ChannelName) -> Option<EntryId> {
-        self.lock().get(channel)?.readers.values().map(|reader| reader.cursor).min()
+        self.lock().get(channel)?.listeners.values().map(|listener| listener.cursor).min()
     }
 
     /// Tells every reader what follows its cursor, encoded once for all that stand alike.
     fn tell(&self, channel: &ChannelName, items: &[Item]) {
-        let mut feeds = self.lock();
-        let Some(feed) = feeds.get_mut(channel) else { return };
+        let mut channels = self.lock();
+        let Some(polled) = channels.get_mut(channel) else { return };
         let mut batches = BTreeMap::new();
-        for reader in feed.readers.values_mut() {
-            let follows = items.partition_point(|item| item.id <= reader.cursor);
+        for listener in polled.listeners.values_mut() {
+            let follows = items.partition_point(|item| item.id <= listener.cursor);
             let [first, ..] = &items[follows..] else { continue };
-            let alike = (reader.cursor, reader.filter.clone());
+            let alike = (listener.cursor, listener.filter.clone());
             let batch = batches.entry(alike).or_insert_with_key(|(_, filter)| {
                 let entries = items[follows..].iter().filter_map(|item| item.entry.as_ref());
                 Batch::<Bytes>::encode(first.before(), entries.collect::<Vec<&Entry>>(), filter)
             });
             if let Some(batch) = batch {
-                reader.cursor = batch.upto;
-                let _ = reader.news.send(Input::Entries(batch.clone()));
+                listener.cursor = batch.upto;
+                let _ = listener.news.send(Input::Entries(batch.clone()));
             }
         }
     }
@@ -169,12 +168,12 @@ impl Drop for Loop {
         if !std::thread::panicking() {
             return;
         }
-        let mut feeds = self.feeds.lock();
-        if feeds.get(&self.channel).is_some_and(|feed| feed.number == self.number) {
-            feeds.remove(&self.channel);
+        let mut channels = self.all.lock();
+        if channels.get(&self.channel).is_some_and(|polled| polled.number == self.number) {
+            channels.remove(&self.channel);
         }
         let line = format!("the loop that asks for {} panicked; its readers ask again", self.channel);
-        host::log(self.feeds.log_level, LogLevel::Error, &line);
+        host::log(self.all.log_level, LogLevel::Error, &line);
     }
 }
 
@@ -187,47 +186,53 @@ impl Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        let mut feeds = self.feeds.lock();
-        let Some(feed) = feeds.get_mut(&self.channel) else { return };
-        feed.readers.remove(&self.number);
-        if feed.readers.is_empty() {
+        let mut channels = self.all.lock();
+        let Some(polled) = channels.get_mut(&self.channel) else { return };
+        polled.listeners.remove(&self.number);
+        if polled.listeners.is_empty() {
             // At once: between two invocations the process stands still, and so would a question on its way.
-            feed.poll.abort();
-            feeds.remove(&self.channel);
+            polled.poll.abort();
+            channels.remove(&self.channel);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use ssedge::settings::Host;
+    use ssedge::route::Deployment;
+    use ssedge::settings::{Host, TableSettings, Variables};
     use tokio::time::timeout;
 
     use super::*;
 
     const SOON: Duration = Duration::from_secs(10);
 
-    fn feeds() -> Arc<Feeds> {
-        let settings = Settings::parse(Host::Lambda, |name| (name == "TABLE_NAME").then(|| "none".into()));
-        let settings = settings.unwrap();
-        Arc::new(Feeds::new(Arc::new(Store::new(&settings)), &settings))
+    fn news() -> Arc<News> {
+        let lookup = |name: &str| (name == "TABLE_NAME").then(|| "none".to_owned());
+        let settings = Deployment::read(Host::Lambda, lookup).unwrap().settings;
+        let table = TableSettings::read(&Variables::new(&lookup)).unwrap();
+        Arc::new(News::new(Arc::new(Store::new(&settings, &table)), table.poll, settings.log_level))
     }
 
-    fn join(feeds: &Arc<Feeds>, poll: impl Future<Output = ()> + Send + 'static) -> Subscription {
-        feeds.join_by(&ChannelName::Events, EntryId::BEGINNING, Filter::ALL, poll)
+    fn channel() -> ChannelName {
+        ChannelName::new("room").unwrap()
+    }
+
+    fn join(news: &Arc<News>, poll: impl Future<Output = ()> + Send + 'static) -> Subscription {
+        news.join_by(&channel(), EntryId::BEGINNING, Filter::ALL, poll)
     }
 
     #[tokio::test]
     async fn readers_of_a_loop_that_panics_are_told_and_begin_another() {
-        let feeds = feeds();
+        let news = news();
         let panics = async {
             tokio::task::yield_now().await;
             panic!("for the test")
         };
-        let mut readers = [join(&feeds, panics), join(&feeds, std::future::pending())];
+        let mut readers = [join(&news, panics), join(&news, std::future::pending())];
         for reader in &mut readers {
-            let news = timeout(SOON, reader.next()).await.expect("it is told");
-            assert_eq!(news, Input::Lost);
+            let told = timeout(SOON, reader.next()).await.expect("it is told");
+            assert_eq!(told, Input::Lost);
         }
         // The first that asks again begins another loop, and those who leave late take nothing of it away.
         let (begins, has_begun) = tokio::sync::oneshot::channel();
@@ -235,24 +240,24 @@ mod tests {
             begins.send(()).unwrap();
             std::future::pending().await
         };
-        let again = join(&feeds, asks);
+        let again = join(&news, asks);
         drop(readers);
         timeout(SOON, has_begun).await.expect("it begins").unwrap();
-        assert_eq!(feeds.lock()[&ChannelName::Events].readers.len(), 1);
+        assert_eq!(news.lock()[&channel()].listeners.len(), 1);
         drop(again);
-        assert!(feeds.lock().is_empty());
+        assert!(news.lock().is_empty());
     }
 
     #[tokio::test]
     async fn the_loop_of_nobody_ends_quietly() {
-        let feeds = feeds();
+        let news = news();
         let (held, is_dropped) = tokio::sync::oneshot::channel::<()>();
         let polls = async move {
             let _held = held;
             std::future::pending().await
         };
-        drop(join(&feeds, polls));
+        drop(join(&news, polls));
         assert!(timeout(SOON, is_dropped).await.expect("it is over").is_err());
-        assert!(feeds.lock().is_empty());
+        assert!(news.lock().is_empty());
     }
 }

@@ -50,10 +50,10 @@ const BOUNCE: Octave = Octave { period: 430, amplitude: 2 * ONE };
 /// machine gives the same answer, bit for bit.
 ///
 /// ```
-/// use ssedge::{stock::{Symbol, price_at}, time::UnixMillis};
+/// use ssedge::{feeds::stock::{Symbol, price_at}, time::UnixMillis};
 /// let acme = Symbol::new("ACME")?;
 /// assert_eq!(price_at(&acme, UnixMillis(0)), price_at(&acme, UnixMillis(0)));
-/// # Ok::<(), ssedge::stock::InvalidSymbol>(())
+/// # Ok::<(), ssedge::feeds::stock::InvalidSymbol>(())
 /// ```
 #[must_use]
 pub fn price_at(symbol: &Symbol, tick: UnixMillis) -> Price {

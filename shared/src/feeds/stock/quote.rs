@@ -10,15 +10,6 @@ use crate::log::{Draft, Text};
 use crate::sse::Event;
 use crate::time::UnixMillis;
 
-/// A published quote before the channel gave it an id and a time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct QuoteDraft {
-    /// What is quoted.
-    pub symbol: Symbol,
-    /// What it costs.
-    pub price: Price,
-}
-
 #[derive(Deserialize)]
 struct Body {
     symbol: Option<Box<RawValue>>,
@@ -45,32 +36,25 @@ const fn is_zero(n: &u64) -> bool {
     *n == 0
 }
 
-impl QuoteDraft {
-    /// Reads the body of a POST: `{"symbol":"ACME","price":189.34}`; the symbol must be one of `listed`.
-    ///
-    /// # Errors
-    /// [`InvalidBody`] where it is no JSON object or a field is against its rule.
-    pub fn parse(listed: &[Symbol], body: &[u8]) -> Result<Self, InvalidBody> {
-        let body: Body = json::object(body)?;
-        let symbol = json::string("symbol", body.symbol.as_deref())?;
-        // Raw, as `json::string` has it.
-        let price = match body.price.as_deref().map(RawValue::get) {
-            Some(number) if number.starts_with(|first: char| first == '-' || first.is_ascii_digit()) => {
-                Price::parse_decimal(number).map_err(InvalidBody::field("price"))?
-            }
-            _ => return Err(InvalidBody::field("price")("must be a number such as 189.34")),
-        };
-        Ok(Self { symbol: listed_symbol(listed, &symbol).map_err(InvalidBody::field("symbol"))?, price })
-    }
-
-    /// The quote: `{"symbol":"ACME","price":189.34,"change":-0.12,"time":"…"}`. Its change is that from the quote before,
-    /// 0 if none is kept.
-    #[must_use]
-    pub fn draft(&self) -> Draft {
-        let quote = Text::object().field("symbol", &self.symbol).field("price", &self.price);
-        let draft = Draft::new(quote.change("change").time("time"));
-        draft.with_key(self.symbol.as_str()).with_value(self.price.cents())
-    }
+/// Reads the body of a POST: `{"symbol":"ACME","price":189.34}`; the symbol must be one of `listed`. What becomes of it is
+/// `{"symbol":"ACME","price":189.34,"change":-0.12,"time":"…"}`, where the change is that from the quote before, 0 if none
+/// is kept.
+///
+/// # Errors
+/// [`InvalidBody`] if it is not a JSON object or a field is against its rule.
+pub(super) fn draft(listed: &[Symbol], body: &[u8]) -> Result<Draft, InvalidBody> {
+    let body: Body = json::object(body)?;
+    let symbol = json::string("symbol", body.symbol.as_deref())?;
+    // Raw, as `json::string` has it.
+    let price = match body.price.as_deref().map(RawValue::get) {
+        Some(number) if number.starts_with(|first: char| first == '-' || first.is_ascii_digit()) => {
+            Price::parse_decimal(number).map_err(InvalidBody::field("price"))?
+        }
+        _ => return Err(InvalidBody::field("price")("must be a number such as 189.34")),
+    };
+    let symbol = listed_symbol(listed, &symbol).map_err(InvalidBody::field("symbol"))?;
+    let quote = Text::object().field("symbol", &symbol).field("price", &price).change("change").time("time");
+    Ok(Draft::new(quote).with_key(symbol.as_str()).with_value(price.cents()))
 }
 
 /// The value of a quote, in cents, as the log remembers it.
@@ -120,8 +104,8 @@ mod tests {
 
     #[track_caller]
     fn check(body: &str, expected: Result<&str, &str>) {
-        let got = QuoteDraft::parse(&listed(), body.as_bytes())
-            .map(|draft| draft.draft().entry(EntryId::BEGINNING, UnixMillis(0), Some(18_946)).body)
+        let got = draft(&listed(), body.as_bytes())
+            .map(|draft| draft.entry(EntryId::BEGINNING, UnixMillis(0), Some(18_946)).body)
             .map_err(|e| e.to_string());
         assert_eq!(got.as_deref().map_err(String::as_str), expected, "{body}");
     }

@@ -9,28 +9,28 @@ use std::time::Duration;
 use crate::limits::{ECHO_CHARS, INTERVAL_DEFAULT_MS, INTERVAL_MS};
 use crate::problem::Problem;
 
-/// The lists: they may be given by repetition.
-const LISTS: [&str; 2] = ["topics", "symbols"];
 /// The cursor: a polyfill that comes back appends it to a URL that may have one, so the last one counts.
 const CURSOR: &str = "lastEventId";
 
 /// A decoded query string. Unknown parameters are ignored.
+#[derive(Clone, Debug)]
 pub struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 impl<'a> Query<'a> {
     /// Decodes by the WHATWG URL standard, which takes any text.
+    #[must_use]
     pub fn new(query: Option<&'a str>) -> Self {
         Self(form_urlencoded::parse(query.unwrap_or_default().as_bytes()).collect())
     }
 
-    /// Sees that nothing but lists and cursors is given twice: two readers could each take another one.
+    /// Sees that nothing but these lists and cursors is given twice: two readers could each take another one.
     ///
     /// # Errors
     /// [`Problem::Repeated`].
-    pub fn check(&self) -> Result<(), Problem> {
+    pub(crate) fn check(&self, lists: &[&str]) -> Result<(), Problem> {
         let mut seen = BTreeSet::new();
         let mut names = self.0.iter().map(|(name, _)| &**name);
-        let may_repeat = |name: &str| LISTS.contains(&name) || name == CURSOR;
+        let may_repeat = |name: &str| lists.contains(&name) || name == CURSOR;
         match names.find(|name| !may_repeat(name) && !seen.insert(*name)) {
             Some(name) => Err(Problem::Repeated(name.chars().take(ECHO_CHARS).collect())),
             None => Ok(()),
@@ -42,12 +42,13 @@ impl<'a> Query<'a> {
     }
 
     /// The value of the parameter.
+    #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.all(name).next()
     }
 
     /// The cursor: the last one that is not empty.
-    pub fn cursor(&self) -> Option<&str> {
+    pub(crate) fn cursor(&self) -> Option<&str> {
         self.all(CURSOR).rfind(|cursor| !cursor.is_empty())
     }
 

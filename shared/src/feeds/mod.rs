@@ -1,0 +1,147 @@
+//! The table of feeds, and what a feed is.
+//!
+//! A feed is a kind of channel: what may be posted to it, and what its readers get. Each has a folder of its own, with all
+//! that anybody needs to know of it. The rest of the core, both hosts, the tests and the documents ask the table.
+
+pub mod chat;
+pub mod events;
+pub mod stock;
+
+mod query;
+mod reading;
+
+use std::fmt;
+
+use http::Method;
+
+use crate::log::{ChannelName, Draft, EntryId};
+use crate::problem::Problem;
+use crate::settings::{BadSetting, Variables};
+pub use query::Query;
+pub use reading::{Reading, Target, Tick};
+
+/// Makes a feed from the settings of a deployment.
+type Make = fn(&Variables) -> Result<Box<dyn Feed>, BadSetting>;
+
+/// Every feed there is. To add one, add its folder and a line here.
+const FEEDS: &[Make] = &[
+    events::feed, //
+    stock::feed,
+    chat::feed,
+];
+
+/// One line of the endpoint table: method, path, what it does.
+pub type Endpoint = (Method, &'static str, &'static str);
+
+/// A kind of channel.
+pub trait Feed: fmt::Debug + Send + Sync {
+    /// Its name: what follows `/api/` in its paths, and the first segment of the names of its channels.
+    fn name(&self) -> &'static str;
+
+    /// Its lines of the endpoint table.
+    fn endpoints(&self) -> &'static [Endpoint];
+
+    /// Its variables, beside those of [`Settings`](crate::settings::Settings).
+    fn variables(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// What it adds to ANONYMOUS when that is not set: a list of grants.
+    fn anonymous(&self) -> &'static str;
+
+    /// Where a path leads. `rest` are its decoded segments behind the name.
+    ///
+    /// # Errors
+    /// [`Problem::NotFound`], or [`Problem::Invalid`] for a segment that is against its rule.
+    fn target(&self, rest: &[&str]) -> Result<Target, Problem>;
+
+    /// The parameters of a query that are lists, and so may be given more than once.
+    fn lists(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// What a reader wants by its query.
+    ///
+    /// # Errors
+    /// [`Problem::Invalid`] for a parameter that is against its rule.
+    fn reading(&self, query: &Query) -> Result<Reading, Problem>;
+
+    /// Whether grants name the keys of its entries, as in `events/orders`.
+    fn is_granted_by_key(&self) -> bool {
+        false
+    }
+
+    /// Whether ANONYMOUS may grant publishing. Without it only a token can.
+    fn is_open_to_anonymous(&self) -> bool {
+        false
+    }
+
+    /// Whether anything can be published, as the deployment is set.
+    ///
+    /// # Errors
+    /// [`Problem::Conflict`] if not.
+    fn takes_posts(&self) -> Result<(), Problem> {
+        Ok(())
+    }
+
+    /// The draft of what a body says. `sub` is the name of the caller's token, if it has one.
+    ///
+    /// # Errors
+    /// [`Problem::Malformed`], [`Problem::Invalid`] or [`Problem::OtherName`].
+    fn draft(&self, channel: &ChannelName, body: &[u8], sub: Option<&str>) -> Result<Draft, Problem>;
+
+    /// What a snapshot calls its list of entries.
+    fn list(&self) -> &'static str;
+
+    /// The path of one entry, if it has one.
+    fn location(&self, channel: &ChannelName, id: EntryId) -> Option<String> {
+        let _ = (channel, id);
+        None
+    }
+}
+
+/// The feeds of a deployment.
+#[derive(Debug)]
+pub struct Feeds(Vec<Box<dyn Feed>>);
+
+impl Feeds {
+    /// Every feed, as these variables set it.
+    ///
+    /// # Errors
+    /// [`BadSetting`] for the first value that is against its rule.
+    pub fn read(variables: &Variables) -> Result<Self, BadSetting> {
+        FEEDS.iter().map(|feed| feed(variables)).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The feeds, in the order of the table.
+    pub fn iter(&self) -> impl Iterator<Item = &dyn Feed> {
+        self.0.iter().map(|feed| &**feed)
+    }
+
+    /// The feed of this name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&dyn Feed> {
+        self.iter().find(|feed| feed.name() == name)
+    }
+
+    /// Every line of the endpoint table that is a feed's.
+    pub fn endpoints(&self) -> impl Iterator<Item = &'static Endpoint> {
+        self.iter().flat_map(|feed| feed.endpoints())
+    }
+
+    /// The variables of all feeds.
+    pub fn variables(&self) -> impl Iterator<Item = &'static str> {
+        self.iter().flat_map(|feed| feed.variables()).copied()
+    }
+
+    /// What ANONYMOUS is when it is not set.
+    #[must_use]
+    pub fn anonymous(&self) -> String {
+        self.iter().map(Feed::anonymous).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The parameters that are lists, of any feed.
+    pub(crate) fn lists(&self) -> impl Iterator<Item = &'static str> {
+        self.iter().flat_map(|feed| feed.lists()).copied()
+    }
+}
