@@ -14,7 +14,7 @@ const LAYERS: [&str; 12] = [
     "route",
 ];
 /// The crates whose modules are looked at.
-const CRATES: [&str; 2] = ["shared/src", "handlers/worker/src"];
+const CRATES: [&str; 3] = ["shared/src", "handlers/worker/src", "xtask/emulator/src"];
 
 /// The modules of its own crate that the code names: in `use crate::a`, `use crate::{a, b::c}`, `crate::a::B`.
 fn used(code: &str) -> BTreeSet<String> {
