@@ -1,7 +1,8 @@
-//! `cargo xtask` and its commands `dev` and `token`, as somebody sees them who types them.
+//! `cargo xtask` and its commands `dev`, `quotes` and `token`, as somebody sees them who types them.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a helper fails as the test does")]
 
 pub mod edit;
+pub mod quotes;
 pub mod vars;
 
 use std::collections::BTreeSet;

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic, and so may its helpers")]
 
 use nix::sys::signal::Signal;
-use ssedge_tests::dev::{Dev, edit, refused, run_line, vars};
+use ssedge_tests::dev::{Dev, edit, quotes, refused, run_line, vars};
 use ssedge_tests::host::Folder;
 
 #[tokio::test]
@@ -63,6 +63,16 @@ async fn a_token_that_was_minted_is_accepted() {
 #[tokio::test]
 async fn a_change_is_served_and_an_error_is_not() {
     edit::a_change_is_served_and_an_error_is_not("lambda").await;
+}
+
+#[tokio::test]
+async fn a_file_of_quotes_is_published_and_read_back() {
+    quotes::a_file_is_published_and_read_back("lambda").await;
+}
+
+#[test]
+fn quotes_that_cannot_be_published_are_a_sentence() {
+    quotes::what_cannot_work_is_a_sentence();
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod bundle;
 mod dev;
 mod dev_vars;
 mod process;
+mod quotes;
 mod repo;
 mod schemathesis;
 mod setup;
@@ -49,6 +50,12 @@ enum Command {
     /// that TOKEN=$(cargo xtask token …) is the token alone. Its holder may do what --subscribe and --publish say and
     /// nothing else: what ANONYMOUS grants is for those without a token.
     Token(token::Token),
+    /// Publish quotes to a deployment whose STOCK_SOURCE is `published`
+    ///
+    /// They are published in their order. One that the deployment cannot take yet (429, 503) is sent again when it says,
+    /// by an Idempotency-Key, so that it is stored once. Any other refusal ends it with the line and the reason. At the
+    /// end it prints how many were published.
+    Quotes(quotes::Quotes),
     /// Run every check
     Test(test::Test),
     /// Build what is deployed
@@ -124,6 +131,7 @@ fn run(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Dev(options) => dev::dev(&repo, options),
         Command::Token(options) => token::token(&repo, options),
+        Command::Quotes(options) => quotes::quotes(&repo, options),
         Command::Test(options) => test::test(&repo, options),
         Command::Build { host: Host::Worker } => bundle::worker(&repo),
         Command::Build { host: Host::Lambda } => bundle::lambda(&repo),
