@@ -16,11 +16,6 @@ export default class extends WorkerEntrypoint {
     this.ctx.waitUntil(response);
     return response;
   }
-
-  /** `CONNECT`, by which a client would have a proxy. Without this it is an uncaught exception in the log. */
-  connect(socket) {
-    return socket.close();
-  }
 }
 
 export class Channel extends DurableObject {

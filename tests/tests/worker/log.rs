@@ -10,7 +10,8 @@ async fn the_log_of_the_worker_tells_on_nobody() {
     secrets::check(&host, &host.client.with("CF-Connecting-IP", ADDRESS), ADDRESS).await;
 }
 
-/// `CONNECT`, by which a client would have a proxy, is refused as any other method and leaves no failure in the log.
+/// `CONNECT`, by which a client asks for a tunnel to another server, is refused as any other method, and leaves no failure
+/// in the log. What stands in front of the Worker refuses it: here xtask/miniflare.mjs, on Cloudflare the edge.
 #[tokio::test]
 async fn a_tunnel_is_refused_without_a_failure() {
     let host = Host::worker(&[]).await;
