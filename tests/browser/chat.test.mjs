@@ -1,7 +1,7 @@
 // The chat panel.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { field, inState, say, showsExactly, suite } from "./suite.mjs";
+import { eventually, field, inState, say, showsExactly, suite } from "./suite.mjs";
 
 const the = suite();
 
@@ -129,4 +129,30 @@ test("an entry that is no longer kept is told as a gap", async () => {
   await page.evaluate(() => (location.hash = "#/chat/gone"));
   await page.locator("#chat .gap", { hasText: "no longer kept" }).waitFor();
   await showsExactly(page, ["7"]);
+});
+
+test("the newest message stays in view when the list shrinks, unless its reader has scrolled back", async () => {
+  const room = "shrinks";
+  for (let count = 0; count < 30; count += 1) await the.host.say(`message ${count}`, { room });
+  const page = await the.open(`#/chat/${room}`);
+  const [first, last] = ["message 0", "message 29"].map((text) => page.getByText(text, { exact: true }));
+  const isInView = (line) => line.evaluate((line) => {
+    const [inner, outer] = [line, line.closest(".scroller")].map((element) => element.getBoundingClientRect());
+    return inner.bottom <= outer.bottom + 1 && inner.top >= outer.top - 1;
+  });
+  const resize = (height) => page.evaluate((height) => {
+    Object.assign(document.querySelector("#chat").style, { height, minHeight: "0" });
+  }, height);
+  await last.waitFor();
+  await eventually("it is scrolled to the end", () => isInView(last));
+  await resize("20rem");
+  await eventually("the end is in view again", () => isInView(last));
+  const scroller = page.locator("#chat .scroller");
+  await scroller.evaluate((list) => (list.scrollTop = 0));
+  await eventually("the beginning is in view", () => isInView(first));
+  const before = await scroller.evaluate((list) => list.clientHeight);
+  await resize("24rem");
+  await page.waitForFunction((before) => document.querySelector("#chat .scroller").clientHeight !== before, before);
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+  assert.equal(await scroller.evaluate((list) => list.scrollTop), 0);
 });

@@ -33,14 +33,16 @@ test("it is told as no sign of life, and then opened anew, without a gap", async
   const ids = [await the.host.say("before", { room })];
   await showsExactly(page, ids);
   await page.evaluate(() => {
-    const state = document.querySelector("#chat .state");
+    const [state, now] = [document.querySelector("#chat .state"), document.querySelector("#chat .now")];
     globalThis.said = [];
-    new MutationObserver(() => globalThis.said.push(state.textContent)).observe(state, { childList: true });
+    const tell = () => globalThis.said.push([state.textContent, now.hidden]);
+    new MutationObserver(tell).observe(state, { childList: true });
   });
   proxy.silence();
   for (const panel of PANELS) await inState(page, panel, "reconnecting");
-  const [first] = await page.evaluate(() => globalThis.said);
+  const [[first, isButtonHidden]] = await page.evaluate(() => globalThis.said);
   assert.match(first, /^no sign of life for \d s$/);
+  assert.equal(isButtonHidden, false, "who does not want to wait need not");
   ids.push(await the.host.say("meanwhile", { room }));
   // Whoever tries again gets no answer either, and tries once more.
   await page.waitForFunction(() => globalThis.sources.filter(({ url }) => url.includes("/chat/")).length >= 3);

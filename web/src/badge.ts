@@ -19,7 +19,7 @@ export class Badge {
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Follows the feed anew. */
   again = () => {};
-  /** Ends a pause before another attempt. */
+  /** Connects anew at once, instead of after a pause, or when a silent connection is given up. */
   now = () => {};
 
   /** The badge of a panel, which has elements `.state`, `.now`, `.gap` and `.refused`. */
@@ -57,7 +57,8 @@ export class Badge {
     const text = this.#text();
     const isSilent = this.#state.name === "live" && this.#state.silentSince !== undefined;
     this.#panel.dataset.state = isSilent ? "silent" : this.#state.name;
-    this.#now.hidden = this.#state.name !== "reconnecting" || this.#state.at === undefined;
+    const isPause = this.#state.name === "reconnecting" && this.#state.at !== undefined;
+    this.#now.hidden = !isSilent && !isPause;
     if (this.#output.textContent !== text) this.#output.textContent = text;
     this.#note.hidden = !this.#gap;
     this.#note.textContent = this.#gap ? (this.#gap === "expired" ? gaps.expired : gaps.unknown) : "";

@@ -128,7 +128,7 @@ export class Chart {
       ],
       hooks: {
         drawClear: [(plot) => this.#drawOutages(plot, up, down)],
-        draw: [(plot) => drawEnds(plot)],
+        draw: [(plot) => drawEnds(plot), (plot) => this.#drawOutageLabel(plot)],
       },
     };
   }
@@ -143,13 +143,23 @@ export class Chart {
       ctx.fillStyle = to === undefined ? lasting : resumed;
       ctx.fillRect(left, bbox.top, right - left, bbox.height);
     }
-    if (this.#isDown) {
-      ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
-      ctx.fillStyle = colour("--bad");
-      ctx.textAlign = "right";
-      ctx.textBaseline = "top";
-      ctx.fillText(texts().outage, bbox.left + bbox.width - 4 * devicePixelRatio, bbox.top + 4 * devicePixelRatio);
-    }
+    ctx.restore();
+  }
+
+  /** Says that the connection is down, on a ground of its own: the words may be wider than the outage is long. */
+  #drawOutageLabel({ ctx, bbox }: uPlot) {
+    if (!this.#isDown) return;
+    const [size, space] = [11 * devicePixelRatio, 4 * devicePixelRatio];
+    const right = bbox.left + bbox.width;
+    ctx.save();
+    ctx.font = `${size}px system-ui, sans-serif`;
+    ctx.textAlign = "right";
+    ctx.textBaseline = "top";
+    const width = ctx.measureText(texts().outage).width + 2 * space;
+    ctx.fillStyle = colour("--outage");
+    ctx.fillRect(right - width, bbox.top, width, size + 2 * space);
+    ctx.fillStyle = colour("--bad");
+    ctx.fillText(texts().outage, right - space, bbox.top + space);
     ctx.restore();
   }
 }

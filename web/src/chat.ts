@@ -2,7 +2,7 @@
 import type { Refusal } from "./api.js";
 import { Badge } from "./badge.js";
 import { localTime } from "./clock.js";
-import { complain, find, Lines, make, memory } from "./dom.js";
+import { complain, find, Lines, make, memory, stickToEndWhenResized } from "./dom.js";
 import { feed, follow, onLive } from "./feeds.js";
 import { Outbox, type Message, type Pending } from "./outbox.js";
 import { messageLine, PendingList } from "./pending.js";
@@ -26,6 +26,7 @@ export function startChat(measured: (millis: number) => void) {
   const panel = find(document, "#chat");
   const scroller = find(panel, ".scroller");
   const messages = new Lines(find(panel, ".messages"), MESSAGES_MAX, scroller);
+  stickToEndWhenResized(scroller);
   const live = find(panel, "[aria-live]");
   const form = find<HTMLFormElement>(panel, "form.say");
   const [user, text] = [find<HTMLInputElement>(form, "[name=user]"), find<HTMLTextAreaElement>(form, "[name=text]")];

@@ -23,11 +23,25 @@ export function complain(field: HTMLInputElement | HTMLTextAreaElement, text: st
   else field.removeAttribute("aria-invalid");
 }
 
+/** A list that is scrolled to less than this above its end counts as scrolled to its end. */
+const AT_END_PX = 40;
+
+const isAtEnd = (list: HTMLElement) => list.scrollHeight - list.scrollTop - list.clientHeight < AT_END_PX;
+
 /** Runs `change`, and keeps the end of a scrolled list in view if it was. */
 export function stickToEnd(list: HTMLElement, change: () => void) {
-  const wasAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
+  const wasAtEnd = isAtEnd(list);
   change();
   if (wasAtEnd) list.scrollTop = list.scrollHeight;
+}
+
+/** Keeps the end of a list in view when the list itself shrinks: above the keyboard of a phone, or below a longer state. */
+export function stickToEndWhenResized(list: HTMLElement) {
+  let wasAtEnd = true;
+  list.addEventListener("scroll", () => (wasAtEnd = isAtEnd(list)));
+  new ResizeObserver(() => {
+    if (wasAtEnd) list.scrollTop = list.scrollHeight;
+  }).observe(list);
 }
 
 /**
