@@ -15,7 +15,7 @@ const HALF_A_PAIR: &str = "must not have half a surrogate pair";
 /// Why a body is refused. The text is for its sender: it names the field and the rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidBody {
-    /// It is no JSON, or no object.
+    /// It is not JSON, or not an object.
     #[error("the body must be a JSON object: {0}")]
     Json(String),
     /// A field is against its rule.
@@ -107,7 +107,7 @@ pub(crate) fn hundredths(n: i64) -> String {
 /// Digits, the order of keys and keys that come twice stay as they were sent.
 ///
 /// # Errors
-/// Where a string has half a surrogate pair, which is no text.
+/// If a string has half a surrogate pair, which no text can have.
 pub(crate) fn compact(raw: &RawValue) -> Result<String, &'static str> {
     let mut rest = raw.get();
     let mut out = String::with_capacity(rest.len());

@@ -81,7 +81,7 @@ pub const APPEND_RETRY_MS: RangeInclusive<u64> = 10..=250;
 /// How long a writer whose key another one has claimed waits for that one to store: many times what it takes, and less
 /// than a client waits that was told to try again.
 pub const IDEMPOTENCY_PATIENCE: Duration = Duration::from_millis(900);
-/// Longest time that a stream waits for being counted. A table that is slow is no reason to refuse it.
+/// Longest time that a stream waits for being counted. A slow table must not refuse it.
 pub const ADMISSION_TIMEOUT: Duration = Duration::from_secs(2);
 /// Seconds that an invocation lives at most, and with it a stream that has no other end.
 pub const INVOCATION_SECS: u64 = 900;
@@ -111,7 +111,7 @@ pub const STANDSTILL: Duration = Duration::from_secs(60);
 pub const FILTER_CURSOR: Duration = Duration::from_secs(30);
 /// Milliseconds until the client comes back after a planned end: at once, but not all in one wave.
 pub const ROTATE_RETRY_MS: RangeInclusive<u64> = 100..=1_000;
-/// Milliseconds until the client comes back when there is no room for it now.
+/// Milliseconds until the client comes back when the deployment is full.
 pub const OVERLOAD_RETRY_MS: RangeInclusive<u64> = 10_000..=30_000;
 /// How far the clocks of two instances may differ before a cursor of the market is from the future.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(2);
@@ -132,7 +132,7 @@ pub const STREAM_QUESTIONS: u32 = 40;
 
 /// Milliseconds between two ticks, and between two quotes of a symbol.
 pub const INTERVAL_MS: RangeInclusive<u64> = 250..=60_000;
-/// Milliseconds between two ticks where the reader does not say.
+/// Milliseconds between two ticks if the reader does not say.
 pub const INTERVAL_DEFAULT_MS: u64 = 1_000;
 
 // --- The wire format ---
@@ -152,7 +152,7 @@ pub const DECODED_EVENT_BYTES: usize = 1 << 20;
 pub const HEARTBEAT_SECS: RangeInclusive<u64> = 1..=60;
 /// RETRY_MS: up to ten minutes.
 pub const RETRY_MS: RangeInclusive<u64> = 10..=600_000;
-/// STREAM_SECS: up to a day; 0 is no limit.
+/// STREAM_SECS: up to a day; 0 means for ever.
 pub const STREAM_SECS: RangeInclusive<u64> = 0..=86_400;
 /// HISTORY_MAX: what a channel's storage holds many times over, also of the longest messages.
 pub const HISTORY_MAX: RangeInclusive<u64> = 1..=100_000;
@@ -166,9 +166,9 @@ pub const POST_BURST: RangeInclusive<u64> = 1..=1_000_000;
 pub const POLL_MS: RangeInclusive<u64> = 20..=10_000;
 /// TABLE_NAME: characters that DynamoDB takes.
 pub const TABLE_NAME_CHARS: RangeInclusive<usize> = 3..=255;
-/// STREAMS_PER_CHANNEL; a Durable Object takes 32,768 sockets. 0 is no bound but the platform's.
+/// STREAMS_PER_CHANNEL; a Durable Object takes 32,768 sockets. 0 leaves only the platform's bound.
 pub const STREAMS_PER_CHANNEL: RangeInclusive<u64> = 0..=32_000;
-/// STREAMS_PER_SENDER; 0 is no bound. One address may be that of a whole office, and as many streams as the default
+/// STREAMS_PER_SENDER; 0 switches the bound off. One address may be that of a whole office, and as many streams as the default
 /// allows take less than half of an isolate's 128 MB while they are read.
 pub const STREAMS_PER_SENDER: RangeInclusive<u64> = 0..=1_000_000;
 /// Bytes of AUTH_SECRET and AUTH_SECRET_PREVIOUS: RFC 7518 § 3.2 wants a key at least as long as the hash.

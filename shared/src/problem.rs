@@ -25,11 +25,11 @@ pub enum Problem {
         /// What it must be.
         rule: String,
     },
-    /// 400: a parameter of the query is given more than once. Its name is for the client alone: who leaves the name out
-    /// has a token or a text in its place.
+    /// 400: a parameter of the query is given more than once. Its name is for the client alone, not for the log: if
+    /// somebody leaves the name out, a token or a text stands in its place.
     #[error("a parameter of the query: must be given at most once")]
     Repeated(String),
-    /// 400: the body is no JSON object.
+    /// 400: the body is not a JSON object.
     #[error("{0}")]
     Malformed(String),
     /// 401.
@@ -38,7 +38,7 @@ pub enum Problem {
     /// 403.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
-    /// 403: the browser sent the token by itself, and may have done so for a page of anybody's.
+    /// 403: the browser added the token by itself, perhaps for a page of a stranger.
     #[error("Origin: a post by the cookie {TOKEN_COOKIE} must come from an allowed origin (ALLOWED_ORIGINS)")]
     Origin,
     /// 403: an entry in the name of somebody else.

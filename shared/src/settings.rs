@@ -40,7 +40,7 @@ pub struct Settings {
     pub post_rate: u64,
     /// POST_BURST.
     pub post_burst: u64,
-    /// STREAMS_PER_CHANNEL: open streams; `None` is no bound.
+    /// STREAMS_PER_CHANNEL: open streams; `None` if there is no bound.
     pub streams_per_channel: Option<u64>,
     /// STREAMS_PER_SENDER: the same of one sender.
     pub streams_per_sender: Option<u64>,

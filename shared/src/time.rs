@@ -19,7 +19,7 @@ use serde::{Serialize, Serializer};
 pub struct UnixMillis(pub u64);
 
 impl UnixMillis {
-    /// How long after `earlier` this is; zero where it is not after.
+    /// How long after `earlier` this is; zero if it is not after.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ssedge::limits::{BACKLOG_BYTES, BACKLOG_LOW_BYTES, STANDSTILL};
 use ssedge::log::{Position, Start};
-use ssedge::session::{CloseReason, Input, WhenSlow, room};
+use ssedge::session::{CloseReason, Input, WhenSlow, backlog_bound};
 use ssedge_tests::stream::{CONFIG, SECOND, Stream, batch, block, channel, chat, every, id, quotes};
 
 /// A stream that catches up, of whose reader so many bytes are not taken.
@@ -45,15 +45,15 @@ fn in_a_full_process_a_reader_is_sent_more_only_when_it_has_taken_all() {
     let mut stream = Stream::live(chat(), CONFIG, 5);
     stream.input(Input::Backlog(1));
     stream.entries(5, 6..=6);
-    stream.input(Input::Bound(room(true)));
+    stream.input(Input::Bound(backlog_bound(true)));
     stream.input(Input::Backlog(0));
     stream.entries(6, 7..=7);
     stream.check(&[block(6), block(7)].concat());
-    stream.input(Input::Bound(room(false)));
+    stream.input(Input::Bound(backlog_bound(false)));
     stream.input(Input::Backlog(1));
     stream.entries(7, 8..=8);
     stream.check(&block(8));
-    stream.input(Input::Bound(room(true)));
+    stream.input(Input::Bound(backlog_bound(true)));
     stream.input(Input::Backlog(1));
     stream.entries(8, 9..=9);
     stream.check("");
@@ -63,13 +63,13 @@ fn in_a_full_process_a_reader_is_sent_more_only_when_it_has_taken_all() {
 #[test]
 fn in_a_full_process_ticks_end_a_reader_and_quotes_wait_for_it() {
     let mut stream = Stream::live(channel(Position::History(0), every(SECOND), WhenSlow::End), CONFIG, 5);
-    stream.input(Input::Bound(room(true)));
+    stream.input(Input::Bound(backlog_bound(true)));
     stream.input(Input::Backlog(1));
     stream.run(SECOND);
     assert_eq!(stream.closed, Some(CloseReason::TooSlow));
 
     let mut stream = Stream::live(quotes(), CONFIG, 5);
-    stream.input(Input::Bound(room(true)));
+    stream.input(Input::Bound(backlog_bound(true)));
     stream.input(Input::Backlog(BACKLOG_LOW_BYTES + 1));
     stream.entries(5, 6..=6);
     assert_eq!((stream.unsubscribed, stream.awaits, stream.closed), (1, 1, None));

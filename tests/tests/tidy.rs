@@ -22,7 +22,7 @@ const HANDLER_LINES: usize = 200;
 const PAGE_LINES: usize = 250;
 /// The files that are longer, and how long they may be at most.
 const LONG_FILES: [(&str, usize); 4] = [
-    ("shared/src/session/mod.rs", 360),
+    ("shared/src/session/mod.rs", 415),
     ("handlers/worker/src/log.rs", 240),
     ("handlers/lambda/src/read.rs", 240),
     ("handlers/lambda/src/table.rs", 210),

@@ -88,7 +88,7 @@ fn check_body(event: &mut Value) {
     }
 }
 
-/// Takes out values that are no text, and parameters without one: `lambda_http` panics over an empty list.
+/// Removes values that are not text, and parameters without a value: an empty list makes `lambda_http` panic.
 fn check_parameters(event: &mut Value, name: &str) {
     let Some(parameters) = event.get_mut(name) else { return };
     if let Value::Object(all) = parameters {
@@ -184,7 +184,7 @@ pub fn head(mut parts: Parts) -> Parts {
 
 /// The client, as the platform saw it.
 pub fn peer(parts: &Parts) -> Peer<'_> {
-    // AWS sets it itself, and is asked by nothing but https.
+    // AWS sets it itself, and takes https alone.
     let scheme = parts.headers.get(X_FORWARDED_PROTO).map_or(Ok("https"), |scheme| scheme.to_str());
     Peer { address: address(parts), scheme: scheme.ok() }
 }

@@ -45,7 +45,7 @@ pub fn credentials() -> Option<Credentials> {
     Some(Credentials::new(id?, secret?, env::var("AWS_SESSION_TOKEN").ok(), None, "environment"))
 }
 
-/// Writes a line of this weight, where the deployment wants such lines.
+/// Writes a line of this weight, if the deployment wants such lines.
 pub fn log(wanted: LogLevel, weight: LogLevel, line: &str) {
     if weight <= wanted {
         eprintln!("{weight:?} {line}");

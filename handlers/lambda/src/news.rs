@@ -137,7 +137,7 @@ impl News {
         }
     }
 
-    /// The cursor of the reader that knows least; `None` where there is no reader.
+    /// The cursor of the reader that knows least; `None` if there is no listener.
     fn slowest(&self, channel: &ChannelName) -> Option<EntryId> {
         self.lock().get(channel)?.listeners.values().map(|listener| listener.cursor).min()
     }

@@ -106,7 +106,7 @@ impl Stream {
     }
 
     fn start(&mut self) -> bool {
-        // Nobody waits any more where the invocation was given up.
+        // If the invocation was given up, nobody waits any more.
         self.started.take().map(|started| started.send(self.session.starts_after())).is_some()
     }
 

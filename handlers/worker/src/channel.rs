@@ -68,7 +68,7 @@ impl DurableObject for Channel {
         let kept = self.kept()?;
         let (log, now) = (&kept.log, host::now());
         let command = command(&mut request).await?;
-        // An answer without a version is none.
+        // An answer without a version is not understood.
         let Some(command) = command else { return Response::empty() };
         let mut response = match command {
             Command::Append(post, wait) => Response::from_json(&self.append(kept, post, wait, now).await?),

@@ -37,7 +37,7 @@ pub fn deployment(env: &Env) -> Result<Rc<Deployment>, BadSetting> {
     thread_local! {
         static DEPLOYMENT: OnceCell<Result<Rc<Deployment>, BadSetting>> = const { OnceCell::new() };
     }
-    // wrangler.toml may hold a number or a boolean where the core wants its text.
+    // wrangler.toml may hold a number or a boolean and the core wants its text.
     let lookup = |name: &str| {
         let value = Reflect::get(env, &name.into()).ok().filter(|value| !value.is_undefined())?;
         value.as_string().or_else(|| JSON::stringify(&value).ok().map(String::from))
@@ -51,7 +51,7 @@ pub fn address(headers: &http::HeaderMap) -> Option<&str> {
     headers.get("cf-connecting-ip").and_then(|address| address.to_str().ok())
 }
 
-/// Writes a line of this weight, where the deployment wants such lines.
+/// Writes a line of this weight, if the deployment wants such lines.
 pub fn log(wanted: LogLevel, weight: LogLevel, line: &str) {
     match weight {
         _ if weight > wanted => {}

@@ -4,9 +4,9 @@
 //! of a channel come to it over a hibernatable WebSocket from the channel's Durable Object, which sleeps between
 //! two messages. What a reader sees is decided in the core.
 
+mod admission;
 mod body;
 mod channel;
-mod crowd;
 mod fan_out;
 mod host;
 mod link;
@@ -25,7 +25,7 @@ use ssedge::session::{Session, StreamRequest};
 use ssedge::settings::Settings;
 use worker::{Context, Env, Request, Response, Result, event};
 
-use crate::crowd::Seat;
+use crate::admission::Admission;
 use crate::link::{Command, JsFrame, Link};
 use crate::stream::Stream;
 
@@ -70,7 +70,7 @@ impl Exchange {
             }
             Ok(plan) => self.reply(plan, settings).await,
             Err(problem) => {
-                // It fails where there is no body.
+                // It fails if there is no body.
                 if let Ok(body) = self.request.stream() {
                     reply::discard(body).await;
                 }
@@ -106,11 +106,11 @@ impl Exchange {
             Plan::Append(append) => {
                 let body = reply::body(&mut self.request).await.map_err(internal)?;
                 let post = append.post(&body)?;
-                let wait = crowd::begin(&append.sender, append.beginning_rate(), host::now());
+                let wait = admission::count_channel(&append.sender, append.beginning_rate(), host::now());
                 let command = Command::Append(post, wait);
                 let receipt = self.link(&append.channel)?.ask(&command).await?;
                 if wait.is_none() && !matches!(receipt, Receipt::Begun(_)) {
-                    crowd::begun_nothing(&append.sender, append.beginning_rate());
+                    admission::discount_channel(&append.sender, append.beginning_rate());
                 }
                 append.response(receipt, settings)
             }
@@ -139,7 +139,8 @@ impl Exchange {
         subscriber: Subscriber,
         settings: &Settings,
     ) -> Result<Response> {
-        let Some(seat) = Seat::take(subscriber.sender, settings.streams_per_sender, host::now()) else {
+        let Some(admission) = Admission::request(subscriber.sender, settings.streams_per_sender, host::now())
+        else {
             return Ok(reply::whole(self.finish(route::overloaded(host::seed()), settings)));
         };
         let link = match &request.log {
@@ -148,7 +149,8 @@ impl Exchange {
         };
         let signal = self.request.inner().signal();
         let config = settings.stream().expiring(subscriber.expires);
-        let (stream, body) = Stream::open(request, config, link, seat, settings.log_level, &signal).await?;
+        let (stream, body) =
+            Stream::open(request, config, link, admission, settings.log_level, &signal).await?;
         let head = self.finish(route::head_of_stream(stream.starts_after()), settings);
         Ok(reply::streamed(&head, body))
     }

@@ -51,7 +51,7 @@ pub enum PageHead {
 
 /// The answer to [`Command::Subscribe`].
 pub enum Subscribed {
-    /// With the socket where the reader is live.
+    /// With a socket if the reader is live.
     Page(Page<JsFrame>, Option<WebSocket>),
     Full,
     /// The channel is of another [`VERSION`].

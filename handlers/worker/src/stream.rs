@@ -10,7 +10,7 @@ use futures::future::AbortHandle;
 use js_sys::Uint8Array;
 use ssedge::limits::BACKLOG_LOW_BYTES;
 use ssedge::log::{EntryId, Subscribe};
-use ssedge::session::{Chunk, Input, Output, Session, StreamConfig, StreamRequest, room};
+use ssedge::session::{Chunk, Input, Output, Session, StreamConfig, StreamRequest, backlog_bound};
 use ssedge::settings::LogLevel;
 use ssedge::time::UnixMillis;
 use wasm_bindgen::prelude::Closure;
@@ -18,8 +18,8 @@ use web_sys::{AbortSignal, ReadableStream};
 use worker::Result;
 use worker::wasm_bindgen_futures::spawn_local;
 
+use crate::admission::Admission;
 use crate::body::{Body, Pull};
-use crate::crowd::Seat;
 use crate::host::{self, Callback, Timer, function};
 use crate::link::{JsFrame, Link};
 use crate::subscription::Subscription;
@@ -29,7 +29,7 @@ pub struct Stream {
     session: RefCell<Session<JsFrame>>,
     link: Option<Link>,
     /// Until the reader has taken what it was sent, or has left.
-    seat: RefCell<Option<Seat>>,
+    admission: RefCell<Option<Admission>>,
     log_level: LogLevel,
     body: Rc<Body>,
     /// The session is over, and so many bytes wait for the reader.
@@ -61,7 +61,7 @@ impl Stream {
         request: StreamRequest,
         config: StreamConfig,
         link: Option<Link>,
-        seat: Seat,
+        admission: Admission,
         log_level: LogLevel,
         signal: &AbortSignal,
     ) -> Result<(Rc<Self>, ReadableStream)> {
@@ -69,8 +69,8 @@ impl Stream {
         let stream = Rc::new(Self {
             session: RefCell::new(session),
             link,
-            body: seat.body().clone(),
-            seat: RefCell::new(Some(seat)),
+            body: admission.body().clone(),
+            admission: RefCell::new(Some(admission)),
             log_level,
             ending: Cell::default(),
             subscription: RefCell::default(),
@@ -118,9 +118,9 @@ impl Stream {
             return self.finish(&input, left, backlog);
         }
         {
-            let is_full = self.seat.borrow().as_ref().is_some_and(|seat| seat.is_full(now));
+            let is_full = self.admission.borrow().as_ref().is_some_and(|admission| admission.is_full(now));
             let mut session = self.session.borrow_mut();
-            session.handle(Input::Bound(room(is_full)), now);
+            session.handle(Input::Bound(backlog_bound(is_full)), now);
             session.handle(Input::Backlog(backlog), now);
             session.handle(input, now);
         }
@@ -154,8 +154,8 @@ impl Stream {
 
     fn send(&self, bytes: &Uint8Array) {
         self.body.send(bytes);
-        if let Some(seat) = &*self.seat.borrow() {
-            seat.sent(bytes.byte_length() as usize);
+        if let Some(admission) = &*self.admission.borrow() {
+            admission.sent(bytes.byte_length() as usize);
         }
     }
 

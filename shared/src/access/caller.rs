@@ -24,7 +24,7 @@ pub struct Caller {
 
 impl Caller {
     /// Who asks, by the token in `Authorization: Bearer`, else the cookie `ssedge_token`, else the query
-    /// parameter `access_token`. The first one that is there decides, also where the next would be better. Without any
+    /// parameter `access_token`. The first one that is there decides, even if a later one would grant more. Without any
     /// the caller has what ANONYMOUS grants.
     ///
     /// `secrets` are the keys with which a token may be signed.
@@ -60,13 +60,13 @@ impl Caller {
         self.ends
     }
 
-    /// As whom this caller speaks in a chat, where that is settled.
+    /// The name of the caller, if its token has one.
     #[must_use]
     pub fn sub(&self) -> Option<&str> {
         self.sub.as_deref()
     }
 
-    /// Whether the browser sent the token by itself, so that a page of anybody's may have made it do so.
+    /// Whether the browser added the token by itself, as it does for any page that asks.
     #[must_use]
     pub const fn by_cookie(&self) -> bool {
         self.by_cookie
@@ -124,8 +124,8 @@ fn bearer(headers: &HeaderMap) -> Option<String> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
 }
 
-/// The first cookie of the name that is not empty. A browser sends one for each path and domain that set it, and one
-/// that was emptied is none.
+/// The first cookie of the name that is not empty. A browser sends one for each path and domain that set it, and an
+/// empty one counts as none.
 fn cookie(headers: &HeaderMap) -> Option<String> {
     headers.get_all(header::COOKIE).iter().map(text).find_map(|line| {
         let mut pairs = line.split(';').filter_map(|pair| pair.trim().split_once('='));

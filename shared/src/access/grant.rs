@@ -45,7 +45,7 @@ pub enum InvalidGrant {
     /// A grant is a verb and a pattern.
     #[error("a grant is `subscribe` or `publish`, a space and a pattern, as in `publish chat/*`")]
     Shape,
-    /// The pattern is none.
+    /// The pattern cannot be read.
     #[error("a pattern is a channel, a prefix that ends in /*, or *")]
     Pattern,
 }
@@ -94,7 +94,7 @@ pub struct Grants {
 }
 
 impl Grants {
-    /// The grants of a token, from the patterns that it names. What is no pattern grants nothing.
+    /// The grants of a token, from the patterns that it names. A text that is not a pattern grants nothing.
     pub(super) fn of_token(subscribe: &[String], publish: &[String]) -> Self {
         let patterns = |list: &[String]| list.iter().filter_map(|pattern| pattern.parse().ok()).collect();
         Self { subscribe: patterns(subscribe), publish: patterns(publish) }

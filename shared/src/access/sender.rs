@@ -111,7 +111,7 @@ impl Sender {
 #[serde(transparent)]
 pub struct Key(String);
 
-/// The text is no key.
+/// The text cannot be a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be 1 to {IDEMPOTENCY_KEY_CHARS} visible ASCII characters")]
 pub struct InvalidKey;

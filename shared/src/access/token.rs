@@ -14,13 +14,13 @@ use crate::time::UnixMillis;
 /// Why a token is refused. The text is for its holder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidToken {
-    /// There is no key that it could have been made with.
+    /// The deployment has no key.
     #[error("this deployment takes none")]
     Disabled,
     /// It is longer than any that is meant for here.
     #[error("it must be at most {TOKEN_BYTES} bytes")]
     TooLong,
-    /// It is no token at all.
+    /// It cannot be read.
     #[error("it must be a JSON Web Token: a header, claims and a signature, each in base64url")]
     Malformed,
     /// It is signed by another algorithm, or by none.
@@ -196,7 +196,7 @@ mod tests {
         for exp in [days(400) + 1, SECS * 1_000, (SECS + 60) * 1_000] {
             check(&json!({"exp": exp}), Err(InvalidToken::TooFar));
         }
-        // In microseconds it is no time at all.
+        // In microseconds it is beyond every time that can be told.
         check(&json!({"exp": SECS * 1_000_000}), Err(InvalidToken::Claims));
         let says = InvalidToken::TooFar.to_string();
         assert!(

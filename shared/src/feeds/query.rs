@@ -71,7 +71,7 @@ impl<'a> Query<'a> {
         })
     }
 
-    /// The time between two ticks; `None` for the word `off`, where that is allowed.
+    /// The time between two ticks; `None` for the word `off`, if that is allowed.
     ///
     /// # Errors
     /// [`Problem::Invalid`].
@@ -91,7 +91,7 @@ impl<'a> Query<'a> {
         }
     }
 
-    /// A comma-separated list of 1 to `max` items, each kept once; `None` where the parameter is absent. Where it is
+    /// A comma-separated list of 1 to `max` items, each kept once; `None` if the parameter is absent. If it is
     /// given several times, the lists are joined.
     ///
     /// # Errors

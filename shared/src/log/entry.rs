@@ -81,8 +81,9 @@ impl Filter {
         }
     }
 
-    /// Adds the next entry to those that were read for one reader. Of several in a row that it holds back the last one
-    /// stands for all, because its id is all that counts: a filter that admits little makes no reader dear.
+    /// Adds the next entry to those that were read for one reader. Of several rejected
+    /// entries in a row only the last one is kept, because only its id counts. So a narrow filter does not make a reader
+    /// expensive.
     pub fn push(&self, entries: &mut Vec<Entry>, entry: Entry) {
         if !self.admits(&entry) {
             entries.pop_if(|last| !self.admits(last));
@@ -111,7 +112,7 @@ pub struct Batch<F> {
     pub after: EntryId,
     /// The last entry that the batch speaks of.
     pub upto: EntryId,
-    /// The last entry that is in the frame; [`EntryId::BEGINNING`] where the filter held all of them back.
+    /// The last entry that is in the frame; [`EntryId::BEGINNING`] if the filter held all of them back.
     pub shown: EntryId,
     /// Whole blocks of an event stream.
     pub frame: Option<F>,
@@ -119,7 +120,7 @@ pub struct Batch<F> {
 
 impl Batch<Bytes> {
     /// Encodes the entries that `filter` admits. `after` is the id before the first of them.
-    /// `None` where there are no entries.
+    /// `None` if there are no entries.
     pub fn encode<'a>(
         after: EntryId,
         entries: impl IntoIterator<Item = &'a Entry>,

@@ -93,7 +93,7 @@ impl fmt::Display for EntryId {
 pub struct Requested(String);
 
 impl Requested {
-    /// Takes what came, cut to [`ECHO_CHARS`]; a text that is longer than that is no id anyway.
+    /// Takes what came, cut to [`ECHO_CHARS`]; a longer text cannot be an id.
     #[must_use]
     pub fn new(text: &str) -> Self {
         Self(text.chars().take(ECHO_CHARS).collect())

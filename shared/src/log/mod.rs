@@ -1,7 +1,7 @@
 //! The log of a channel: entries in one order, which many readers follow.
 //!
 //! The hosts keep the log, each in its own storage; what it means is decided here: how ids go on
-//! ([`Extent::next`]), what is still kept ([`Retention`]), and where a reader that comes back goes on ([`Start`]).
+//! ([`Extent::next`]), what is still kept ([`Retention`]), and from which entry a returning reader goes on ([`Start`]).
 
 mod draft;
 mod entry;

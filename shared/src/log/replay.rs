@@ -39,9 +39,9 @@ impl Retention {
 pub struct Extent {
     /// The first id of the current run.
     pub run: EntryId,
-    /// The last id of the run before; [`EntryId::BEGINNING`] where there was none or it is forgotten.
+    /// The last id of the run before; [`EntryId::BEGINNING`] if there was none, or if it is forgotten.
     pub previous: EntryId,
-    /// The oldest entry that is kept; `None` where all of them expired.
+    /// The oldest entry that is kept; `None` if all of them expired.
     pub first: Option<EntryId>,
     /// The newest id.
     pub last: EntryId,
@@ -125,7 +125,7 @@ pub struct Start {
     pub gap: Option<Gap>,
 }
 
-/// What a reader is told where a cursor cannot be resumed.
+/// What a reader is told if its cursor cannot be resumed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gap {
     /// Why.
@@ -153,8 +153,29 @@ impl Start {
 
     /// The replay decision, on both hosts.
     ///
-    /// `extent` is `None` where the log has no memory of the channel. `nth_newest` is asked for the id of the
-    /// n-th newest kept entry that the reader's filter admits (n ≥ 1), `None` where there are fewer.
+    /// `extent` is `None` if the log has no memory of the channel. `nth_newest` is asked for the id of the
+    /// n-th newest kept entry that the reader's filter admits (n ≥ 1), `None` if there are fewer.
+    ///
+    /// # Examples
+    /// A log that keeps the entries 105 to 110 of a run that began at 100:
+    ///
+    /// ```
+    /// use ssedge::log::{EntryId, Extent, GapReason, Position, Start};
+    /// use ssedge::time::UnixMillis;
+    ///
+    /// let id = |n| EntryId::new(n).unwrap();
+    /// let extent = Extent { run: id(100), previous: id(0), first: Some(id(105)), last: id(110) };
+    /// let decide = |cursor| {
+    ///     Start::decide(&Position::after(cursor), Some(extent), UnixMillis(1_795_341_600_000), |_| None)
+    /// };
+    /// // The reader has 107, so it goes on with 108.
+    /// assert_eq!(decide("107"), Start::at(id(107)));
+    /// // Of what came after 101 some is gone: the reader is told so, and goes on with what is kept.
+    /// let start = decide("101");
+    /// assert_eq!((start.after, start.gap.unwrap().reason), (id(104), GapReason::Expired));
+    /// // A cursor that was never given.
+    /// assert_eq!(decide("x").gap.unwrap().reason, GapReason::Unknown);
+    /// ```
     pub fn decide(
         position: &Position,
         extent: Option<Extent>,
@@ -178,7 +199,7 @@ impl Start {
     fn after(cursor: EntryId, extent: Option<Extent>, now: UnixMillis) -> Self {
         use GapReason::{Expired, Unknown};
         let gap = |reason, after| Self { after, gap: Some(Gap { reason, requested: cursor.into() }) };
-        // Not the beginning where all expired: from there, a run that comes and goes would be missed in silence.
+        // If all expired, this is not the beginning: a reader from there would silently miss a run that comes and goes.
         let live = extent.map_or(EntryId::BEGINNING, |e| e.last);
         match extent {
             _ if cursor == EntryId::BEGINNING

@@ -24,7 +24,7 @@ pub fn negotiate(accept: Option<&str>) -> Option<Representation> {
     }
 }
 
-/// The q-value, in thousandths, of the most specific range that matches; 0 where none does.
+/// The q-value, in thousandths, of the most specific range that matches; 0 if none does.
 fn quality(accept: &str, kind: &str, subtype: &str) -> u16 {
     let ranges = accept.split(',').filter_map(|range| {
         let mut parts = range.split(';').map(str::trim);

@@ -11,8 +11,8 @@ const ALLOW_HEADERS: &str =
 const EXPOSE_HEADERS: &str = "Last-Event-ID, Location, Retry-After, Idempotent-Replayed";
 
 /// Whether a page may act with the credentials that a browser adds by itself: one of the same origin, or of one that is
-/// listed. `*` is no list: it lets pages read what anybody may read. `own` is the scheme and the host that were asked for:
-/// over http anybody on the way may have written a page, which is no page of the same host over https.
+/// listed. `*` does not count as a list: it lets pages read what anybody may read. `own` is the scheme and the host that were asked
+/// for. The scheme counts, because anybody on the way may have written a page that came over http.
 pub(crate) fn may_act(origins: &Origins, origin: Option<&HeaderValue>, own: Option<(&str, &str)>) -> bool {
     let Some(origin) = origin.and_then(|origin| origin.to_str().ok()) else { return false };
     let is_own = own.is_some() && origin.split_once("://") == own;

@@ -51,7 +51,7 @@ pub fn preflight(allow: &'static str, host: Host) -> Response<Bytes> {
     response
 }
 
-/// The head of a stream that starts after `cursor`; `None` where no cursor is known, because there is no storage.
+/// The head of a stream that starts after `cursor`, which is `None` if the channel did not answer.
 #[must_use]
 pub fn head_of_stream(cursor: Option<EntryId>) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
@@ -66,8 +66,8 @@ pub fn head_of_stream(cursor: Option<EntryId>) -> Response<Bytes> {
     response
 }
 
-/// An end before the beginning: for a reader for whom there is no room now. Not a refusal, on which a browser would give
-/// up for good; it comes back after the time that the stream tells it.
+/// A stream that ends at once, for a reader that finds the deployment full. A refusal would make a browser give up for good.
+/// After this answer it comes back when the time has passed that the stream tells it.
 #[must_use]
 pub fn overloaded(seed: u64) -> Response<Bytes> {
     let mut response = head_of_stream(None);

@@ -28,7 +28,7 @@ impl Backlog {
     }
 
     /// The transport tells how much there is.
-    pub const fn told(&mut self, bytes: usize, now: UnixMillis) {
+    pub const fn update(&mut self, bytes: usize, now: UnixMillis) {
         if bytes < self.bytes || bytes <= BACKLOG_LOW_BYTES {
             self.taken_at = now;
         }

@@ -41,7 +41,7 @@ pub(super) fn overloaded(rng: &mut Rng) -> Bytes {
     retry(rng.draw(OVERLOAD_RETRY_MS))
 }
 
-/// All that a stream says for which there is no room.
+/// The whole of a stream that finds the deployment full.
 pub(crate) fn no_room(seed: u64) -> Bytes {
     overloaded(&mut Rng::new(seed))
 }

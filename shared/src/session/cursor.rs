@@ -21,8 +21,8 @@ impl<F: Frame> Session<F> {
         self.send_own(blocks::cursor(cursor, self.config.heartbeat), now);
     }
 
-    /// Breaks a silence by the cursor, since an `EventSource` tells its page of no comment. By the clock alone there
-    /// is no cursor to tell.
+    /// Breaks a silence with the cursor, because an `EventSource` hides comments from its page. A stream of ticks alone has no
+    /// cursor, so it gets a comment.
     pub(super) fn heartbeat(&mut self, now: UnixMillis) {
         match self.cursor {
             Some(cursor) if self.backlog.is_low() => {

@@ -70,8 +70,8 @@ impl StreamConfig {
         Self { expires, ..self }
     }
 
-    /// The same on a host that is stopped at `deadline`, in unix ms. One before [`DEADLINE_KNOWN_MS`] is none: local
-    /// runtimes count from 1970.
+    /// The same on a host that is stopped at `deadline`, in unix ms. One before [`DEADLINE_KNOWN_MS`] does not
+    /// count: local runtimes count from 1970.
     #[must_use]
     pub fn until(self, deadline: UnixMillis) -> Self {
         Self { deadline: Some(deadline).filter(|deadline| deadline.0 >= DEADLINE_KNOWN_MS), ..self }
@@ -103,7 +103,7 @@ pub enum Input<F> {
     /// So many bytes are with the transport and not yet with the reader. Due before every other input when it
     /// has changed, and once [`Output::AwaitDrain`] asked for it.
     Backlog(usize),
-    /// From now on so many bytes may wait for the reader before it is sent more, by [`room`]; before the first, and at
+    /// From now on so many bytes may wait for the reader before it is sent more, by [`backlog_bound`]; before the first, and at
     /// most, [`BACKLOG_BYTES`].
     Bound(usize),
     /// The time of [`Output::WakeAt`] has come.
@@ -114,7 +114,7 @@ pub enum Input<F> {
 
 /// How many bytes may wait for a reader before it is sent more, in a process whose memory `is_full` or not.
 #[must_use]
-pub const fn room(is_full: bool) -> usize {
+pub const fn backlog_bound(is_full: bool) -> usize {
     if is_full { 0 } else { BACKLOG_BYTES }
 }
 

@@ -7,15 +7,71 @@
 //!
 //! What a reader sees is decided here alone: the first block, replay and gaps, heartbeats, filters, planned ends,
 //! slow readers. `F` is whatever the host holds an encoded batch in; the session looks only at its length.
+//!
+//! # Examples
+//! A host in miniature: its channel is empty, its reader takes everything at once, and its clock jumps from one thing to do
+//! to the next. After a minute the stream comes to its planned end.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use bytes::Bytes;
+//! use ssedge::log::{ChannelName, EntryId, Filter, Page, Position, Start, Subscribe};
+//! use ssedge::session::{Chunk, CloseReason, Input, Output, Session, StreamConfig, StreamRequest, WhenSlow};
+//! use ssedge::time::UnixMillis;
+//!
+//! let subscribe = Subscribe { position: Position::History(20), filter: Filter::ALL, newest: false };
+//! let request = StreamRequest {
+//!     log: Some((ChannelName::new("chat/lobby")?, subscribe)),
+//!     ticks: None,
+//!     when_slow: WhenSlow::End,
+//!     has_custom_events: false,
+//! };
+//! let config = StreamConfig {
+//!     heartbeat: Duration::from_secs(15),
+//!     retry: Duration::from_secs(2),
+//!     life: Some(Duration::from_secs(60)),
+//!     deadline: None,
+//!     expires: None,
+//! };
+//! let mut now = UnixMillis(1_795_341_600_000);
+//! let mut session = Session::<Bytes>::open(request, config, 7, now);
+//! let mut body = Vec::new();
+//! let reason = 'stream: loop {
+//!     let mut answer = None;
+//!     let wake_at = loop {
+//!         match session.poll_output() {
+//!             Output::Send(Chunk::Own(bytes) | Chunk::Frame(bytes)) => body.extend_from_slice(&bytes),
+//!             Output::Subscribe(_) => {
+//!                 answer = Some(Page { start: Start::at(EntryId::BEGINNING), batch: None, more: false });
+//!             }
+//!             Output::Unsubscribe | Output::AwaitDrain => {}
+//!             Output::WakeAt(at) => break at,
+//!             Output::Close(reason) => break 'stream reason,
+//!         }
+//!     };
+//!     match answer {
+//!         Some(page) => session.handle(Input::Page(page), now),
+//!         None => {
+//!             now = wake_at;
+//!             session.handle(Input::Wake, now);
+//!         }
+//!     }
+//! };
+//! assert_eq!(reason, CloseReason::Rotated);
+//! assert!(body.starts_with(b"retry: "), "the first block leaves at once");
+//! assert_eq!(String::from_utf8_lossy(&body).matches("event: cursor").count(), 4, "and a heartbeat every 15 s");
+//! # Ok::<(), ssedge::log::InvalidName>(())
+//! ```
 
 mod backlog;
 mod blocks;
 mod cursor;
 mod ends;
-mod held;
 mod io;
 mod patience;
 mod rng;
+mod shared_backlog;
 mod ticks;
 
 use std::collections::VecDeque;
@@ -27,10 +83,12 @@ use crate::log::{Batch, EntryId, Page, Position, Start, Subscribe};
 use crate::time::UnixMillis;
 use backlog::Backlog;
 pub(crate) use blocks::no_room;
-pub use held::Held;
-pub use io::{Chunk, CloseReason, Frame, Input, Output, StreamConfig, StreamRequest, WhenSlow, room};
+pub use io::{
+    Chunk, CloseReason, Frame, Input, Output, StreamConfig, StreamRequest, WhenSlow, backlog_bound,
+};
 use patience::Patience;
 use rng::Rng;
+pub use shared_backlog::SharedBacklog;
 use ticks::{Due, Ticking};
 pub use ticks::{Replay, Ticks, Timetable};
 
@@ -61,7 +119,7 @@ pub struct Session<F> {
     upstream: Upstream,
     patience: Patience,
     starts_after: Option<EntryId>,
-    /// Everything up to here was sent or held back; `None` before the channel first answered.
+    /// Everything up to here was sent or held back by the filter; `None` before the channel first answered.
     cursor: Option<EntryId>,
     /// The cursor that the reader knows.
     announced: EntryId,
@@ -211,8 +269,8 @@ impl<F: Frame> Session<F> {
         self.send_own(blocks::opening(retry, start, self.config.heartbeat), now);
     }
 
-    /// Takes news that follow the cursor. Of any other only the channel can say what is missing before it, also
-    /// where it begins a run: the end of the run before may have been lost.
+    /// Takes news that follow the cursor. If others come, something is missing before them, and only the channel can say what.
+    /// That is so at the beginning of a run, too: the end of the run before may have been lost.
     fn entries(&mut self, batch: Batch<F>, now: UnixMillis) {
         let known = self.cursor.is_some_and(|cursor| batch.upto <= cursor);
         if self.cursor == Some(batch.after) {
@@ -263,7 +321,7 @@ impl<F: Frame> Session<F> {
     }
 
     fn drained(&mut self, bytes: usize, now: UnixMillis) {
-        self.backlog.told(bytes, now);
+        self.backlog.update(bytes, now);
         if !self.backlog.is_low() {
             return;
         }
@@ -312,7 +370,7 @@ impl<F: Frame> Session<F> {
         }
     }
 
-    /// A reader learns nothing before its cursor, so nothing by the clock comes before that.
+    /// The first block tells the cursor, so no tick is sent before the cursor is known.
     fn tick_due(&self) -> Option<UnixMillis> {
         self.cursor.and_then(|_| self.ticking.due())
     }

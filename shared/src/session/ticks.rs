@@ -118,7 +118,7 @@ impl Ticking {
         }
     }
 
-    /// Whether something is held until the reader has taken what it has.
+    /// Whether a tick waits until the reader has taken what it was sent.
     pub(super) const fn waits(&self) -> bool {
         matches!(self, Self::Replayed(replayed) if replayed.waits)
     }

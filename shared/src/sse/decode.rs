@@ -22,7 +22,7 @@ pub enum Decoded {
 /// [`MessageEvent`](https://html.spec.whatwg.org/multipage/comms.html#messageevent).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// Its type; `message` where the stream gave none.
+    /// Its type; `message` if the stream gave none.
     pub event: String,
     /// Its `data` lines, joined by LF.
     pub data: String,
@@ -86,7 +86,7 @@ impl Decoder {
         Self::default()
     }
 
-    /// The id to reconnect after; empty where there is none.
+    /// The id to reconnect after; empty if there is none.
     ///
     /// It moves at the blank line, also of a block that has no data and so dispatches nothing (§ 9.2.6, first
     /// step of the dispatch).

@@ -1,6 +1,6 @@
 //! A stream: any inputs at any times, from a host and a channel that keep to their contract, until one of them does not.
 
-mod ear;
+mod checker;
 mod host;
 mod link;
 mod scenario;

@@ -1,4 +1,4 @@
-//! The end of a stream, which keeps its place until its reader has all of it.
+//! The end of a stream, which keeps its admission until its reader has all of it.
 
 use ssedge::limits::STANDSTILL;
 use ssedge::session::{CloseReason, Input};
@@ -24,7 +24,7 @@ impl Stream {
         }
     }
 
-    /// Keeps the seat, since what was sent takes room until the reader has it.
+    /// Keeps its admission, since what was sent takes room until the reader has it.
     fn wait_for_reader(&self, backlog: usize) {
         self.ending.set(Some(backlog));
         self.body.await_drain(0);
@@ -47,7 +47,7 @@ impl Stream {
 
     fn leave(&self) {
         self.timer.cancel();
-        drop(self.seat.take());
+        drop(self.admission.take());
         self.body.close();
         drop(self.callbacks.take());
     }

@@ -15,7 +15,7 @@ use crate::subscription::{News, Subscription};
 
 impl Stream {
     pub(super) async fn subscribe(self: Rc<Self>, subscribe: Subscribe) {
-        let sender = self.seat.borrow().as_ref().map(|seat| seat.sender().clone());
+        let sender = self.admission.borrow().as_ref().map(|admission| admission.sender().clone());
         let (Some(link), Some(sender)) = (&self.link, sender) else { return };
         let (asking, asked) = abortable(link.subscribe(subscribe, sender));
         self.asked.replace(Some(asked));

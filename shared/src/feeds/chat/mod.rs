@@ -41,7 +41,7 @@ impl Room {
     /// The room of this name.
     ///
     /// # Errors
-    /// [`InvalidRoom`] where the name is against its pattern.
+    /// [`InvalidRoom`] if the name is against its pattern.
     pub fn new(name: &str) -> Result<Self, InvalidRoom> {
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
         let begins = name.bytes().next().is_some_and(plain);

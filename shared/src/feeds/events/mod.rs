@@ -42,7 +42,7 @@ impl Topic {
     /// The topic of this name.
     ///
     /// # Errors
-    /// [`InvalidTopic`] where the name is against its pattern.
+    /// [`InvalidTopic`] if the name is against its pattern.
     pub fn new(name: &str) -> Result<Self, InvalidTopic> {
         let allowed = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b));
         (allowed && (1..=TOPIC_CHARS).contains(&name.len()))

@@ -46,7 +46,7 @@ const BOUNCE: Octave = Octave { period: 430, amplitude: 2 * ONE };
 
 /// The price of `symbol` at `tick`: any symbol, any instant, past or future, at the same cost.
 ///
-/// It reads nothing but its arguments and uses integers only, so every instance on every
+/// It reads its arguments alone and uses integers only, so every instance on every
 /// machine gives the same answer, bit for bit.
 ///
 /// ```

@@ -11,7 +11,7 @@ use ssedge::session::{Chunk, Input, Output, WhenSlow};
 use ssedge::time::UnixMillis;
 
 use super::link::Link;
-use super::scenario::{Act, Feed, Key, Step, Stream};
+use super::scenario::{Act, Key, Source, Step, Stream};
 use crate::world::{Client, Log, START};
 
 /// More than the largest entry and what a stream says of itself between two frames.
@@ -39,10 +39,10 @@ impl Host {
         for _ in 0..stream.before {
             log.append(Key::A.name(), 10, START);
         }
-        let (filter, history) = stream.feed.wants();
-        let conflates = stream.feed.opening(Position::History(0)).when_slow == WhenSlow::Newest;
+        let (filter, history) = stream.source.wants();
+        let conflates = stream.source.opening(Position::History(0)).when_slow == WhenSlow::Newest;
         let mut reader = Client::new(filter, history, conflates);
-        let honest = matches!(stream.feed, Feed::Channel { .. });
+        let honest = matches!(stream.source, Source::Channel { .. });
         let link = Link::new(&stream, reader.connect(), START);
         let mut host = Self { stream, now: START, skew: Duration::ZERO, log, reader, honest, link };
         host.drain();
@@ -217,7 +217,8 @@ impl Host {
             assert!(link.closed.is_none() || matches!(output, Output::Close(_)), "after its end: {output:?}");
             match output {
                 Output::Send(Chunk::Own(bytes) | Chunk::Frame(bytes)) => {
-                    link.ear.hear(&bytes, self.honest || !matches!(self.stream.feed, Feed::Channel { .. }));
+                    link.checker
+                        .hear(&bytes, self.honest || !matches!(self.stream.source, Source::Channel { .. }));
                     link.network.push_back(bytes);
                 }
                 Output::Subscribe(subscribe) => {
@@ -237,7 +238,7 @@ impl Host {
             }
         }
         assert_eq!(
-            link.ear.started,
+            link.checker.started,
             link.session.starts_after(),
             "the head of the answer says where it starts"
         );

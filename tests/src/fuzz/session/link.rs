@@ -11,7 +11,7 @@ use ssedge::log::{Batch, Filter, Position, Subscribe};
 use ssedge::session::{CloseReason, Input, Session, StreamConfig};
 use ssedge::time::UnixMillis;
 
-use super::ear::Ear;
+use super::checker::Checker;
 use super::scenario::Stream;
 
 /// The shortest time for which a lost channel is tried.
@@ -38,7 +38,7 @@ pub struct Link {
     /// The backlog that the session was last told.
     pub reported: usize,
     pub awaits: bool,
-    pub ear: Ear,
+    pub checker: Checker,
 }
 
 impl Link {
@@ -51,7 +51,7 @@ impl Link {
             expires: stream.token.map(|span| now + span),
         };
         Self {
-            session: Session::open(stream.feed.opening(position), config, stream.seed, now),
+            session: Session::open(stream.source.opening(position), config, stream.seed, now),
             config,
             opened: now,
             latest: now,
@@ -65,7 +65,7 @@ impl Link {
             network: VecDeque::new(),
             reported: 0,
             awaits: false,
-            ear: Ear::default(),
+            checker: Checker::default(),
         }
     }
 
@@ -78,7 +78,7 @@ impl Link {
         let StreamConfig { life, deadline, expires, .. } = self.config;
         let due = |at: Option<UnixMillis>| at.is_some_and(|at| at <= clock);
         let life = life.map(|life| self.opened + life);
-        let says = |word: &[u8]| self.ear.said.starts_with(word);
+        let says = |word: &[u8]| self.checker.said.starts_with(word);
         let holds = match reason {
             CloseReason::Rotated => {
                 (due(life) || due(deadline.map(|at| at - DEADLINE_MARGIN))) && says(b"retry: ")
@@ -95,12 +95,12 @@ impl Link {
             }
             CloseReason::Unavailable => {
                 matches!(cause, Some(Input::Lost | Input::GaveUp))
-                    && self.ear.started.is_none()
+                    && self.checker.started.is_none()
                     && says(b"retry: ")
             }
             CloseReason::Full => cause == Some(&Input::Full) && says(b"retry: "),
             CloseReason::ReaderGone => cause == Some(&Input::ReaderGone),
         };
-        assert!(holds, "{reason:?} without its cause, after {}", self.ear.said.escape_ascii());
+        assert!(holds, "{reason:?} without its cause, after {}", self.checker.said.escape_ascii());
     }
 }

@@ -23,7 +23,7 @@ pub struct Scenario {
 
 #[derive(Arbitrary, Debug)]
 pub struct Stream {
-    pub feed: Feed,
+    pub source: Source,
     pub seed: u64,
     #[arbitrary(with = heartbeat)]
     pub heartbeat: Duration,
@@ -40,7 +40,7 @@ pub struct Stream {
 }
 
 #[derive(Arbitrary, Debug)]
-pub enum Feed {
+pub enum Source {
     Channel {
         key: Option<Key>,
         history: u8,
@@ -134,7 +134,7 @@ impl Key {
     }
 }
 
-impl Feed {
+impl Source {
     /// Which entries the reader wants, and with how many it begins.
     pub fn wants(&self) -> (Filter, u32) {
         match self {

@@ -1,12 +1,12 @@
-//! Who hears all that a session says, as it says it.
+//! Checks all that a session says, as it says it.
 
 use bytes::Bytes;
 use ssedge::log::EntryId;
 use ssedge::sse::{Decoded, Decoder, Message};
 
-/// A decoder at the very mouth of a stream.
+/// A decoder behind a stream, which knows what may follow what.
 #[derive(Debug, Default)]
-pub struct Ear {
+pub struct Checker {
     decoder: Decoder,
     /// Where the stream said that it starts.
     pub started: Option<EntryId>,
@@ -15,7 +15,7 @@ pub struct Ear {
     pub said: Bytes,
 }
 
-impl Ear {
+impl Checker {
     /// `orderly` where the stream was told nothing but the truth.
     pub fn hear(&mut self, bytes: &Bytes, orderly: bool) {
         assert!(bytes.ends_with(b"\n\n"), "a chunk ends inside a block: {}", bytes.escape_ascii());
