@@ -756,6 +756,21 @@ fn links_lead_to_files() {
     }
 }
 
+/// A paragraph that is longer is read by nobody who reads English slowly. Where a link leads does not count.
+#[test]
+fn no_paragraph_is_too_long() {
+    const PARAGRAPH_CHARS: usize = 600;
+    for document in files("", ".md") {
+        for (line, number) in read(&document).lines().zip(1..) {
+            let mut parts = line.split("](");
+            let first = parts.next().map_or(0, |text| text.chars().count());
+            let rest = parts.map(|part| part.split_once(')').map_or(part, |(_, text)| text).chars().count());
+            let length = first + rest.sum::<usize>();
+            assert!(length <= PARAGRAPH_CHARS, "{document}:{number} has {length} characters");
+        }
+    }
+}
+
 #[test]
 fn every_invariant_has_its_test() {
     let text = read("ARCHITECTURE.md");
