@@ -8,12 +8,15 @@
 //! |---|---|
 //! | turn a request into what is to be done | [`route::plan`] |
 //! | run one stream | [`session::Session`] |
-//! | keep an ordered log | [`log`] |
+//! | say what an ordered log is | [`log`] |
+//! | store it | [`store`] |
 //! | write and read the wire format | [`sse`] |
 //! | refuse | [`problem::Problem`] |
 #![warn(missing_docs)]
 
 // In the order of their layers: each module uses only those before it.
+pub mod backoff;
+pub mod chance;
 pub mod json;
 pub mod limits;
 pub mod sse;
@@ -25,7 +28,8 @@ pub mod session;
 
 pub mod access;
 
-pub mod post;
+pub mod store;
+
 pub mod problem;
 pub mod settings;
 

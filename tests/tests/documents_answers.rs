@@ -12,10 +12,10 @@ use jwt_compact::{AlgorithmExt, Claims};
 use serde_json::{Value, json};
 use ssedge::access::{Action, Forbidden, InvalidToken};
 use ssedge::log::{Gap, GapReason, Requested, Snapshot};
-use ssedge::post::{Post, Receipt, Stored};
 use ssedge::problem::Problem;
 use ssedge::route::{Deployment, Peer, Plan, finish, head_of_stream, plan};
 use ssedge::settings::{Host, Settings};
+use ssedge::store::{Post, Receipt, Stored};
 use ssedge_tests::document::{Document, below, openapi, operations};
 use ssedge_tests::stream::{NOW, id};
 

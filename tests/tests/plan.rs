@@ -12,12 +12,12 @@ use jwt_compact::{AlgorithmExt, Claims};
 use serde_json::Value;
 use ssedge::access::{InvalidToken, Sender};
 use ssedge::limits::BODY_BYTES;
-use ssedge::log::{Entry, EntryId, Filter, Position, Snapshot, Start};
-use ssedge::post::{Post, Receipt, Stored};
+use ssedge::log::{Entry, EntryId, Filter, Position, Selection, Start};
 use ssedge::problem::Problem;
 use ssedge::route::{Deployment, Peer, Plan, Subscriber, finish, head_of_stream, plan};
 use ssedge::session::{StreamRequest, WhenSlow};
 use ssedge::settings::{Host, Settings};
+use ssedge::store::{Post, Receipt, Stored};
 use ssedge::time::UnixMillis;
 use ssedge_tests::stream::channel_name;
 
@@ -557,9 +557,9 @@ fn a_snapshot_of_published_quotes_is_the_newest_of_each() {
         let id = EntryId::new(n).unwrap();
         Entry { id, time: NOW, event: None, key: Some(key.into()), body: n.to_string() }
     });
-    let snapshot =
-        Snapshot::take(Start::at(EntryId::BEGINNING), &read.subscribe, log.map(Ok::<_, ()>)).unwrap();
-    let document = read.response(snapshot).unwrap();
+    let mut snapshot = Selection::snapshot(Start::at(EntryId::BEGINNING), &read.subscribe);
+    assert!(log.into_iter().all(|entry| snapshot.push(entry)));
+    let document = read.response(snapshot.into_snapshot()).unwrap();
     assert_eq!(&document.body()[..], br#"{"quotes":[7,500],"cursor":"500"}"#);
 }
 

@@ -14,14 +14,9 @@ pub fn now() -> UnixMillis {
     UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// A number for what is drawn: the seed of a stream, the jitter of a writer, the mark on its entry.
+/// A number for what is drawn: the seed of a stream, the pauses of a writer, the mark on its entry.
 pub fn draw() -> u64 {
     fastrand::u64(..)
-}
-
-/// Any pause up to this long.
-pub fn jitter(ceiling_ms: u64) -> Duration {
-    Duration::from_millis(fastrand::u64(0..=ceiling_ms))
 }
 
 pub async fn sleep_until(at: UnixMillis) {

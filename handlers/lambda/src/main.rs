@@ -4,20 +4,17 @@
 //! of a room are two processes, and all that they share is a DynamoDB table: the log of every channel, which each
 //! stream asks for news. What a reader sees is decided in the core.
 
+mod admission;
+mod attributes;
 mod body;
 mod event;
 mod failure;
 mod host;
-mod item;
-mod items;
-mod keys;
+mod logs;
 mod news;
 mod page;
 mod plain;
-mod read;
 mod reply;
-mod senders;
-mod store;
 mod stream;
 mod table;
 
@@ -37,8 +34,8 @@ use ssedge::time::UnixMillis;
 
 use crate::body::Body;
 use crate::event::Event;
+use crate::logs::Logs;
 use crate::news::News;
-use crate::store::Store;
 use crate::stream::Sources;
 
 /// What all invocations of a process share.
@@ -54,9 +51,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let (deployment, table) = host::deployment()
         .inspect_err(|bad| host::log(LogLevel::Error, LogLevel::Error, &bad.to_string()))?;
     let settings = &deployment.settings;
-    let store = Arc::new(Store::new(settings, &table));
-    let news = Arc::new(News::new(store.clone(), table.poll, settings.log_level));
-    let sources = Sources { store, news, log_level: settings.log_level };
+    let logs = Arc::new(Logs::new(settings, &table));
+    let news = Arc::new(News::new(logs.clone(), table.poll, settings.log_level));
+    let sources = Sources { logs, news, log_level: settings.log_level };
     let function = Arc::new(Function { deployment, sources });
     let adapter = StreamAdapter::from(service_fn(move |request: Request| {
         let function = function.clone();
@@ -105,7 +102,7 @@ impl Function {
         let channel = request.log.as_ref().map(|(channel, _)| channel.clone());
         let ((starts_after, stream), is_admitted) = tokio::join!(
             stream::open(request, config, self.sources.clone()),
-            self.sources.store.admits(channel.as_ref(), subscriber, config, settings),
+            admission::admits(&self.sources.logs.table, channel.as_ref(), subscriber, config, settings),
         );
         if !is_admitted {
             return self.whole(Ok(route::overloaded(host::draw())), parts);
@@ -119,14 +116,14 @@ impl Function {
     }
 
     async fn reply(&self, plan: Plan<'_>, body: &[u8]) -> Result<Response<Bytes>, Problem> {
-        let (store, now) = (&self.sources.store, host::now());
+        let logs = &self.sources.logs;
         match plan {
             Plan::Reply(response) => Ok(response),
-            Plan::Read(read) => read.response(store.snapshot(&read.channel, &read.subscribe, now).await?),
-            Plan::Entry(read) => read.response(store.entry(&read.channel, read.id, now).await?),
+            Plan::Read(read) => read.response(logs.reader().snapshot(&read.channel, &read.subscribe).await?),
+            Plan::Entry(read) => read.response(logs.reader().entry(&read.channel, read.id).await?),
             Plan::Append(append) => {
                 let post = append.post(body)?;
-                let receipt = store.append(&append.channel, &post, append.beginning_rate(), now).await?;
+                let receipt = logs.append(&append.channel, &post, append.beginning_rate()).await?;
                 append.response(receipt, &self.deployment.settings)
             }
             Plan::Stream(request, _) => self.head(*request).await,
@@ -138,7 +135,7 @@ impl Function {
     async fn head(&self, request: StreamRequest) -> Result<Response<Bytes>, Problem> {
         let starts_after = match &request.log {
             Some((channel, subscribe)) => {
-                Some(self.sources.store.start(channel, subscribe, host::now()).await?.after)
+                Some(self.sources.logs.reader().start(channel, subscribe).await?.after)
             }
             None => {
                 let config = self.deployment.settings.stream();

@@ -11,16 +11,16 @@ use bytes::Bytes;
 use ssedge::log::{Batch, ChannelName, Entry, EntryId, Filter, Pace};
 use ssedge::session::Input;
 use ssedge::settings::LogLevel;
+use ssedge::store::table::Item;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
 
 use crate::host;
-use crate::item::Item;
-use crate::store::Store;
+use crate::logs::Logs;
 
 /// All channels that are read here.
 pub struct News {
-    store: Arc<Store>,
+    logs: Arc<Logs>,
     poll: RangeInclusive<Duration>,
     log_level: LogLevel,
     /// How many channels and listeners there have been, for their numbers.
@@ -61,8 +61,8 @@ struct Loop {
 
 impl News {
     /// `poll` are the shortest and the longest pause between two questions.
-    pub fn new(store: Arc<Store>, poll: RangeInclusive<Duration>, log_level: LogLevel) -> Self {
-        Self { store, poll, log_level, count: AtomicU64::new(0), channels: Mutex::default() }
+    pub fn new(logs: Arc<Logs>, poll: RangeInclusive<Duration>, log_level: LogLevel) -> Self {
+        Self { logs, poll, log_level, count: AtomicU64::new(0), channels: Mutex::default() }
     }
 
     /// Tells what follows `cursor` from now on.
@@ -101,12 +101,12 @@ impl News {
 
     /// Asks for as long as somebody listens.
     async fn poll(self: Arc<Self>, channel: ChannelName) {
-        let mut pace = Pace::new(self.poll.clone());
+        let mut pace = Pace::new(self.poll.clone(), host::draw());
         let mut pause = *self.poll.start();
         loop {
             tokio::time::sleep(pause).await;
             let Some(slowest) = self.slowest(&channel) else { return };
-            pause = match self.store.news(&channel, slowest).await {
+            pause = match self.logs.reader().news(&channel, slowest).await {
                 Ok((items, more)) => {
                     self.tell(&channel, &items);
                     match items.is_empty() {
@@ -120,7 +120,7 @@ impl News {
                         let line = format!("{channel} has no news until the table answers again: {failure}");
                         host::log(self.log_level, LogLevel::Warn, &line);
                     }
-                    let pause = pace.failed(host::draw(), host::now());
+                    let pause = pace.failed(host::now());
                     let Some(pause) = pause else { return self.give_up(&channel) };
                     pause
                 }
@@ -211,7 +211,7 @@ mod tests {
         let lookup = |name: &str| (name == "TABLE_NAME").then(|| "none".to_owned());
         let settings = Deployment::read(Host::Lambda, lookup).unwrap().settings;
         let table = TableSettings::read(&Variables::new(&lookup)).unwrap();
-        Arc::new(News::new(Arc::new(Store::new(&settings, &table)), table.poll, settings.log_level))
+        Arc::new(News::new(Arc::new(Logs::new(&settings, &table)), table.poll, settings.log_level))
     }
 
     fn channel() -> ChannelName {

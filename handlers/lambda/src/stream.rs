@@ -18,13 +18,13 @@ use tokio::sync::oneshot;
 use crate::body::{Body, Filler, body};
 use crate::failure::Failure;
 use crate::host;
+use crate::logs::Logs;
 use crate::news::{News, Subscription};
-use crate::store::Store;
 
 /// What all streams of the process share.
 #[derive(Clone)]
 pub struct Sources {
-    pub store: Arc<Store>,
+    pub logs: Arc<Logs>,
     pub news: Arc<News>,
     pub log_level: LogLevel,
 }
@@ -112,8 +112,8 @@ impl Stream {
 
     fn ask(&mut self, subscribe: Subscribe) {
         let Some(channel) = self.channel.clone() else { return };
-        let (store, question) = (self.sources.store.clone(), subscribe.clone());
-        let answer = async move { store.page(&channel, &question, host::now()).await };
+        let (logs, question) = (self.sources.logs.clone(), subscribe.clone());
+        let answer = async move { logs.reader().page(&channel, &question).await };
         self.asked = Some((subscribe, answer.boxed()));
     }
 

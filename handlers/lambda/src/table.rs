@@ -1,4 +1,4 @@
-//! The DynamoDB table, as far as channels need it: items in order, and a put that never overwrites.
+//! The DynamoDB table, by its SDK: the questions that the log of [`ssedge::store::table`] asks.
 
 use std::error::Error;
 use std::ops::RangeInclusive;
@@ -8,20 +8,25 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Config, SharedCredentialsProvider};
-use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::error::{BuildError, SdkError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::builders::PutBuilder;
+use aws_sdk_dynamodb::types::{self, TransactWriteItem};
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use ssedge::limits::{QUERY_ENTRIES, TABLE_GRACE};
+use ssedge::limits::QUERY_ENTRIES;
 use ssedge::log::{ChannelName, EntryId};
 use ssedge::settings::TableSettings;
+use ssedge::store::table::{Append, Counter, Found, Order, Put, Remember, Remembered, Table};
 use ssedge::time::UnixMillis;
 
+use crate::attributes::{
+    self, Attributes, CHANNEL, EXPIRES, FROM, ID, TIME, VALUE, expiry, named, number, text,
+};
 use crate::failure::Failure;
 use crate::host;
-use crate::item::{CHANNEL, EXPIRES, ID, Item, KEY, Note, TIME, VALUE, expiry, named, number, text};
 
 /// A question takes some milliseconds. One that takes longer than this was lost, and is asked again.
 const ATTEMPT: Duration = Duration::from_millis(1_000);
@@ -30,41 +35,16 @@ const OPERATION: Duration = Duration::from_millis(3_500);
 const ATTEMPTS: u32 = 3;
 /// Before the second attempt: any pause up to this, then up to twice this.
 const PAUSE: Duration = Duration::from_millis(50);
+/// The codes of a cancelled transaction if the table is well and the condition of an item is not, or another write of it
+/// is under way.
+const REFUSALS: [&str; 3] = ["None", "ConditionalCheckFailed", "TransactionConflict"];
 
-/// What became of a put.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Put {
-    Stored,
-    /// There is an item of this id. It may be the very same, if an answer was lost.
-    Taken,
-}
-
-/// Which items are asked for.
-#[derive(Clone, Copy, Debug)]
-pub enum Order<'a> {
-    /// Oldest first, those after this id.
-    After(EntryId),
-    /// Newest first.
-    Newest,
-    /// Newest first, those with this key after this id that are younger than this.
-    NewestOf(&'a str, EntryId, UnixMillis),
-    /// Oldest first, those after this id that are younger than this.
-    Kept(EntryId, UnixMillis),
-}
-
-/// Part of the answer to a question.
-pub struct Found {
-    pub items: Vec<Item>,
-    /// Where the next part begins, if there is one.
-    pub next: Option<EntryId>,
-}
-
-pub struct Table {
+pub struct Dynamo {
     client: Client,
     name: String,
 }
 
-impl Table {
+impl Dynamo {
     pub fn new(settings: &TableSettings) -> Self {
         let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
         let timeouts =
@@ -81,28 +61,134 @@ impl Table {
         Self { client: Client::from_conf(config.build()), name: settings.name.clone() }
     }
 
-    /// Stores the item, unless there is one of its id. The table may free it after `expires`.
-    pub async fn put(&self, channel: &ChannelName, item: &Item, expires: UnixMillis) -> Result<Put, Failure> {
-        let put = self.client.put_item().set_item(Some(item.attributes(channel, expires)));
-        self.send(put.condition_expression("attribute_not_exists(#id)").expression_attribute_names("#id", ID))
-            .await
+    /// Makes both writes or none.
+    async fn transact(
+        &self,
+        item: Attributes,
+        remember: &Remember,
+        expires: UnixMillis,
+    ) -> Result<Put, Failure> {
+        let item = self.write(item).condition_expression("attribute_not_exists(#id)");
+        let item = item.expression_attribute_names("#id", ID);
+        let Remember { name, row, before } = remember;
+        let row = self.write(attributes::of_remembered(name, *row, expires));
+        let row = row.expression_attribute_names("#from", FROM);
+        let row = match before {
+            None => row.condition_expression("attribute_not_exists(#from)"),
+            Some(before) => row
+                .condition_expression("#from = :before")
+                .expression_attribute_values(":before", number(before.get())),
+        };
+        let puts =
+            [item, row].into_iter().map(|put| Ok(TransactWriteItem::builder().put(put.build()?).build()));
+        let puts = puts.collect::<Result<Vec<_>, BuildError>>().map_err(|e| Failure::new(e.to_string()))?;
+        let sent = self.client.transact_write_items().set_transact_items(Some(puts)).send().await;
+        outcome("transaction", sent, |e| match e {
+            TransactWriteItemsError::TransactionCanceledException(e) => {
+                let mut codes = e.cancellation_reasons().iter().filter_map(|reason| reason.code());
+                codes.all(|code| REFUSALS.contains(&code))
+            }
+            _ => false,
+        })
     }
 
-    /// Stores the note, unless there is one whose value is above this.
-    pub async fn put_note(&self, note: &Note, unless: u64, expires: UnixMillis) -> Result<Put, Failure> {
-        let condition = "attribute_not_exists(#value) OR #value <= :value";
-        let put = self.client.put_item().set_item(Some(note.attributes(expires + TABLE_GRACE)));
-        let put = put.condition_expression(condition).expression_attribute_names("#value", VALUE);
-        self.send(put.expression_attribute_values(":value", number(unless))).await
+    fn write(&self, item: Attributes) -> PutBuilder {
+        types::Put::builder().table_name(&self.name).set_item(Some(item))
     }
 
-    async fn send(&self, put: PutItemFluentBuilder) -> Result<Put, Failure> {
-        let sent = put.table_name(&self.name).send().await;
-        outcome("put", sent, PutItemError::is_conditional_check_failed_exception)
+    /// The only item of this name.
+    async fn only(&self, name: &str) -> Result<Option<Attributes>, Failure> {
+        let query = self.client.query().table_name(&self.name).consistent_read(true).limit(1);
+        let query = query.key_condition_expression("#channel = :channel");
+        let query = query.expression_attribute_names("#channel", CHANNEL);
+        let query = query.expression_attribute_values(":channel", text(name));
+        let found = query.send().await.map_err(|e| Failure::asking("query", &e))?;
+        Ok(found.items.unwrap_or_default().pop())
+    }
+}
+
+impl Table for Dynamo {
+    type Failure = Failure;
+
+    async fn query(
+        &self,
+        channel: &ChannelName,
+        order: Order,
+        limit: u32,
+        from: Option<EntryId>,
+    ) -> Result<Found, Failure> {
+        let channel = text(channel.as_str());
+        let (ascending, after, younger) = match order {
+            Order::After(id) => (true, id, None),
+            Order::Newest => (false, EntryId::BEGINNING, None),
+            Order::Kept(id, than) => (true, id, Some(than)),
+        };
+        let mut query = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .consistent_read(true)
+            .scan_index_forward(ascending)
+            .limit(limit.min(QUERY_ENTRIES).cast_signed())
+            .key_condition_expression("#channel = :channel AND #id > :after")
+            .expression_attribute_names("#channel", CHANNEL)
+            .expression_attribute_names("#id", ID)
+            .expression_attribute_values(":channel", channel.clone())
+            .expression_attribute_values(":after", number(after.get()));
+        if let Some(than) = younger {
+            query = query.filter_expression("#time > :than").expression_attribute_names("#time", TIME);
+            query = query.expression_attribute_values(":than", number(than.0));
+        }
+        if let Some(from) = from {
+            query = query.exclusive_start_key(CHANNEL, channel).exclusive_start_key(ID, number(from.get()));
+        }
+        let page = query.send().await.map_err(|e| Failure::asking("query", &e))?;
+        let items = page.items().iter().map(attributes::item).collect::<Option<_>>();
+        let next = page.last_evaluated_key().map(|key| {
+            let id = key.get(ID)?.as_n().ok()?.parse().ok()?;
+            EntryId::new(id).ok()
+        });
+        let malformed = Failure::malformed;
+        let next = next.map(|id| id.ok_or_else(malformed)).transpose()?;
+        Ok(Found { items: items.ok_or_else(malformed)?, next })
     }
 
-    /// Adds to the value of the note, if that is within `range`.
-    pub async fn move_note(
+    async fn append(&self, channel: &ChannelName, append: &Append<'_>) -> Result<Put, Failure> {
+        let item = attributes::of_item(channel, append.item, append.expires);
+        if let Some(remember) = append.remember {
+            return self.transact(item, remember, append.expires).await;
+        }
+        let put = self.client.put_item().table_name(&self.name).set_item(Some(item));
+        let put = put.condition_expression("attribute_not_exists(#id)").expression_attribute_names("#id", ID);
+        outcome("put", put.send().await, is_put_refused)
+    }
+
+    async fn remembered(&self, name: &str) -> Result<Option<Remembered>, Failure> {
+        let found = self.only(name).await?;
+        found.map(|found| attributes::remembered(&found).ok_or_else(Failure::malformed)).transpose()
+    }
+
+    async fn counter(&self, name: &str) -> Result<Option<Counter>, Failure> {
+        let found = self.only(name).await?;
+        found.map(|found| attributes::counter(&found).ok_or_else(Failure::malformed)).transpose()
+    }
+
+    async fn put_counter(
+        &self,
+        name: &str,
+        counter: Counter,
+        unless_above: u64,
+        expires: UnixMillis,
+    ) -> Result<Put, Failure> {
+        let put = self.client.put_item().table_name(&self.name);
+        let put = put.set_item(Some(attributes::of_counter(name, counter, expires)));
+        let put = put.condition_expression("attribute_not_exists(#value) OR #value <= :value");
+        let put = put.expression_attribute_names("#value", VALUE);
+        let put = put.expression_attribute_values(":value", number(unless_above));
+        outcome("put", put.send().await, is_put_refused)
+    }
+
+    async fn add(
         &self,
         name: &str,
         by: i64,
@@ -113,9 +199,9 @@ impl Table {
             (":by", number(by)),
             (":low", number(*range.start())),
             (":high", number(*range.end())),
-            (":expires", expiry(expires + TABLE_GRACE)),
+            (":expires", expiry(expires)),
         ];
-        let update = self.client.update_item().table_name(&self.name).set_key(Some(Note::key(name)));
+        let update = self.client.update_item().table_name(&self.name).set_key(Some(attributes::key(name)));
         let update = update.update_expression("SET #expires = :expires ADD #value :by");
         let update = update.condition_expression("#value BETWEEN :low AND :high");
         let update = update.expression_attribute_names("#value", VALUE);
@@ -124,81 +210,32 @@ impl Table {
         outcome("update", sent, UpdateItemError::is_conditional_check_failed_exception)
     }
 
-    /// The note of this name, as it is at this moment.
-    pub async fn note(&self, name: &str) -> Result<Option<Note>, Failure> {
-        let query = self.client.query().table_name(&self.name).consistent_read(true).limit(1);
-        let query = query.key_condition_expression("#channel = :channel");
-        let query = query.expression_attribute_names("#channel", CHANNEL);
-        let query = query.expression_attribute_values(":channel", text(name));
-        let found = query.send().await.map_err(|e| Failure::asking("query", &e))?;
-        found.items().first().map(|note| Note::read(note).ok_or_else(Failure::malformed)).transpose()
+    fn now(&self) -> UnixMillis {
+        host::now()
     }
 
-    /// Asks for at most `limit` items of a channel, as they are at this moment (a strongly consistent read). `from`
-    /// is where the part before said that this one begins.
-    pub async fn query(
-        &self,
-        channel: &ChannelName,
-        order: Order<'_>,
-        limit: u32,
-        from: Option<EntryId>,
-    ) -> Result<Found, Failure> {
-        let channel = text(&channel.to_string());
-        let (ascending, after) = match order {
-            Order::After(id) | Order::Kept(id, _) => (true, id),
-            Order::Newest => (false, EntryId::BEGINNING),
-            Order::NewestOf(_, id, _) => (false, id),
-        };
-        let limit = limit.min(QUERY_ENTRIES).cast_signed();
-        let mut query = self
-            .client
-            .query()
-            .table_name(&self.name)
-            .consistent_read(true)
-            .scan_index_forward(ascending)
-            .limit(limit)
-            .key_condition_expression("#channel = :channel AND #id > :after")
-            .expression_attribute_names("#channel", CHANNEL)
-            .expression_attribute_names("#id", ID)
-            .expression_attribute_values(":channel", channel.clone())
-            .expression_attribute_values(":after", number(after.get()));
-        let (filter, key, younger) = match order {
-            Order::After(_) | Order::Newest => (None, None, None),
-            Order::NewestOf(key, _, than) => (Some("#time > :than AND #key = :key"), Some(key), Some(than)),
-            Order::Kept(_, than) => (Some("#time > :than"), None, Some(than)),
-        };
-        query = query.set_filter_expression(filter.map(str::to_owned));
-        if let Some(than) = younger {
-            query = query.expression_attribute_names("#time", TIME);
-            query = query.expression_attribute_values(":than", number(than.0));
-        }
-        if let Some(key) = key {
-            query = query.expression_attribute_names("#key", KEY);
-            query = query.expression_attribute_values(":key", text(key));
-        }
-        if let Some(from) = from {
-            query = query.exclusive_start_key(CHANNEL, channel).exclusive_start_key(ID, number(from.get()));
-        }
-        let page = query.send().await.map_err(|e| Failure::asking("query", &e))?;
-        let malformed = Failure::malformed;
-        let items = page.items().iter().map(Item::read).collect::<Option<_>>().ok_or_else(malformed)?;
-        let next = page.last_evaluated_key().map(|key| {
-            let id = key.get(ID)?.as_n().ok()?.parse().ok()?;
-            EntryId::new(id).ok()
-        });
-        Ok(Found { items, next: next.map(|id| id.ok_or_else(malformed)).transpose()? })
+    fn draw(&self) -> u64 {
+        host::draw()
+    }
+
+    async fn pause(&self, span: Duration) {
+        tokio::time::sleep(span).await;
     }
 }
 
-/// What came of a write with a condition, of which `is_taken` says that it did not hold.
+fn is_put_refused(e: &PutItemError) -> bool {
+    e.is_conditional_check_failed_exception() || e.is_transaction_conflict_exception()
+}
+
+/// What came of a write with a condition, of which `is_refused` says that it was not made.
 fn outcome<T, E: Error + 'static>(
     what: &str,
     sent: Result<T, SdkError<E>>,
-    is_taken: impl FnOnce(&E) -> bool,
+    is_refused: impl FnOnce(&E) -> bool,
 ) -> Result<Put, Failure> {
     match sent {
         Ok(_) => Ok(Put::Stored),
-        Err(e) if e.as_service_error().is_some_and(is_taken) => Ok(Put::Taken),
+        Err(e) if e.as_service_error().is_some_and(is_refused) => Ok(Put::Refused),
         Err(e) => Err(Failure::asking(what, &e)),
     }
 }

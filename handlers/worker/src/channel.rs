@@ -7,9 +7,9 @@ use std::time::Duration;
 use ssedge::access::Sender;
 use ssedge::limits::OBJECT_GRACE;
 use ssedge::log::{Filter, Subscribe};
-use ssedge::post::{Post, Receipt, Stored};
 use ssedge::route::Deployment;
 use ssedge::settings::{LogLevel, Settings};
+use ssedge::store::{Post, Receipt, Stored};
 use ssedge::time::UnixMillis;
 use worker::{
     DurableObject, Env, Request, Response, Result, State, WebSocket, WebSocketIncomingMessage, WebSocketPair,

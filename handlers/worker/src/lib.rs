@@ -18,11 +18,11 @@ mod stream;
 mod subscription;
 
 use http::{Method, Response as Reply};
-use ssedge::post::Receipt;
 use ssedge::problem::Problem;
 use ssedge::route::{self, Deployment, Peer, Plan, Subscriber};
 use ssedge::session::{Session, StreamRequest};
 use ssedge::settings::Settings;
+use ssedge::store::Receipt;
 use worker::{Context, Env, Request, Response, Result, event};
 
 use crate::admission::Admission;

@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 use ssedge::feeds::stock::value_of;
-use ssedge::limits::PAGE_BYTES;
 use ssedge::log::{
-    Batch, Draft, Entry, EntryId, Extent, Filter, Page, Position, Retention, Snapshot, Start, Subscribe,
+    Draft, Entry, EntryId, Extent, Filter, Page, Position, Retention, Selection, Snapshot, Start, Subscribe,
+    Tail,
 };
 use ssedge::time::UnixMillis;
 use worker::{Error, Result, SqlStorage, SqlStorageValue};
@@ -91,7 +91,7 @@ impl Log {
         if self.is_new()? {
             return Ok(None);
         }
-        let bounds = vec![integer(self.retention.max), integer(self.retention.oldest_time(now).0)];
+        let bounds = vec![integer(self.retention.max), integer(self.retention.expired_time(now).0)];
         let row = self.rows::<ExtentRow>(EXTENT, bounds)?.pop();
         row.map(|row| {
             let first = row.first.map(id).transpose()?;
@@ -107,27 +107,27 @@ impl Log {
 
     /// Stores the draft as the next entry.
     pub fn append(&self, draft: &Draft, now: UnixMillis) -> Result<Appended> {
-        let before = self.extent(now)?;
-        let extent = Extent::next(before, now);
-        let begins = before.is_none_or(|before| before.run != extent.run);
-        if begins {
+        let extent = self.extent(now)?;
+        let newest = self.newest_time()?;
+        let tail =
+            extent.map(|Extent { run, previous, last, .. }| Tail { run, previous, last, time: newest });
+        let place = self.retention.place(tail, now);
+        if place.begins() {
             self.sql.exec(TABLES, None)?;
             self.sql.exec("DELETE FROM entries", None)?;
-            let row = [extent.run, extent.previous, extent.last].map(|id| integer(id.get()));
+            let row = [place.run, place.previous, place.id].map(|id| integer(id.get()));
             self.sql.exec("INSERT OR REPLACE INTO run VALUES (1, ?1, ?2, ?3)", Vec::from(row))?;
         }
         let newest: Option<EntryRow> = match draft.remembers() {
             Some((key, _)) => {
                 let query = "SELECT * FROM entries WHERE key = ?1 AND time > ?2 ORDER BY id DESC LIMIT 1";
-                let oldest = integer(self.retention.oldest_time(now).0);
+                let oldest = integer(self.retention.expired_time(now).0);
                 self.rows(query, vec![key.into(), oldest])?.pop()
             }
             None => None,
         };
-        // A clock that is set back must not make an entry older than the one before it.
-        let time = self.newest_time()?.map_or(now, |newest| newest.max(now));
         let last = newest.as_ref().and_then(|row| value_of(&row.body));
-        let entry = draft.entry(extent.last, time, last);
+        let entry = draft.entry(place.id, place.time, last);
         let event = entry.event.as_ref().map(|name| name.as_str().to_owned());
         let values = vec![
             integer(entry.id.get()),
@@ -137,16 +137,17 @@ impl Log {
             entry.body.as_str().into(),
         ];
         self.sql.exec("INSERT INTO entries VALUES (?1, ?2, ?3, ?4, ?5)", values)?;
-        let oldest = extent.first.unwrap_or(entry.id).max(self.retention.oldest_id(entry.id));
+        let first = extent.and_then(|extent| extent.first).filter(|_| !place.begins());
+        let oldest = first.unwrap_or(entry.id).max(self.retention.oldest_id(entry.id));
         self.sql.exec("DELETE FROM entries WHERE id < ?1", vec![integer(oldest.get())])?;
-        Ok(Appended { entry, after: extent.before(extent.last) })
+        Ok(Appended { entry, after: place.after() })
     }
 
     /// Frees what has expired.
     pub fn expire(&self, now: UnixMillis) -> Result<Freed> {
         let Some(extent) = self.extent(now)? else { return Ok(Freed::default()) };
         self.sql.exec("UPDATE run SET last = ?1", vec![integer(extent.last.get())])?;
-        let oldest = vec![integer(self.retention.oldest_time(now).0)];
+        let oldest = vec![integer(self.retention.expired_time(now).0)];
         let freed = self.sql.exec("DELETE FROM entries WHERE time <= ?1", oldest)?;
         let rest_at = self.newest_time()?.map(|time| time + self.retention.age);
         Ok(Freed { any: freed.rows_written() > 0, rest_at })
@@ -158,6 +159,9 @@ impl Log {
     }
 
     fn newest_time(&self) -> Result<Option<UnixMillis>> {
+        if self.is_new()? {
+            return Ok(None);
+        }
         Ok(self.rows::<Number>(NEWEST_TIME, vec![])?.pop().map(|row| UnixMillis(row.n)))
     }
 
@@ -203,24 +207,8 @@ impl Log {
     pub fn page(&self, subscribe: &Subscribe, now: UnixMillis) -> Result<Page<bytes::Bytes>> {
         let extent = self.extent(now)?;
         let start = self.start_in(extent, subscribe, now)?;
-        let (mut entries, mut bytes, mut more) = (Vec::new(), 0, false);
-        for entry in self.after(start.after, extent)? {
-            let entry = entry?;
-            if subscribe.filter.admits(&entry) && !subscribe.newest {
-                bytes += entry.bytes();
-                more = bytes > PAGE_BYTES;
-            }
-            if more {
-                break;
-            }
-            subscribe.filter.push(&mut entries, entry);
-        }
-        let batch = if subscribe.newest {
-            Batch::newest(start.after, &entries, &subscribe.filter)
-        } else {
-            Batch::encode(start.after, &entries, &subscribe.filter)
-        };
-        Ok(Page { start, batch, more })
+        let entries = self.after(start.after, extent)?;
+        Ok(Selection::page(start, subscribe).fill(entries)?.into_page(false))
     }
 
     /// What a snapshot holds.
@@ -228,7 +216,7 @@ impl Log {
         let extent = self.extent(now)?;
         let start = self.start_in(extent, subscribe, now)?;
         let entries = self.after(start.after, extent)?;
-        Snapshot::take(start, subscribe, entries)
+        Ok(Selection::snapshot(start, subscribe).fill(entries)?.into_snapshot())
     }
 
     /// The body of one entry, if it is kept.

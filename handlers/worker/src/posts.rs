@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use ssedge::access::{Buckets, Micros, Rate, Sender, micros};
 use ssedge::limits::{BUCKETS, IDEMPOTENCY_WINDOW, OBJECT_MEMORY};
-use ssedge::post::{Post, Receipt, Stored};
+use ssedge::store::{Post, Receipt, Stored};
 use ssedge::time::UnixMillis;
 use worker::{Result, SqlStorage};
 

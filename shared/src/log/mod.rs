@@ -1,14 +1,17 @@
 //! The log of a channel: entries in one order, which many readers follow.
 //!
-//! The hosts keep the log, each in its own storage; what it means is decided here: how ids go on
-//! ([`Extent::next`]), what is still kept ([`Retention`]), and from which entry a returning reader goes on ([`Start`]).
+//! A log may be stored in several ways ([`crate::store`]). What it means is decided here, once for all of them: where an
+//! entry goes ([`Retention::place`]), what is still kept ([`Retention`]), from which entry a
+//! returning reader goes on ([`Start`]), and what it is given ([`Selection`]).
 
 mod draft;
 mod entry;
 mod id;
 mod name;
 mod pace;
+mod place;
 mod replay;
+mod selection;
 mod snapshot;
 
 pub use draft::{Draft, Text};
@@ -16,5 +19,7 @@ pub use entry::{Batch, Entry, Filter};
 pub use id::{EntryId, InvalidId, Requested};
 pub use name::{ChannelName, InvalidName};
 pub use pace::Pace;
-pub use replay::{Extent, Gap, GapReason, Page, Position, Retention, Start, Subscribe};
+pub use place::{Place, Retention, Tail};
+pub use replay::{Extent, Gap, GapReason, Page, Position, Start, Subscribe};
+pub use selection::Selection;
 pub use snapshot::Snapshot;

@@ -3,6 +3,8 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use crate::backoff::Backoff;
+use crate::chance::Chance;
 use crate::limits::{CHANNEL_PATIENCE_MS, LIVELY, RESUBSCRIBE_MS};
 use crate::time::UnixMillis;
 
@@ -14,7 +16,7 @@ use crate::time::UnixMillis;
 /// use ssedge::time::UnixMillis;
 ///
 /// let ms = Duration::from_millis;
-/// let mut pace = Pace::new(ms(100)..=ms(1_000));
+/// let mut pace = Pace::new(ms(100)..=ms(1_000), 7);
 /// assert_eq!(pace.silence(UnixMillis(100)), ms(150));
 /// assert_eq!(pace.heard(UnixMillis(250)), ms(100));
 /// assert_eq!(pace.silence(UnixMillis(350)), ms(100));
@@ -25,16 +27,25 @@ pub struct Pace {
     range: RangeInclusive<Duration>,
     pause: Duration,
     lively_until: UnixMillis,
-    failures: u32,
+    backoff: Backoff,
+    chance: Chance,
     /// Since when the channel has not answered.
     down_since: Option<UnixMillis>,
 }
 
 impl Pace {
-    /// `range` is POLL_MIN_MS to POLL_MAX_MS. It starts with the shortest pause.
+    /// `range` is POLL_MIN_MS to POLL_MAX_MS. It starts with the shortest pause. The pauses after failures are drawn from
+    /// `seed`.
     #[must_use]
-    pub const fn new(range: RangeInclusive<Duration>) -> Self {
-        Self { pause: *range.start(), range, lively_until: UnixMillis(0), failures: 0, down_since: None }
+    pub const fn new(range: RangeInclusive<Duration>, seed: u64) -> Self {
+        Self {
+            pause: *range.start(),
+            range,
+            lively_until: UnixMillis(0),
+            backoff: Backoff::new(RESUBSCRIBE_MS),
+            chance: Chance::seeded(seed),
+            down_since: None,
+        }
     }
 
     /// There was news.
@@ -55,27 +66,24 @@ impl Pace {
     }
 
     const fn answered(&mut self) {
-        (self.failures, self.down_since) = (0, None);
+        self.backoff.reset();
+        self.down_since = None;
     }
 
-    /// The channel did not answer. The pause is anything up to the answer (full jitter, by `random`), so that
-    /// instances which lost it together do not come back together. `None` if it has not answered for the shortest time
-    /// of [`CHANNEL_PATIENCE_MS`]: the channel is given up, and its streams end.
-    pub fn failed(&mut self, random: u64, now: UnixMillis) -> Option<Duration> {
+    /// The channel did not answer: the pause before it is asked again. `None` if it has not answered for the shortest
+    /// time of [`CHANNEL_PATIENCE_MS`]: the channel is given up, and its streams end.
+    pub fn failed(&mut self, now: UnixMillis) -> Option<Duration> {
         let since = *self.down_since.get_or_insert(now);
         if now.since(since) >= Duration::from_millis(*CHANNEL_PATIENCE_MS.start()) {
             return None;
         }
-        let ceiling = RESUBSCRIBE_MS.start().saturating_mul(1 << self.failures.min(16));
-        self.failures = self.failures.saturating_add(1);
-        let pause = Duration::from_millis(random % (ceiling.min(*RESUBSCRIBE_MS.end()) + 1));
-        Some(pause.max(*self.range.start()))
+        Some(self.backoff.pause(&mut self.chance).max(*self.range.start()))
     }
 
     /// Whether the last question failed.
     #[must_use]
     pub const fn is_down(&self) -> bool {
-        self.failures > 0
+        self.backoff.is_failing()
     }
 }
 
@@ -90,7 +98,7 @@ mod tests {
     #[test]
     fn silence_backs_off_to_the_longest_pause_and_news_ends_it() {
         let mut now = UnixMillis(1_000_000);
-        let mut pace = Pace::new(ms(100)..=ms(1_000));
+        let mut pace = Pace::new(ms(100)..=ms(1_000), 7);
         let mut pauses = vec![pace.heard(now)];
         while pauses.last() != Some(&ms(1_000)) {
             let pause = pace.silence(now);
@@ -105,33 +113,33 @@ mod tests {
     }
 
     #[test]
-    fn failures_back_off_with_jitter_and_an_answer_ends_them() {
+    fn failures_back_off_and_an_answer_ends_them() {
         let now = UnixMillis(1_000_000);
-        let mut pace = Pace::new(ms(100)..=ms(1_000));
-        for (random, pause) in [(50, 100), (200, 200), (400, 400), (2_400, 798), (1_600, 1_600)] {
-            assert_eq!(pace.failed(random, now), Some(ms(pause)), "{random}");
-        }
-        for _ in 0..100 {
-            assert!(pace.failed(4_999, now).unwrap() <= ms(*RESUBSCRIBE_MS.end()));
-        }
+        let mut pace = Pace::new(ms(100)..=ms(1_000), 7);
+        let pauses: Vec<_> = (0..100).map(|_| pace.failed(now).unwrap()).collect();
+        assert!(
+            pauses.iter().all(|pause| (ms(100)..=ms(*RESUBSCRIBE_MS.end())).contains(pause)),
+            "{pauses:?}"
+        );
+        assert!(pauses.iter().any(|pause| *pause > ms(1_000)), "{pauses:?}");
         assert!(pace.is_down());
         pace.silence(now);
         assert!(!pace.is_down());
-        assert_eq!(pace.failed(100, now), Some(ms(100)));
+        assert_eq!(pace.failed(now), Some(ms(100)), "the first pause is drawn up to the shortest one");
     }
 
     #[test]
     fn a_channel_that_does_not_answer_for_a_minute_is_given_up() {
         let mut now = UnixMillis(1_000_000);
-        let mut pace = Pace::new(ms(100)..=ms(1_000));
+        let mut pace = Pace::new(ms(100)..=ms(1_000), 7);
         let lost_at = now;
-        while let Some(pause) = pace.failed(2_500, now) {
+        while let Some(pause) = pace.failed(now) {
             now = now + pause;
             assert!(now.since(lost_at) <= ms(66_000), "it is asked for ever");
         }
         assert!(now.since(lost_at) >= ms(60_000), "{now}");
         // An answer, and the patience is new.
         pace.heard(now);
-        assert!(pace.failed(0, now + ms(120_000)).is_some());
+        assert!(pace.failed(now + ms(120_000)).is_some());
     }
 }

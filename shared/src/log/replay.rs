@@ -1,43 +1,14 @@
 //! Where a reader goes on: resumed, after a gap, or live.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
 use super::{Batch, EntryId, Filter, Requested};
 use crate::time::UnixMillis;
 
-/// How much of a channel is kept. A rule of reading: what it excludes is never sent, whether or not the storage
-/// has freed the space yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Retention {
-    /// Entries per channel, at least one.
-    pub max: u64,
-    /// Age beyond which an entry is no longer sent.
-    pub age: Duration,
-}
-
-impl Retention {
-    /// The oldest id that may be kept where `last` is the newest.
-    #[must_use]
-    pub const fn oldest_id(&self, last: EntryId) -> EntryId {
-        last.back(self.max - 1)
-    }
-
-    /// The oldest time that is kept at `now`.
-    #[must_use]
-    pub fn oldest_time(&self, now: UnixMillis) -> UnixMillis {
-        now - self.age
-    }
-}
-
 /// What a log knows of itself once it has had an entry.
-///
-/// A *run* is a row of consecutive ids. A channel whose entries have all expired begins a new one at the current
-/// time in unix ms, so that an id is never used twice and an old cursor is always seen to be old.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
-    /// The first id of the current run.
+    /// The first id of the current run ([`super::Tail`]).
     pub run: EntryId,
     /// The last id of the run before; [`EntryId::BEGINNING`] if there was none, or if it is forgotten.
     pub previous: EntryId,
@@ -48,23 +19,6 @@ pub struct Extent {
 }
 
 impl Extent {
-    /// The log after one more entry: its id is [`Extent::last`] of the answer.
-    #[must_use]
-    pub fn next(extent: Option<Self>, now: UnixMillis) -> Self {
-        let clock = EntryId::new(now.0).unwrap_or(EntryId::BEGINNING);
-        match extent {
-            Some(Self { run, previous, first: Some(first), last }) => {
-                Self { run, previous, first: Some(first), last: last.next() }
-            }
-            Some(Self { first: None, last, .. }) => Self::begun(clock.max(last.next()), last),
-            None => Self::begun(clock.max(EntryId::BEGINNING.next()), EntryId::BEGINNING),
-        }
-    }
-
-    const fn begun(id: EntryId, previous: EntryId) -> Self {
-        Self { run: id, previous, first: Some(id), last: id }
-    }
-
     /// The id before `id` in the log, as a [`Batch`] names it: before the first of a run is the last of the one
     /// before.
     #[must_use]
@@ -307,18 +261,5 @@ mod tests {
         assert_eq!(start(3, Some(108)), id(107));
         assert_eq!(start(50, None), id(104));
         assert_eq!(Start::decide(&Position::History(5), None, NOW, |_| None), Start::at(id(0)));
-    }
-
-    #[test]
-    fn ids_are_consecutive_in_a_run_and_never_used_twice() {
-        let first = Extent::next(None, NOW);
-        assert_eq!(first.last, id(NOW.0));
-        let second = Extent::next(Some(first), NOW);
-        assert_eq!((second.last, second.run), (id(NOW.0 + 1), first.last));
-        let emptied = Extent { first: None, ..second };
-        let again = Extent::next(Some(emptied), NOW);
-        assert_eq!((again.last, again.run, again.previous), (id(NOW.0 + 2), id(NOW.0 + 2), second.last));
-        let later = Extent::next(Some(emptied), NOW + Duration::from_secs(60));
-        assert_eq!(later.last, id(NOW.0 + 60_000));
     }
 }

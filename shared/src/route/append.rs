@@ -11,9 +11,9 @@ use crate::access::{Action, Caller, Key, Rate, Scope, Sender};
 use crate::feeds::Feed;
 use crate::limits;
 use crate::log::ChannelName;
-use crate::post::{Post, Receipt, Stored};
 use crate::problem::Problem;
 use crate::settings::Settings;
+use crate::store::{Post, Receipt, Stored};
 
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 

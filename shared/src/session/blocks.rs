@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::rng::Rng;
+use crate::chance::Chance;
 use crate::json;
 use crate::limits::OVERLOAD_RETRY_MS;
 use crate::log::{EntryId, Gap, GapReason, Requested, Start};
@@ -37,13 +37,13 @@ pub(super) fn retry(retry: Duration) -> Bytes {
 }
 
 /// When to come back to a place that is full.
-pub(super) fn overloaded(rng: &mut Rng) -> Bytes {
-    retry(rng.draw(OVERLOAD_RETRY_MS))
+pub(super) fn overloaded(chance: &mut Chance) -> Bytes {
+    retry(chance.draw(OVERLOAD_RETRY_MS))
 }
 
 /// The whole of a stream that finds the deployment full.
 pub(crate) fn no_room(seed: u64) -> Bytes {
-    overloaded(&mut Rng::new(seed))
+    overloaded(&mut Chance::seeded(seed))
 }
 
 /// The token has expired.

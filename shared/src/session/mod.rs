@@ -70,7 +70,6 @@ mod cursor;
 mod ends;
 mod io;
 mod patience;
-mod rng;
 mod shared_backlog;
 mod ticks;
 
@@ -78,6 +77,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use crate::chance::Chance;
 use crate::limits::{BACKLOG_BYTES, FILTER_CURSOR};
 use crate::log::{Batch, EntryId, Page, Position, Start, Subscribe};
 use crate::time::UnixMillis;
@@ -87,7 +87,6 @@ pub use io::{
     Chunk, CloseReason, Frame, Input, Output, StreamConfig, StreamRequest, WhenSlow, backlog_bound,
 };
 use patience::Patience;
-use rng::Rng;
 pub use shared_backlog::SharedBacklog;
 use ticks::{Due, Ticking};
 pub use ticks::{Replay, Ticks, Timetable};
@@ -115,7 +114,7 @@ pub struct Session<F> {
     when_slow: WhenSlow,
     has_custom_events: bool,
     ticking: Ticking,
-    rng: Rng,
+    chance: Chance,
     upstream: Upstream,
     patience: Patience,
     starts_after: Option<EntryId>,
@@ -142,9 +141,9 @@ impl<F: Frame> Session<F> {
             when_slow: request.when_slow,
             has_custom_events: request.has_custom_events,
             ticking: Ticking::new(request.ticks, now),
-            rng: Rng::new(seed),
+            chance: Chance::seeded(seed),
             upstream: Upstream::None,
-            patience: Patience::default(),
+            patience: Patience::new(),
             starts_after: None,
             cursor: None,
             announced: EntryId::BEGINNING,
@@ -262,7 +261,7 @@ impl<F: Frame> Session<F> {
     }
 
     fn begin(&mut self, start: &Start, now: UnixMillis) {
-        let retry = self.rng.around(self.config.retry);
+        let retry = self.chance.around(self.config.retry);
         self.starts_after = Some(start.after);
         self.cursor = self.starts_after;
         self.announced = start.after;
@@ -307,7 +306,7 @@ impl<F: Frame> Session<F> {
         if self.cursor.is_none() {
             self.overloaded(CloseReason::Unavailable, now);
         } else if matches!(self.upstream, Upstream::Asked | Upstream::Live) {
-            let pause = self.patience.lost(&mut self.rng, now);
+            let pause = self.patience.lost(&mut self.chance, now);
             self.upstream = Upstream::Down { until: now + pause };
         }
     }

@@ -2,20 +2,24 @@
 
 use std::time::Duration;
 
-use super::rng::Rng;
+use crate::backoff::Backoff;
+use crate::chance::Chance;
 use crate::limits::{CHANNEL_PATIENCE_MS, RESUBSCRIBE_MS, STREAM_QUESTIONS};
 use crate::time::UnixMillis;
 
 /// What a stream has asked so far, and since when in vain.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Patience {
     questions: u32,
-    /// How often in a row the channel was lost.
-    losses: u32,
+    backoff: Backoff,
     ends_at: Option<UnixMillis>,
 }
 
 impl Patience {
+    pub(super) const fn new() -> Self {
+        Self { questions: 0, backoff: Backoff::new(RESUBSCRIBE_MS), ends_at: None }
+    }
+
     /// Counts a question; `false` if there may be no more.
     pub(super) const fn ask(&mut self) -> bool {
         let may = self.questions < STREAM_QUESTIONS;
@@ -25,17 +29,16 @@ impl Patience {
 
     /// The channel answered.
     pub(super) const fn answered(&mut self) {
-        (self.losses, self.ends_at) = (0, None);
+        self.backoff.reset();
+        self.ends_at = None;
     }
 
     /// The channel was lost; says when to ask again.
-    pub(super) fn lost(&mut self, rng: &mut Rng, now: UnixMillis) -> Duration {
+    pub(super) fn lost(&mut self, chance: &mut Chance, now: UnixMillis) -> Duration {
         if self.ends_at.is_none() {
-            self.ends_at = Some(now + rng.draw(CHANNEL_PATIENCE_MS));
+            self.ends_at = Some(now + chance.draw(CHANNEL_PATIENCE_MS));
         }
-        let ceiling = RESUBSCRIBE_MS.start().saturating_mul(1 << self.losses.min(16));
-        self.losses += 1;
-        rng.draw(0..=ceiling.min(*RESUBSCRIBE_MS.end()))
+        self.backoff.pause(chance)
     }
 
     /// When a lost channel is given up.

@@ -1,18 +1,18 @@
 //! A channel in memory. It decides nothing: ids, retention, replay and pages are the core's.
 
-use bytes::Bytes;
-use ssedge::limits::PAGE_BYTES;
-use ssedge::log::{Batch, Entry, EntryId, Extent, Filter, Page, Retention, Start, Subscribe};
-use ssedge::time::UnixMillis;
+use std::convert::Infallible;
 
-/// More than what a block has beside its body.
-const FIELDS_BYTES: usize = 64;
+use bytes::Bytes;
+use ssedge::log::{
+    Batch, Entry, EntryId, Extent, Filter, Page, Position, Retention, Selection, Start, Subscribe, Tail,
+};
+use ssedge::time::UnixMillis;
 
 /// Every entry that there ever was, of which readers get what is kept.
 #[derive(Debug)]
 pub struct Log {
     retention: Retention,
-    memory: Option<Extent>,
+    memory: Option<Tail>,
     stored: Vec<Entry>,
     /// The first id of each run.
     runs: Vec<EntryId>,
@@ -29,14 +29,14 @@ impl Log {
 
     /// Stores one more entry of `size` bytes or a little more.
     pub fn append(&mut self, key: &str, size: usize, now: UnixMillis) -> EntryId {
-        let extent = Extent::next(self.extent(now), now);
-        let id = extent.last;
-        if extent.run == id {
+        let place = self.retention.place(self.memory, now);
+        let id = place.id;
+        if place.begins() {
             self.runs.push(id);
         }
-        self.memory = Some(extent);
+        self.memory = Some(place.tail());
         let body = format!(r#"{{"key":"{key}","pad":"{}"}}"#, "x".repeat(size));
-        self.stored.push(Entry { id, time: now, event: None, key: Some(key.to_owned()), body });
+        self.stored.push(Entry { id, time: place.time, event: None, key: Some(key.to_owned()), body });
         id
     }
 
@@ -44,7 +44,7 @@ impl Log {
     #[must_use]
     pub fn extent(&self, now: UnixMillis) -> Option<Extent> {
         let first = self.stored.get(self.oldest(now)).map(|entry| entry.id);
-        self.memory.map(|extent| Extent { first, ..extent })
+        self.memory.map(|Tail { run, previous, last, .. }| Extent { run, previous, first, last })
     }
 
     /// Loses even the memory of having had entries, where none is kept, as a table does whose items expire.
@@ -75,9 +75,9 @@ impl Log {
 
     /// The place of the oldest kept entry.
     fn oldest(&self, now: UnixMillis) -> usize {
-        let Some(extent) = self.memory else { return self.stored.len() };
-        let (id, time) = (self.retention.oldest_id(extent.last), self.retention.oldest_time(now));
-        self.stored.partition_point(|entry| entry.id < id || entry.time < time)
+        let Some(tail) = self.memory else { return self.stored.len() };
+        let is_kept = |entry: &Entry| self.retention.keeps_entry(entry.id, entry.time, tail.last, now);
+        self.stored.partition_point(|entry| !is_kept(entry))
     }
 
     /// Answers a reader.
@@ -91,23 +91,19 @@ impl Log {
         };
         let start = Start::decide(&subscribe.position, extent, now, nth_newest);
         let rest = &kept[kept.partition_point(|entry| entry.id <= start.after)..];
-        let before = |entries: &[Entry]| Some(extent?.before(entries.first()?.id));
-        let Some(after) = before(rest) else { return Page { start, batch: None, more: false } };
-        if subscribe.newest {
-            return Page { start, batch: Batch::newest(after, rest, &subscribe.filter), more: false };
-        }
-        let page = one_page(rest, &subscribe.filter);
-        let batch = Batch::encode(after, page, &subscribe.filter);
-        Page { start, batch, more: page.len() < rest.len() }
+        let page = Selection::page(start, subscribe).fill(rest.iter().cloned().map(Ok::<_, Infallible>));
+        page.map(|page| page.into_page(false)).unwrap_or_else(|never| match never {})
     }
 
     /// What a subscriber that has had `seen` entries gets next, and how many it has had then.
     #[must_use]
     pub fn news(&self, seen: usize, filter: &Filter, now: UnixMillis) -> Option<(Batch<Bytes>, usize)> {
-        let from = seen.max(self.oldest(now));
-        let page = one_page(&self.stored[from..], filter);
-        let after = self.extent(now)?.before(page.first()?.id);
-        Some((Batch::encode(after, page, filter)?, from + page.len()))
+        let new = &self.stored[seen.max(self.oldest(now))..];
+        let after = self.extent(now)?.before(new.first()?.id);
+        let subscribe = Subscribe { position: Position::After(after), filter: filter.clone(), newest: false };
+        let mut page = Selection::page(Start::at(after), &subscribe);
+        let taken = new.iter().take_while(|entry| page.push((*entry).clone())).count();
+        Some((page.into_page(false).batch?, self.stored.len() - new.len() + taken))
     }
 
     /// What a reader at `cursor` has yet to see, up to `upto`. From the beginning that is the whole run.
@@ -132,18 +128,4 @@ impl Log {
         let first = self.pending(cursor, self.last(), &Filter::ALL).next();
         first.is_some_and(|first| oldest.is_none_or(|oldest| first.id < oldest))
     }
-}
-
-/// The first of these entries whose admitted blocks fill a page.
-fn one_page<'a>(entries: &'a [Entry], filter: &Filter) -> &'a [Entry] {
-    let mut bytes = 0;
-    for (at, entry) in entries.iter().enumerate() {
-        if filter.admits(entry) {
-            bytes += entry.body.len() + FIELDS_BYTES;
-        }
-        if bytes > PAGE_BYTES {
-            return &entries[..at.max(1)];
-        }
-    }
-    entries
 }

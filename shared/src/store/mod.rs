@@ -1,0 +1,9 @@
+//! How logs are stored: in a table of items, which many processes share ([`table`]).
+//!
+//! What a host brings is an adapter of a few questions to its platform. So the code that is deployed is also what the
+//! simulation runs, on storages that do everything that the real ones may do.
+
+mod post;
+pub mod table;
+
+pub use post::{Post, Receipt, Stored};
