@@ -24,6 +24,7 @@ mod cors;
 mod crowds;
 mod errors;
 mod events;
+mod every_feed;
 mod groups;
 mod hostile;
 mod idempotency;

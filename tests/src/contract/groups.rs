@@ -119,7 +119,7 @@ pub const TOKENS: Group = Group {
         POST_RATE,
         POST_BURST,
     ],
-    tables: &[publishing::CASES, tokens::CASES, idempotency::CASES, injection::CASES],
+    tables: &[every_feed::CASES, publishing::CASES, tokens::CASES, idempotency::CASES, injection::CASES],
 };
 
 /// Few posts for each sender.

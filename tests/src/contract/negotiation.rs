@@ -1,6 +1,6 @@
 //! Streams: which representation a client gets, and what a HEAD does.
 
-use super::streams::FEEDS;
+use super::every_feed::{Path, paths};
 use super::{Case, Context, problem};
 
 pub(super) const CASES: &[Case] = cases! {
@@ -22,7 +22,7 @@ async fn check(c: &Context, path: &str, accept: &str, expected: &str) {
 }
 
 async fn streams(c: Context) {
-    for path in FEEDS {
+    for Path { path, .. } in &paths(&c.room()) {
         assert_eq!(c.client.open(path, &[]).await.header("Content-Type"), STREAM, "{path}, no Accept");
         for accept in ["*/*", "text/*", "text/event-stream", "Text/Event-Stream", STREAM, JAVA] {
             check(&c, path, accept, STREAM).await;
@@ -31,7 +31,7 @@ async fn streams(c: Context) {
 }
 
 async fn by_quality(c: Context) {
-    for path in FEEDS {
+    for Path { path, .. } in &paths(&c.room()) {
         check(&c, path, JSON, JSON).await;
         check(&c, path, "application/*", JSON).await;
         check(&c, path, "application/json, text/event-stream", STREAM).await;
@@ -45,7 +45,7 @@ async fn by_quality(c: Context) {
 }
 
 async fn neither(c: Context) {
-    for path in FEEDS {
+    for Path { path, .. } in &paths(&c.room()) {
         for accept in ["text/html", "image/*", "application/xml, text/plain", "*/*;q=0", "nonsense"] {
             let answer = c.client.get(path, &[("Accept", accept)]).await;
             problem(&answer, 406, Some("Accept"), &["Accept", "text/event-stream", JSON]);
@@ -56,7 +56,8 @@ async fn neither(c: Context) {
 async fn heads(c: Context) {
     let (room, ids) = c.filled(3).await;
     let last = ids[2].to_string();
-    for path in FEEDS.into_iter().chain([&*format!("/api/chat/{room}?history=0")]) {
+    let all: Vec<_> = paths(&c.room()).into_iter().map(|path| path.path).collect();
+    for path in all.iter().chain([&format!("/api/chat/{room}?history=0")]) {
         let answer = c.client.head(path, &[]).await;
         assert_eq!((answer.status, answer.text.as_str()), (200, ""), "{path}");
         for (name, value) in [

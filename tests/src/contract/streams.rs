@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::every_feed::{Path, paths};
 use super::{Case, Context, compact, cursor_block, first_block};
 use crate::client::{End, PATIENCE, TRIES};
 
@@ -19,10 +20,8 @@ pub(super) const CASES: &[Case] = cases! {
     "Streams", "a reader that stands still slows nobody" => slow_reader;
 };
 
-pub(super) const FEEDS: [&str; 4] = ["/api/events", "/api/stock", "/api/chat", "/api/chat/a_room-1"];
-
 async fn headers(c: Context) {
-    for path in FEEDS {
+    for Path { path, .. } in &paths(&c.room()) {
         let mut stream = c.client.open(path, &[]).await;
         assert_eq!(stream.status, 200, "{path}");
         for (name, value) in [
@@ -40,7 +39,7 @@ async fn headers(c: Context) {
 }
 
 async fn begins_at_once(c: Context) {
-    for path in FEEDS {
+    for Path { path, .. } in &paths(&c.room()) {
         // Every feed is silent for longer than this when it starts, or may be.
         const SOON: Duration = Duration::from_secs(5);
         let mut quickest = Duration::MAX;
