@@ -14,7 +14,7 @@ function send() {
     changed: () => {},
     measured: () => {},
     stored: (_, id) => told.stored.push(id),
-    refused: (pending) => told.refused.push(pending.againAt - Date.now()),
+    refused: (pending) => told.refused.push(pending.retryAt - Date.now()),
   });
   outbox.send("lobby", "ada", "hello");
   return { outbox, told };

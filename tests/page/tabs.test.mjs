@@ -42,8 +42,8 @@ function join() {
   return { tabs, told };
 }
 
-const answer = (reign) =>
-  say({ type: "joined", to: said.at(-1).from, reign, number: 0, state: { name: "live" }, after: "5", items: [] });
+const answer = (term) =>
+  say({ type: "joined", to: said.at(-1).from, term, number: 0, state: { name: "live" }, after: "5", items: [] });
 
 test("a tab whose leader does not answer reads by itself, and asks less and less often", async () => {
   Math.random = () => 0.999;
@@ -68,7 +68,7 @@ test("a new leader is asked at once, however long the old one was silent", async
   const { tabs, told } = join();
   await pass(60_000);
   said = [];
-  say({ type: "reign", reign: "second" });
+  say({ type: "term", term: "second" });
   assert.deepEqual(said.map(({ type, at }) => [type, at]), [["join", Date.now()]]);
   await pass(1_510);
   assert.equal(said.length, 3, "and soon again, while it does not answer");

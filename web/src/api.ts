@@ -1,21 +1,24 @@
-/** POSTs to ssedge, and its refusals. */
+/** POSTs to the server, and why one failed. */
 import { retryAfterSecs } from "./ssedge-retry.js";
 
-/** How long an answer may take; a POST that is repeated with its key is stored once. */
+/**
+ * How long an answer may take. A POST that was stored without an answer may be repeated with its key: it is stored
+ * once.
+ */
 const ANSWER_MS = 30_000;
 
 /** Why a request failed. */
 export class Refusal extends Error {
-  /** 0: there was no answer. */
+  /** The status of the answer; 0 if there was none. */
   readonly status: number;
-  /** What kind of problem the server calls it; empty if it does not say. */
+  /** The kind of problem, as the server names it; empty if it names none. */
   readonly kind: string;
-  /** The field at fault, if the server named one. */
+  /** The field that is wrong, if the server named one. */
   readonly field: string | undefined;
-  /** After how many seconds another attempt may go better, if the server said so. */
+  /** How many seconds to wait before another attempt, if the server said so. */
   readonly retryAfter: number | undefined;
 
-  /** `problem` is the document (RFC 9457) of the answer, as far as there is one. */
+  /** `problem` is the problem document (RFC 9457) of the answer, or anything else if the answer has none. */
   constructor(status: number, problem: unknown, retryAfter?: number) {
     const { type, detail, field } = (problem ?? {}) as Record<string, unknown>;
     super(typeof detail === "string" ? detail : "");
@@ -25,19 +28,22 @@ export class Refusal extends Error {
     this.retryAfter = retryAfter;
   }
 
-  /** What was posted may be stored all the same. */
+  /** Whether the server may have stored what was posted, although it did not say so. */
   get isUncertain() {
     return this.status === 0 || this.status >= 500;
   }
 
-  /** The server is only too busy: another attempt is worth it, and needs no change. */
+  /** Whether the server is only too busy, so that the same request may succeed later. */
   get isPassing() {
     return this.status === 429 || this.status === 503;
   }
 }
 
-/** Why the server refuses a token, or could not be asked; `undefined`: it takes it, also if it does not grant what is asked here. */
-export async function whyNot(token: string): Promise<Refusal | undefined> {
+/**
+ * Asks the server about a token. `undefined`: the server accepts it. A 403 counts as accepted: the token is valid, but
+ * does not grant this request. Otherwise, why the server refuses the token, or that there was no answer.
+ */
+export async function checkToken(token: string): Promise<Refusal | undefined> {
   const headers = { Accept: "application/json", Authorization: `Bearer ${token}` };
   try {
     const answer = await fetch("/api/stock", { headers, cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS) });
@@ -48,14 +54,14 @@ export async function whyNot(token: string): Promise<Refusal | undefined> {
   }
 }
 
-/** Posts a JSON text and gives back the stored entry. `key` is the same for every attempt. Fails with a `Refusal`. */
+/** Posts a JSON text and returns the stored entry. `key` is the same for each attempt. Throws a `Refusal`. */
 export async function post(url: string, body: string, key: string): Promise<{ id: string }> {
   const headers = { "Content-Type": "application/json", "Idempotency-Key": key };
   let response: Response;
   let answer: unknown;
   try {
     response = await fetch(url, { method: "POST", headers, body, signal: AbortSignal.timeout(ANSWER_MS) });
-    // What stands before a server refuses in words of its own.
+    // A refusal that comes from a proxy need not be JSON.
     answer = await response.json().catch(() => undefined);
   } catch {
     throw new Refusal(0, undefined);

@@ -1,10 +1,10 @@
-/** The state of a subscription, in words and always in view; its gaps; and why it was refused. */
+/** The head of a panel: the state of its subscription in words, its last gap, and why the server refused it. */
 import { Refusal } from "./api.js";
 import { find } from "./dom.js";
 import type { Closed, Gap, State } from "./ssedge.js";
-import { inEveryLanguage, texts, whatIsWrong } from "./strings.js";
+import { inEveryLanguage, refusalText, texts } from "./strings.js";
 
-/** Whether it is the token that is refused: that is said at its button, for all feeds at once. */
+/** Whether the server refused the token. The page says that once for all feeds, at the button of the token. */
 export const isTokenRefused = (state: State): state is Closed & { reason: "refused" } =>
   state.name === "closed" && state.reason === "refused" && state.status === 401;
 
@@ -17,10 +17,12 @@ export class Badge {
   #state: State = { name: "connecting" };
   #gap: string | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Follows the feed anew. */
-  again = () => {};
-  /** Connects anew at once, instead of after a pause, or when a silent connection is given up. */
-  now = () => {};
+  /** Subscribes to the feed again, at its cursor. */
+  followAgain = () => {};
+  /**
+   * Connects anew at once. Without this, it happens when the pause is over, or when a silent connection counts as dead.
+   */
+  reconnectNow = () => {};
 
   /** The badge of a panel, which has elements `.state`, `.now`, `.gap` and `.refused`. */
   constructor(panel: HTMLElement) {
@@ -29,12 +31,12 @@ export class Badge {
     this.#note = find(panel, ".gap");
     this.#refused = find(panel, ".refused");
     find<HTMLButtonElement>(this.#refused, "button").onclick = () => {
-      this.again();
+      this.followAgain();
       find(panel, "h2").focus();
     };
     this.#now = find<HTMLButtonElement>(panel, ".now");
     this.#now.onclick = () => {
-      this.now();
+      this.reconnectNow();
       find(panel, "h2").focus();
     };
     inEveryLanguage(() => this.#render());
@@ -45,7 +47,7 @@ export class Badge {
     this.#render();
   }
 
-  /** A gap is shown until the next one, or until the feed is chosen anew. */
+  /** Shows a gap, until there is another one, or until another feed is followed here. */
   gap(gap: Gap | undefined) {
     this.#gap = gap?.reason;
     this.#render();
@@ -88,6 +90,6 @@ export class Badge {
     const isRefused = state.name === "closed" && state.reason === "refused";
     this.#refused.hidden = !isRefused;
     const words = find(this.#refused, "[role=status]");
-    words.textContent = isRefused && !isTokenRefused(state) ? whatIsWrong(new Refusal(state.status, state)) : "";
+    words.textContent = isRefused && !isTokenRefused(state) ? refusalText(new Refusal(state.status, state)) : "";
   }
 }

@@ -1,32 +1,34 @@
-/** The chart: uPlot, scrolled by the clock. */
+/** The chart, drawn by uPlot and scrolled by the clock. */
 import uPlot from "uplot";
 import { WINDOW_SECS, type Market } from "./market.js";
 import { texts } from "./strings.js";
 
-/** A time without connection, in unix seconds; without an end while it lasts. */
+/** A time without a connection, in unix seconds. While it lasts, it has no end. */
 interface Outage {
   readonly from: number;
   to?: number;
 }
 
-/** Between two steps of the scrolling: less than a pixel each. */
+/** How often the chart scrolls. Each step is less than a pixel. */
 const STEP_MS = 100;
-/** The same where no motion is wanted, while no quote moves the chart. */
+/** How often it scrolls for visitors who want no motion. While quotes come, each one moves it anyway. */
 const STILL_STEP_MS = 1_000;
-/** Between the newest quote and the right edge, so that the line's end is seen. */
+/** The distance between the newest quote and the right edge, so that the end of the line can be seen. */
 const LEAD_SECS = 2;
 const LABEL_PX = 46;
-/** Steps of the vertical axis that two decimals can name. */
+/** Steps of the vertical axis: 0.01, 0.02, 0.05, 0.1, and so on. Two decimals are enough for each. */
 const STEPS = Array.from({ length: 15 }, (_, power) => [1, 2, 5].map((step) => step * 10 ** (power - 2))).flat();
 
 export class Chart {
   readonly #host: HTMLElement;
   readonly #market: Market;
   readonly #outages: Outage[] = [];
-  readonly #still = matchMedia("(prefers-reduced-motion: reduce)");
+  readonly #wantsNoMotion = matchMedia("(prefers-reduced-motion: reduce)");
   #chosen: string[] = [];
   #plot: uPlot | undefined;
-  /** Of the local clock before the server's. */
+  /**
+   * How many ms the local clock is ahead of the server's: the least that was seen, since quotes take time to arrive.
+   */
   #offset = Infinity;
 
   constructor(host: HTMLElement, market: Market) {
@@ -36,32 +38,32 @@ export class Chart {
     let steps = 0;
     setInterval(() => {
       steps += 1;
-      const isDue = !this.#still.matches || (this.#isDown && (steps * STEP_MS) % STILL_STEP_MS === 0);
+      const isDue = !this.#wantsNoMotion.matches || (this.#isDown && (steps * STEP_MS) % STILL_STEP_MS === 0);
       if (isDue && document.visibilityState === "visible") this.#scroll();
     }, STEP_MS);
   }
 
-  /** Shows these symbols: one by its price, several by how much they moved. */
+  /** Shows these symbols: one symbol by its price, several by how many per cent they moved. */
   choose(symbols: string[]) {
     this.#chosen = symbols;
     this.rebuild();
   }
 
-  /** Draws anew, in the colours and words of now. */
+  /** Draws everything anew, for example in other colours or another language. */
   rebuild() {
     this.#plot?.destroy();
     this.#plot = new uPlot(this.#options(), this.#data(), this.#host);
     this.#scroll();
   }
 
-  /** The market has more; `newest` is the time of its last quote, in unix ms. */
+  /** Draws the quotes that have come. `newest` is the time of the last one, in unix ms. */
   update(newest: number) {
     this.#offset = Math.min(this.#offset, Date.now() - newest);
     this.#plot?.setData(this.#data(), false);
     this.#scroll();
   }
 
-  /** The connection is lost, or back. */
+  /** Whether there is a connection now. */
   connected(isLive: boolean) {
     const last = this.#outages.at(-1);
     const from = this.#market.times.at(-1);
@@ -103,7 +105,7 @@ export class Chart {
     const [ink, grid] = [colour("--quiet"), colour("--grid")];
     const axis = { stroke: ink, font: "11px system-ui, sans-serif", grid: { stroke: grid, width: 1 }, ticks: { show: false } };
     const isPrice = this.#chosen.length === 1;
-    const [up, down] = [colour("--outage"), colour("--resumed")];
+    const [lasting, resumed] = [colour("--outage"), colour("--resumed")];
     return {
       ...this.#size(),
       padding: [10, LABEL_PX, 0, 0],
@@ -127,7 +129,7 @@ export class Chart {
         })),
       ],
       hooks: {
-        drawClear: [(plot) => this.#drawOutages(plot, up, down)],
+        drawClear: [(plot) => this.#drawOutages(plot, lasting, resumed)],
         draw: [(plot) => drawEnds(plot), (plot) => this.#drawOutageLabel(plot)],
       },
     };
@@ -146,7 +148,7 @@ export class Chart {
     ctx.restore();
   }
 
-  /** Says that the connection is down, on a ground of its own: the words may be wider than the outage is long. */
+  /** Says that there is no connection. The text has its own background, since it may be wider than the outage. */
   #drawOutageLabel({ ctx, bbox }: uPlot) {
     if (!this.#isDown) return;
     const [size, space] = [11 * devicePixelRatio, 4 * devicePixelRatio];
@@ -164,7 +166,7 @@ export class Chart {
   }
 }
 
-/** Room above and below the lines, and some where there is only one value. */
+/** The range of the vertical axis: that of the values, and some space above and below. */
 function padded(low: number | null, high: number | null): [number, number] {
   if (low === null || high === null) return [-1, 1];
   const room = Math.max((high - low) * 0.12, Math.abs(high) * 0.0005, 0.02);
@@ -173,7 +175,7 @@ function padded(low: number | null, high: number | null): [number, number] {
 
 const signed = (value: number) => `${value > 0 ? "+" : value < 0 ? "−" : ""}${Math.abs(value).toFixed(2)}`;
 
-/** A dot and the symbol at the end of each line, moved apart where they would lie on each other. */
+/** Draws a dot and the symbol at the end of each line. Symbols that would overlap are moved apart. */
 function drawEnds(plot: uPlot) {
   const { ctx, bbox } = plot;
   const ends = plot.series.slice(1).flatMap((series, index) => {
@@ -201,7 +203,7 @@ function drawEnds(plot: uPlot) {
   ctx.restore();
 }
 
-/** The place of a symbol among all decides its colour, on the chart as in the table. */
+/** The variable with the colour of a symbol, on the chart and in the table. The order of the symbols decides it. */
 export const seriesVariable = (symbol: string, market: Market) =>
   `--series-${([...market.columns.keys()].indexOf(symbol) % 8) + 1}`;
 
@@ -210,7 +212,7 @@ const seriesColour = (symbol: string, market: Market) => colour(seriesVariable(s
 const probe = document.createElement("span");
 probe.hidden = true;
 
-/** A colour of the style sheet, in the theme of now. */
+/** A colour of the style sheet, in the current theme. */
 function colour(variable: string): string {
   if (!probe.isConnected) document.body.append(probe);
   probe.style.color = `var(${variable})`;

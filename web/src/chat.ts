@@ -1,27 +1,27 @@
-/** The chat panel: one room, by the page's URL. */
+/** The chat panel. It shows one room, which the URL of the page names. */
 import type { Refusal } from "./api.js";
 import { Badge } from "./badge.js";
 import { localTime } from "./clock.js";
-import { complain, find, Lines, make, memory, stickToEndWhenResized } from "./dom.js";
+import { find, Lines, make, memory, showFieldProblem, stickToEndWhenResized } from "./dom.js";
 import { feed, follow, onLive } from "./feeds.js";
 import { Outbox, type Message, type Pending } from "./outbox.js";
 import { messageLine, PendingList } from "./pending.js";
 import { randomFraction } from "./ssedge-random.js";
 import type { Entry } from "./ssedge.js";
-import { inEveryLanguage, texts, whatIsWrong } from "./strings.js";
+import { inEveryLanguage, refusalText, texts } from "./strings.js";
 import { holder, onTokenChange } from "./token.js";
 
 const HISTORY = 50;
-/** Messages that are shown; older ones go. */
+/** How many messages are shown. When there are more, the oldest are removed. */
 const MESSAGES_MAX = 500;
-/** Messages that wait to be read aloud, or were. */
-const SPOKEN_MAX = 5;
+/** How many messages are kept for a screen reader to read aloud. */
+const READ_ALOUD_MAX = 5;
 const LOBBY = "lobby";
-/** The code of every key that an input method takes (UI Events, § 7.3.1). */
+/** The code of each key that an input method handles (UI Events, § 7.3.1). */
 const COMPOSING = 229;
 const ROOM = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 
-/** Starts the panel. `measured` hears how long a message took from its POST to its arrival. */
+/** Starts the panel. `measured` is called with the ms that a message took from its POST to its arrival. */
 export function startChat(measured: (millis: number) => void) {
   const panel = find(document, "#chat");
   const scroller = find(panel, ".scroller");
@@ -37,7 +37,7 @@ export function startChat(measured: (millis: number) => void) {
   const outbox = new Outbox({ changed: showPending, measured, refused, stored });
   onLive(() => outbox.serverIsBack());
   const pendingList = new PendingList(find(panel, ".pending"), scroller, outbox, () => text.focus());
-  const complaints = new Map<HTMLInputElement | HTMLTextAreaElement, () => string>();
+  const problems = new Map<HTMLInputElement | HTMLTextAreaElement, () => string>();
   let room = "";
   let openedAt = 0;
 
@@ -51,14 +51,14 @@ export function startChat(measured: (millis: number) => void) {
     find(item, ".user").after(time);
     messages.add(item);
     empty.hidden = true;
-    // History is there to be read, not to be heard.
-    if ((localTime(message.time) ?? 0) >= openedAt) speak(texts().said(message.user, message.text));
+    // Only new messages are read aloud, not the history.
+    if ((localTime(message.time) ?? 0) >= openedAt) readAloud(texts().said(message.user, message.text));
   }
 
-  /** A screen reader hears each, also those that come together. */
-  function speak(words: string) {
+  /** Has a screen reader read these words aloud. Each call adds a line, so words that come together are all read. */
+  function readAloud(words: string) {
     live.append(make("p", "", words));
-    while (live.childElementCount > SPOKEN_MAX) live.firstElementChild?.remove();
+    while (live.childElementCount > READ_ALOUD_MAX) live.firstElementChild?.remove();
   }
 
   function showPending() {
@@ -66,28 +66,34 @@ export function startChat(measured: (millis: number) => void) {
     showEmpty();
   }
 
-  /** Only who is connected knows that nobody has said anything. */
+  /** Shows that the room is empty, if that is certain: there is a connection and no message. */
   function showEmpty() {
     empty.hidden = panel.dataset.state !== "live" || messages.last !== undefined || outbox.in(room).length > 0;
   }
 
-  /** Says what is wrong at a field, in every language; without words, that nothing is. */
-  function blame(field: HTMLInputElement | HTMLTextAreaElement, words?: () => string) {
-    if (words) complaints.set(field, words);
-    else complaints.delete(field);
-    complain(field, words?.() ?? "");
+  /** Says at a field what is wrong with it, also after a change of language. Without words, nothing is wrong. */
+  function showProblem(field: HTMLInputElement | HTMLTextAreaElement, words?: () => string) {
+    if (words) problems.set(field, words);
+    else problems.delete(field);
+    showFieldProblem(field, words?.() ?? "");
   }
 
-  /** Whoever may speak and not listen waits in vain. */
+  /**
+   * The server has stored a message of this room, so the feed is to bring it. Somebody who may post here but not read
+   * has no feed, and waits for nothing.
+   */
   function stored(pending: Pending, id: string) {
     if (pending.room === room) feed("chat")?.subscription.expect(id);
   }
 
-  /** What a field got wrong is put back, to be mended there; anything else is said at the message. */
+  /**
+   * The server has refused a message. If a field is wrong, its text goes back into the form, so that it can be changed
+   * there. Everything else is said at the message.
+   */
   function refused(pending: Pending, refusal: Refusal) {
     const field = { user, text }[refusal.field ?? ""];
-    if (!field) return speak(whatIsWrong(refusal));
-    blame(field, () => whatIsWrong(refusal));
+    if (!field) return readAloud(refusalText(refusal));
+    showProblem(field, () => refusalText(refusal));
     if (text.value || pending.room !== room) return;
     text.value = pending.text;
     outbox.discard(pending);
@@ -100,11 +106,12 @@ export function startChat(measured: (millis: number) => void) {
     if (!user.readOnly) memory.set("user", user.value);
     text.value = "";
     text.focus();
-    for (const field of [user, text]) blame(field);
+    for (const field of [user, text]) showProblem(field);
     outbox.send(room, user.value.trim(), words);
   };
   text.onkeydown = (event) => {
-    // An Enter that chooses a word of an input method is no end of a message. Safari says so by its code alone.
+    // With an input method, Enter may choose a word and does not end the message. Safari shows that by the key code
+    // only.
     const isComposing = event.isComposing || event.keyCode === COMPOSING;
     if (event.key !== "Enter" || event.shiftKey || isComposing) return;
     event.preventDefault();
@@ -112,12 +119,12 @@ export function startChat(measured: (millis: number) => void) {
   };
 
   const guest = `guest-${100 + Math.floor(randomFraction() * 900)}`;
-  /** Who has a token with a name speaks by that one. */
+  /** Somebody whose token has a name uses that name. */
   function nameUser() {
     const name = holder()?.sub;
     user.readOnly = name !== undefined;
     user.value = name ?? memory.get("user") ?? guest;
-    blame(user);
+    showProblem(user);
   }
   nameUser();
   onTokenChange(nameUser);
@@ -127,20 +134,22 @@ export function startChat(measured: (millis: number) => void) {
     location.hash = `#/chat/${encodeURIComponent(roomField.value.trim())}`;
   };
 
-  inEveryLanguage(() => complaints.forEach((words, field) => complain(field, words())));
+  inEveryLanguage(() => problems.forEach((words, field) => showFieldProblem(field, words())));
 
-  /** Enters a room, if that is a name of one; else stays, or starts in the lobby. */
+  /**
+   * Enters the room of this name. If it is not a name of a room, stays in the present one, or else enters the lobby.
+   */
   return function enter(name = LOBBY) {
     roomField.value = name;
     const isRoom = ROOM.test(name);
-    blame(roomField, isRoom ? undefined : () => texts().badRoom);
+    showProblem(roomField, isRoom ? undefined : () => texts().badRoom);
     const next = isRoom ? name : room || LOBBY;
     if (next === room) return;
     room = next;
     openedAt = Date.now();
     messages.clear();
     live.replaceChildren();
-    for (const field of [user, text]) blame(field);
+    for (const field of [user, text]) showProblem(field);
     outbox.forgetStored();
     find<HTMLAnchorElement>(document, "nav [data-t=chat]").hash = `#/chat/${room}`;
     follow("chat", `/api/chat/${room}?history=${HISTORY}`, {

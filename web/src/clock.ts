@@ -1,17 +1,19 @@
-/** The server's clock, which need not be that of this machine. */
+/** The difference between the clock of the server and that of this machine. */
 
-/** How long a page waits for the server to tell the time, before it takes the two clocks for the same. */
+/** How long a page waits until the server says its time. After that, the two clocks count as equal. */
 const PATIENCE_MS = 3_000;
 
-/** How far the local clock is ahead: the least that a tick has said, because ticks travel. */
+/** How many ms the local clock is ahead: the least that was seen, since ticks take time to arrive. */
 let ahead = Infinity;
 
-/** A tick has just said that it is this time, in unix ms. */
-export function serverSaid(now: number) {
+/** The server has just said its time, in unix ms. */
+export function serverSaidTime(now: number) {
   ahead = Math.min(ahead, Date.now() - now);
 }
 
-/** A time of the server by the local clock, in unix ms; `undefined` as long as the page is new and nobody has told. */
+/**
+ * When it was this time on the server, by the local clock, in unix ms. `undefined`: the difference is not known yet.
+ */
 export function localTime(time: string): number | undefined {
   if (!Number.isFinite(ahead) && performance.now() < PATIENCE_MS) return undefined;
   return Date.parse(time) + (Number.isFinite(ahead) ? ahead : 0);

@@ -1,6 +1,6 @@
-/** The few things that every panel does with the document. Text is only ever set as text. */
+/** What all panels do with the document. A text is always set as text, never as markup. */
 
-/** The element that the document has to have. */
+/** The element of this selector. Without it the page cannot work, so it is an error if there is none. */
 export function find<T extends HTMLElement>(parent: ParentNode, selector: string): T {
   const element = parent.querySelector<T>(selector);
   if (!element) throw new Error(`the page has no ${selector}`);
@@ -15,27 +15,27 @@ export function make<K extends keyof HTMLElementTagNameMap>(tag: K, className = 
   return element;
 }
 
-/** Says at a field what is wrong with it, or with an empty text that nothing is. */
-export function complain(field: HTMLInputElement | HTMLTextAreaElement, text: string) {
+/** Says at a field what is wrong with it. With an empty text, nothing is wrong. */
+export function showFieldProblem(field: HTMLInputElement | HTMLTextAreaElement, text: string) {
   const note = find(document, `#${field.getAttribute("aria-describedby")}`);
   note.textContent = text;
   if (text) field.setAttribute("aria-invalid", "true");
   else field.removeAttribute("aria-invalid");
 }
 
-/** A list that is scrolled to less than this above its end counts as scrolled to its end. */
+/** The end of a list counts as in view when the list is scrolled to less than this above it. */
 const AT_END_PX = 40;
 
 const isAtEnd = (list: HTMLElement) => list.scrollHeight - list.scrollTop - list.clientHeight < AT_END_PX;
 
-/** Runs `change`, and keeps the end of a scrolled list in view if it was. */
+/** Runs `change`. If the end of a list was in view before, it is after, too. */
 export function stickToEnd(list: HTMLElement, change: () => void) {
   const wasAtEnd = isAtEnd(list);
   change();
   if (wasAtEnd) list.scrollTop = list.scrollHeight;
 }
 
-/** Keeps the end of a list in view when the list itself shrinks: above the keyboard of a phone, or below a longer state. */
+/** Keeps the end of a list in view when the list becomes smaller, for example because a phone shows its keyboard. */
 export function stickToEndWhenResized(list: HTMLElement) {
   let wasAtEnd = true;
   list.addEventListener("scroll", () => (wasAtEnd = isAtEnd(list)));
@@ -45,8 +45,8 @@ export function stickToEndWhenResized(list: HTMLElement) {
 }
 
 /**
- * Lines that are added at the end of a list and leave at its beginning. Those that come in a burst, as history does,
- * are added together: each alone would cost a layout.
+ * Lines of a list. New ones are added at the end, and when there are too many, the first ones are removed. Lines that
+ * come together, as a history does, are added together: to add each one alone would cost one layout each.
  */
 export class Lines {
   readonly #list: HTMLElement;
@@ -83,7 +83,7 @@ export class Lines {
   }
 }
 
-/** Values kept for the next visit; a browser that keeps nothing loses only that. */
+/** Values that are kept for the next visit. If the browser keeps nothing, everything else works all the same. */
 export const memory = {
   get(key: string): string | null {
     try {
@@ -96,7 +96,7 @@ export const memory = {
     try {
       localStorage.setItem(`ssedge.${key}`, value);
     } catch {
-      // Private mode, or full.
+      // The browser keeps nothing in its private mode, or has no space left.
     }
   },
 };

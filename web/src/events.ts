@@ -1,6 +1,6 @@
 /** The events panel: ticks and notifications, by topic. */
 import { Badge } from "./badge.js";
-import { serverSaid } from "./clock.js";
+import { serverSaidTime } from "./clock.js";
 import { find, Lines, make, memory } from "./dom.js";
 import { follow } from "./feeds.js";
 import { startPublishing } from "./publish.js";
@@ -8,10 +8,10 @@ import type { Entry } from "./ssedge.js";
 import { texts } from "./strings.js";
 
 const HISTORY = 50;
-/** Lines that are shown; older ones go. */
+/** How many lines are shown. When there are more, the oldest are removed. */
 const LINES_MAX = 200;
 
-/** An event of the feed: a tick, or a notification with what its publisher sent. */
+/** An event of the feed: a tick, or a notification with the data of its publisher. */
 type Data =
   | { type: "tick"; time: string }
   | { type: "notification"; id: string; topic: string; time: string };
@@ -31,9 +31,9 @@ export function startEvents() {
     else showNotification(entry, data);
   }
 
-  /** Ticks in a row share a line, or they would push all else out of it. */
+  /** Shows a tick. Ticks in a row share one line, since otherwise they would soon be all that the list shows. */
   function showTick(time: string) {
-    serverSaid(Date.parse(time));
+    serverSaidTime(Date.parse(time));
     let line = lines.last;
     if (!line?.classList.contains("tick")) {
       line = make("li", "tick");
@@ -63,7 +63,7 @@ export function startEvents() {
     if (!ticks.checked) query.set("tick", "off");
     memory.set("names", names.value);
     lines.clear();
-    // An EventSource hears only of the types that it was told of.
+    // An EventSource reports only the event types that it was told.
     follow("events", `/api/events?${query}`, { badge, onEntry }, { events: list(names.value) });
   }
 
@@ -82,7 +82,10 @@ export function startEvents() {
   });
 }
 
-/** What was published, as it was written: a trip through a JavaScript number would change its digits. It comes last. */
+/**
+ * The data of a notification exactly as its publisher wrote it. To parse it and write it again could change the digits
+ * of numbers. It is the last member of the notification.
+ */
 const dataOf = (notification: string) => notification.slice(notification.indexOf('"data":') + '"data":'.length, -1);
 
 const list = (text: string) => text.split(",").map((part) => part.trim()).filter(Boolean);

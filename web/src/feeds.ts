@@ -1,25 +1,25 @@
-/** The subscriptions of this page, by feed, so that the wire panel can show and cut them. */
+/** The subscriptions of this page, one for each feed. The wire panel shows them and cuts their connections. */
 import { Refusal } from "./api.js";
 import { isTokenRefused, type Badge } from "./badge.js";
 import { localTime } from "./clock.js";
 import type { Entry, Gap, Options, State, Subscription } from "./ssedge.js";
 import { subscribe } from "./ssedge.js";
-import { whatIsWrong } from "./strings.js";
+import { refusalText } from "./strings.js";
 import { onTokenChange, tokenRefused } from "./token.js";
 
 export const FEEDS = ["stock", "chat", "events"] as const;
 export type FeedName = (typeof FEEDS)[number];
 
-/** A feed of the page: its subscription, and what the wire panel tells of it. */
+/** A feed of the page: its subscription, and what the wire panel shows of it. */
 export interface Feed {
   readonly url: string;
   readonly subscription: Subscription;
-  /** Before the panel hears of a connection that broke. */
-  quiet: ReturnType<typeof setTimeout> | undefined;
-  /** Entries that the last resume found, older than itself. */
-  found: number | undefined;
-  /** Follows it anew, at its cursor. */
-  again(): void;
+  /** When it fires, the panel shows that the connection broke. */
+  brokenTimer: ReturnType<typeof setTimeout> | undefined;
+  /** How many entries the last resume brought that are older than the resume. `undefined`: there was no resume yet. */
+  foundByResume: number | undefined;
+  /** Subscribes to it again, at its cursor. */
+  followAgain(): void;
 }
 
 interface Panel {
@@ -33,30 +33,30 @@ const feeds = new Map<FeedName, Feed>();
 const listeners: ((name: FeedName) => void)[] = [];
 const liveListeners: (() => void)[] = [];
 
-/** A reconnect that is over sooner is nobody's business: on AWS each stream ends by plan once a minute. */
-const QUIET_MS = 2_500;
+/** A reconnect that takes less than this is not shown: on AWS each stream ends as planned once a minute. */
+const BRIEF_RECONNECT_MS = 2_500;
 
 export const feed = (name: FeedName) => feeds.get(name);
 export const allFeeds = () => [...feeds.values()];
-/** Called when a feed is live that was not. */
+/** `listener` is called when a feed becomes live. */
 export const onLive = (listener: () => void) => void liveListeners.push(listener);
-/** Called when a feed is chosen anew, or its state has changed. */
+/** `listener` is called when a panel follows another feed, or when the state of a feed changes. */
 export const onFeedChange = (listener: (name: FeedName) => void) => void listeners.push(listener);
 
-/** Follows a feed in place of the one of that name before it. */
+/** Follows a feed. It takes the place of the feed that had this name before. */
 export function follow(name: FeedName, url: string, panel: Panel, options: Pick<Options, "events" | "cursor"> = {}) {
-  clearTimeout(feeds.get(name)?.quiet);
+  clearTimeout(feeds.get(name)?.brokenTimer);
   feeds.get(name)?.subscription.close();
   let resumedAt = 0;
   let wasLive = options.cursor !== undefined;
   let isLive = false;
-  /** When the connection broke that was live. */
+  /** When the last live connection broke. */
   let lostAt = 0;
   const subscription = subscribe(url, {
     ...options,
     onEntry(entry) {
       const { time = "" } = JSON.parse(entry.data) as { time?: string };
-      if (own.found !== undefined && (localTime(time) ?? Infinity) < resumedAt) own.found += 1;
+      if (own.foundByResume !== undefined && (localTime(time) ?? Infinity) < resumedAt) own.foundByResume += 1;
       panel.onEntry(entry);
     },
     onGap(gap) {
@@ -67,46 +67,46 @@ export function follow(name: FeedName, url: string, panel: Panel, options: Pick<
       if (feeds.get(name) !== own || (state.name === "closed" && state.reason === "unsubscribed")) return;
       if (state.name === "live" && !isLive) {
         if (wasLive) {
-          own.found = 0;
+          own.foundByResume = 0;
           resumedAt = Date.now();
         }
         wasLive = true;
         tokenRefused();
-        // The server is there: whoever waits need not.
+        // The server can be reached, so the other feeds need not wait any longer.
         for (const other of allFeeds()) if (other !== own) other.subscription.hurry();
         for (const listener of liveListeners) listener();
       } else if (state.name !== "live" && isLive) lostAt = Date.now();
       isLive = state.name === "live";
-      if (isTokenRefused(state)) tokenRefused(() => whatIsWrong(new Refusal(state.status, state)));
+      if (isTokenRefused(state)) tokenRefused(() => refusalText(new Refusal(state.status, state)));
       show(state);
       for (const listener of listeners) listener(name);
     },
   });
-  /** Tells the panel, of a reconnect only when it lasts. */
+  /** Shows the state in the panel. A reconnect is shown only when it takes long. */
   function show(state: State) {
-    clearTimeout(own.quiet);
-    const isPassing = state.name === "connecting" || state.name === "reconnecting";
-    const tellAt = lostAt + QUIET_MS;
-    const willLast = state.name === "reconnecting" && (state.at ?? 0) > tellAt;
-    if (isPassing && !willLast && Date.now() < tellAt) {
-      own.quiet = setTimeout(() => show(state), tellAt - Date.now());
+    clearTimeout(own.brokenTimer);
+    const isReconnect = state.name === "connecting" || state.name === "reconnecting";
+    const showAt = lostAt + BRIEF_RECONNECT_MS;
+    const willLast = state.name === "reconnecting" && (state.at ?? 0) > showAt;
+    if (isReconnect && !willLast && Date.now() < showAt) {
+      own.brokenTimer = setTimeout(() => show(state), showAt - Date.now());
       return;
     }
     panel.badge.show(state);
     panel.onState?.(state);
   }
-  const again = () => {
+  const followAgain = () => {
     const { cursor } = subscription;
     follow(name, url, panel, { ...options, ...(cursor !== undefined && { cursor }) });
   };
-  const now = () => subscription.reconnect();
-  const own: Feed = { quiet: undefined, url, subscription, found: undefined, again };
+  const reconnectNow = () => subscription.reconnect();
+  const own: Feed = { brokenTimer: undefined, url, subscription, foundByResume: undefined, followAgain };
   if (options.cursor === undefined) panel.badge.gap(undefined);
-  panel.badge.again = again;
-  panel.badge.now = now;
+  panel.badge.followAgain = followAgain;
+  panel.badge.reconnectNow = reconnectNow;
   feeds.set(name, own);
   for (const listener of listeners) listener(name);
 }
 
-// Another token may open what was refused, and close what was open.
-onTokenChange(() => allFeeds().forEach(({ again }) => again()));
+// With another token, the server may accept what it refused, and refuse what it accepted.
+onTokenChange(() => allFeeds().forEach(({ followAgain }) => followAgain()));

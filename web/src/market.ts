@@ -1,4 +1,4 @@
-/** The quotes that the chart shows, as columns over time. */
+/** The quotes that the chart shows: a row for each time, and a column for each symbol. */
 
 /** A quote as the feed sends it. */
 export interface Quote {
@@ -10,32 +10,32 @@ export interface Quote {
   readonly skipped?: number;
 }
 
-/** The chart's window. */
+/** How much time the chart shows. */
 export const WINDOW_SECS = 120;
-/** The columns reach a little further back, so that a line enters the window from its edge. */
+/** How much time is kept: some more, so that a line begins at the edge of the chart. */
 const KEPT_SECS = WINDOW_SECS + 10;
 
-/** A price; `undefined` where the symbol was not quoted then, `null` where its line is broken. */
+/** A price. `undefined`: the symbol has no quote at this time. `null`: its line is broken here. */
 type Cell = number | null | undefined;
 
 export class Market {
-  /** Unix seconds, ascending. */
+  /** The times of the rows, in unix seconds, ascending. */
   readonly times: number[] = [];
   readonly columns = new Map<string, Cell[]>();
 
-  /** Takes a quote, which may fill in what was missed; `false` if it is known already. */
+  /** Adds a quote, which may be older than others. Returns `false` if it is there already. */
   add({ symbol, price, time }: Quote): boolean {
     const at = this.#row(Date.parse(time) / 1000);
     const column = this.columns.get(symbol) ?? new Array<Cell>(this.times.length).fill(undefined);
     this.columns.set(symbol, column);
-    // Of two at the same millisecond the later one stands.
+    // If there are two in the same millisecond, the later one counts.
     if (column[at] === price) return false;
     column[at] = price;
     this.#trim();
     return true;
   }
 
-  /** Breaks every line after its last quote: what follows that is lost. */
+  /** Breaks all lines after their last quotes, because the quotes that follow are lost. */
   breakLines() {
     const last = this.times.at(-1);
     if (last === undefined) return;
@@ -43,7 +43,7 @@ export class Market {
     for (const column of this.columns.values()) column[at] = null;
   }
 
-  /** The row of this time, made if there is none. */
+  /** The index of the row of this time. If there is none yet, it is added. */
   #row(time: number): number {
     let at = this.times.length;
     while (at > 0 && (this.times[at - 1] ?? 0) >= time) at -= 1;
@@ -57,7 +57,7 @@ export class Market {
   #trim() {
     const oldest = (this.times.at(-1) ?? 0) - KEPT_SECS;
     const old = this.times.findIndex((time) => time >= oldest);
-    // A few at once, not one a second.
+    // Some rows are removed at a time, not one each second.
     if (old < 10) return;
     this.times.splice(0, old);
     for (const column of this.columns.values()) column.splice(0, old);

@@ -1,4 +1,4 @@
-/** Chat messages on their way: each is pending until it comes back by the stream. */
+/** Chat messages that were sent from this page. Each is pending until the stream brings it back. */
 import { post, Refusal } from "./api.js";
 import { localTime } from "./clock.js";
 import { newId } from "./ssedge-random.js";
@@ -13,57 +13,61 @@ export interface Message {
   readonly time: string;
 }
 
-/** A message that was said here and has not come back yet. */
+/** A message that was sent here, and that the stream has not brought back yet. */
 export interface Pending {
   readonly room: string;
   readonly user: string;
   readonly text: string;
-  /** The same for every attempt, so that a server that knows it stores the message once. */
+  /** The idempotency key. It is the same for each attempt, so that the server stores the message only once. */
   readonly key: string;
-  /** `stored`: the server has said so. `waiting`: it had no time. `failed`: only its sender can help. */
+  /**
+   * `queued`: another message of the room comes first. `posting`: its POST is on its way. `stored`: the server has
+   * stored it. `waiting`: the server was too busy, and there will be another attempt. `failed`: its sender has to
+   * decide.
+   */
   status: "queued" | "posting" | "stored" | "waiting" | "failed";
-  /** When it was said, in unix ms. */
-  readonly saidAt: number;
+  /** When it was sent, in unix ms. */
+  readonly sentAt: number;
   /** When the last attempt began, by `performance.now()`. */
   postedAt: number;
   /** The id, once the server has said it. */
   id?: string;
   /** Why the last attempt failed. */
   refusal?: Refusal;
-  /** When a waiting one is tried again, in unix ms. */
-  againAt?: number;
+  /** When the next attempt begins, in unix ms, if the message waits. */
+  retryAt?: number;
   timer?: ReturnType<typeof setTimeout>;
+  /** The pauses, if the server does not say how long to wait. */
   readonly backoff: Backoff;
 }
 
-/** What an outbox tells. */
-interface Ends {
-  /** The list is another, or a message of it stands differently. */
+interface OutboxCallbacks {
+  /** The list of messages has changed, or the status of one of them. */
   changed(): void;
-  /** How long a message took from its POST to its arrival. */
+  /** A message took so many ms from its POST until the stream brought it. */
   measured(millis: number): void;
-  /** The server has said that it stored the message, which is to come back by this id. */
+  /** The server has stored the message. The stream is to bring it under this id. */
   stored(pending: Pending, id: string): void;
-  /** An attempt was refused: the message waits, or has failed. */
+  /** The server refused an attempt. The message now waits, or has failed. */
   refused(pending: Pending, refusal: Refusal): void;
 }
 
-/** Shorter than the ten minutes in which a server knows a key: later an attempt of its own might store a message twice. */
-const KEY_MS = 9 * 60_000;
-/** How far a time of the server may be off, once it is brought to the local clock. */
+/** How old a message may be that is posted again by itself. The server forgets its key after ten minutes. */
+const REPOST_MS = 9 * 60_000;
+/** How wrong a time of the server may be, after it was converted to the local clock. */
 const CLOCK_SLACK_MS = 2_000;
 
-/** Messages of one room are posted one after another, so that they keep their order. */
+/** Posts messages. Those of one room are posted one after another, so that they keep their order. */
 export class Outbox {
   #pending: Pending[] = [];
-  /** Ids that arrived while a POST was on its way, for an answer that is slower than the stream. */
+  /** When the stream brought each id, by `performance.now()`. It may bring a message before the answer to its POST. */
   readonly #arrived = new Map<string, number>();
-  readonly #ends: Ends;
-  /** When a feed went live the last time, by `performance.now()`. */
+  readonly #callbacks: OutboxCallbacks;
+  /** When a feed last became live, by `performance.now()`. */
   #liveAt = 0;
 
-  constructor(ends: Ends) {
-    this.#ends = ends;
+  constructor(callbacks: OutboxCallbacks) {
+    this.#callbacks = callbacks;
   }
 
   in(room: string) {
@@ -71,51 +75,54 @@ export class Outbox {
   }
 
   send(room: string, user: string, text: string) {
-    const saidAt = Date.now();
+    const sentAt = Date.now();
     const backoff = new Backoff(REQUEST);
-    const pending: Pending = { room, user, text, key: newId(), status: "queued", saidAt, postedAt: 0, backoff };
+    const pending: Pending = { room, user, text, key: newId(), status: "queued", sentAt, postedAt: 0, backoff };
     this.#pending.push(pending);
-    this.#ends.changed();
-    this.#advance(room);
+    this.#callbacks.changed();
+    this.#postNext(room);
   }
 
-  /** The stream is another, or has left something out: what is stored may never come back by it, and is pending no more. */
+  /**
+   * Another room is shown, or the stream left something out. It may never bring the stored messages, so they are
+   * forgotten.
+   */
   forgetStored() {
     this.#pending = this.#pending.filter(({ status }) => status !== "stored");
-    this.#ends.changed();
+    this.#callbacks.changed();
   }
 
-  /** A feed is live again: what failed for want of an answer is posted again. */
+  /** A feed is live again. Messages that failed because there was no answer are posted again. */
   serverIsBack() {
     this.#liveAt = performance.now();
-    for (const pending of this.#pending) if (isWorthwhile(pending)) this.retry(pending);
+    for (const pending of this.#pending) if (mayPostAgain(pending)) this.retry(pending);
   }
 
-  /** Posts one that has failed again. */
+  /** Posts a message again. */
   retry(pending: Pending) {
     delete pending.refusal;
-    delete pending.againAt;
+    delete pending.retryAt;
     pending.status = "queued";
-    this.#ends.changed();
-    this.#advance(pending.room);
+    this.#callbacks.changed();
+    this.#postNext(pending.room);
   }
 
   discard(pending: Pending) {
     clearTimeout(pending.timer);
     this.#pending = this.#pending.filter((other) => other !== pending);
-    this.#ends.changed();
-    this.#advance(pending.room);
+    this.#callbacks.changed();
+    this.#postNext(pending.room);
   }
 
-  /** The stream brought a message, perhaps one of these; its id may be told by the answer only later. */
+  /** The stream brought a message. It may be one of these, also if the answer with its id has not come yet. */
   arrived({ id, room, user, text, time }: Message) {
     const now = performance.now();
     if (this.#pending.some(({ status }) => status === "posting")) this.#arrived.set(id, now);
     else this.#arrived.clear();
     const at = (localTime(time) ?? Date.parse(time)) + CLOCK_SLACK_MS;
-    // What was said before is another, of the same words.
+    // A message that is older than the one that was sent here is another one with the same text.
     const same = this.#pending.filter(
-      (own) => own.room === room && own.user === user && own.text === text && own.saidAt <= at,
+      (own) => own.room === room && own.user === user && own.text === text && own.sentAt <= at,
     );
     const own =
       this.#pending.find((pending) => pending.id === id) ??
@@ -124,8 +131,8 @@ export class Outbox {
     if (own) this.#settle(own, now);
   }
 
-  /** Posts the next one of a room, unless one before it is on its way. */
-  #advance(room: string) {
+  /** Posts the next message of a room, if none before it is on its way or waits. */
+  #postNext(room: string) {
     const here = this.in(room);
     if (here.some(({ status }) => status === "posting" || status === "waiting")) return;
     const next = here.find(({ status }) => status === "queued");
@@ -142,16 +149,16 @@ export class Outbox {
       pending.status = "stored";
       const arrivedAt = this.#arrived.get(id);
       if (arrivedAt !== undefined) this.#settle(pending, arrivedAt);
-      else this.#ends.stored(pending, id);
+      else this.#callbacks.stored(pending, id);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      // If the stream has brought it meanwhile, only the answer was lost.
+      // If the stream has brought the message meanwhile, it was stored, and only the answer was lost.
       if (this.#pending.includes(pending)) this.#refuse(pending, error);
-      // The server came back while this attempt was still waiting.
-      if (this.#liveAt > pending.postedAt && isWorthwhile(pending)) return this.retry(pending);
+      // The server came back while this attempt was still without an answer.
+      if (this.#liveAt > pending.postedAt && mayPostAgain(pending)) return this.retry(pending);
     }
-    this.#ends.changed();
-    this.#advance(pending.room);
+    this.#callbacks.changed();
+    this.#postNext(pending.room);
   }
 
   #refuse(pending: Pending, refusal: Refusal) {
@@ -160,19 +167,19 @@ export class Outbox {
     if (refusal.isPassing) {
       const { retryAfter } = refusal;
       const millis = retryAfter ? pauseAsked(retryAfter * 1_000) : pending.backoff.failed();
-      pending.againAt = Date.now() + millis;
+      pending.retryAt = Date.now() + millis;
       pending.timer = setTimeout(() => this.retry(pending), millis);
     }
-    this.#ends.refused(pending, refusal);
+    this.#callbacks.refused(pending, refusal);
   }
 
   #settle(pending: Pending, at: number) {
     if (!this.#pending.includes(pending)) return;
-    this.#ends.measured(at - pending.postedAt);
+    this.#callbacks.measured(at - pending.postedAt);
     this.discard(pending);
   }
 }
 
-/** Whether another attempt is safe, and may go better without a change. */
-const isWorthwhile = ({ status, refusal, saidAt }: Pending) =>
-  status === "failed" && refusal !== undefined && refusal.isUncertain && Date.now() - saidAt < KEY_MS;
+/** Whether the same message may be posted again: the server still knows its key, and may accept it this time. */
+const mayPostAgain = ({ status, refusal, sentAt }: Pending) =>
+  status === "failed" && refusal !== undefined && refusal.isUncertain && Date.now() - sentAt < REPOST_MS;

@@ -16,14 +16,14 @@ startEvents();
 
 let shown = "";
 
-/** Enters the room that the URL names, and goes to the panel that it names. */
+/** Goes to the panel and the room that the URL names. */
 function route(isStart: boolean) {
   const [, panel = "", room] = location.hash.split("/");
   if (panel === "chat" || isStart) enter(panel === "chat" && room ? decoded(room) : undefined);
   const section = document.getElementById(panel);
   if (!section) return;
   section.scrollIntoView({ block: "nearest" });
-  // Who goes from room to room stays where they are.
+  // To go from one room to another does not move the focus.
   if (!isStart && panel !== shown) find(section, "h2").focus({ preventScroll: true });
   shown = panel;
 }
@@ -37,7 +37,7 @@ function decoded(text: string): string {
 }
 
 addEventListener("hashchange", () => route(false));
-// A link leads to its panel, also when the URL is there already.
+// A link leads to its panel, also when the URL already names that panel.
 document.addEventListener("click", ({ target }) => {
   const link = target instanceof Element ? target.closest<HTMLAnchorElement>("a[href^='#/']") : null;
   if (!link) return;

@@ -1,13 +1,14 @@
-/** The messages that are on their way, under those that have arrived. */
+/** The list of pending messages, below those that have arrived. */
 import { find, make, stickToEnd } from "./dom.js";
 import type { Outbox, Pending } from "./outbox.js";
-import { inEveryLanguage, texts, whatIsWrong } from "./strings.js";
+import { inEveryLanguage, refusalText, texts } from "./strings.js";
 
-/** The line of a message, whether it has arrived or not. */
+/** The line of a message, arrived or pending. */
 export function messageLine({ user, text }: { user: string; text: string }): HTMLLIElement {
   const item = make("li");
   const words = make("p", "text", text);
-  // Its own direction, whatever marks it holds, and no effect on its neighbours.
+  // The text decides its direction by itself. Marks in it that set a direction have no effect on the elements around
+  // it.
   words.dir = "auto";
   item.append(make("bdi", "user", user), words);
   return item;
@@ -17,7 +18,7 @@ export class PendingList {
   readonly #list: HTMLElement;
   readonly #scroller: HTMLElement;
   readonly #outbox: Outbox;
-  /** Called when the sender has decided on a message. */
+  /** Called when the sender has pressed a button of a message. */
   readonly #decided: () => void;
   readonly #lines = new Map<Pending, HTMLElement>();
   #room = "";
@@ -32,10 +33,10 @@ export class PendingList {
       this.#list.replaceChildren();
       this.show(this.#room);
     });
-    setInterval(() => this.#count(), 500);
+    setInterval(() => this.#updateCountdowns(), 500);
   }
 
-  /** Shows what is pending in a room. A line that says the same stays: a button of it may have the focus. */
+  /** Shows the pending messages of a room. A line that has not changed stays: one of its buttons may have the focus. */
   show(room: string) {
     this.#room = room;
     const pending = this.#outbox.in(room);
@@ -61,7 +62,7 @@ export class PendingList {
 
   #line(pending: Pending): HTMLLIElement {
     const item = messageLine(pending);
-    item.append(make("small", "", standing(pending)));
+    item.append(make("small", "", statusText(pending)));
     if (pending.status !== "failed" && pending.status !== "waiting") return item;
     item.dataset.failed = "";
     if (pending.status === "failed") item.append(this.#button(texts().retry, () => this.#outbox.retry(pending)));
@@ -79,17 +80,17 @@ export class PendingList {
     return button;
   }
 
-  #count() {
+  #updateCountdowns() {
     for (const [pending, line] of this.#lines) {
-      if (pending.status === "waiting") find(line, "small").textContent = standing(pending);
+      if (pending.status === "waiting") find(line, "small").textContent = statusText(pending);
     }
   }
 }
 
-/** How a message stands, in words. */
-function standing({ status, refusal, againAt }: Pending): string {
+/** The status of a message, in words. */
+function statusText({ status, refusal, retryAt }: Pending): string {
   const { sending, stored, againIn } = texts();
   if (!refusal) return status === "stored" ? stored : sending;
-  if (againAt === undefined) return whatIsWrong(refusal);
-  return `${whatIsWrong(refusal)} · ${againIn(Math.max(0, Math.ceil((againAt - Date.now()) / 1000)))}`;
+  if (retryAt === undefined) return refusalText(refusal);
+  return `${refusalText(refusal)} · ${againIn(Math.max(0, Math.ceil((retryAt - Date.now()) / 1000)))}`;
 }

@@ -1,62 +1,62 @@
-/** The form that publishes a notification, by the token of the page. */
+/** The form that publishes a notification. The token of this browser has to grant that. */
 import { post, Refusal } from "./api.js";
-import { complain, find } from "./dom.js";
+import { find, showFieldProblem } from "./dom.js";
 import { newId } from "./ssedge-random.js";
-import { inEveryLanguage, texts, whatIsWrong } from "./strings.js";
-import { blameToken } from "./token.js";
+import { inEveryLanguage, refusalText, texts } from "./strings.js";
+import { showTokenProblem } from "./token.js";
 
-/** Starts the form. `willPublish` hears the name of the event that is about to be sent. */
+/** Starts the form. `willPublish` is called with the event name of each notification before it is sent. */
 export function startPublishing(form: HTMLFormElement, willPublish: (name: string) => void) {
   const field = <T extends HTMLInputElement | HTMLTextAreaElement>(name: string) => find<T>(form, `[name=${name}]`);
   const fields = { topic: field("topic"), event: field("event"), data: field("data") };
   const [done, note] = [find(form, ".done"), find(form, "#publish-note")];
-  /** What is said, and where. */
-  let said: () => void = () => {};
-  /** Of what the form says now: whatever is sent again without a change is the same notification. */
+  /** Shows the present text at its place, in the present language. */
+  let showText: () => void = () => {};
+  /** The idempotency key. It changes with each input, so a notification that is sent again unchanged is stored once. */
   let key = newId();
 
-  function say(next: () => void = () => {}) {
-    for (const field of Object.values(fields)) complain(field, "");
+  function show(next: () => void = () => {}) {
+    for (const field of Object.values(fields)) showFieldProblem(field, "");
     note.textContent = done.textContent = "";
-    said = next;
-    said();
+    showText = next;
+    showText();
   }
-  inEveryLanguage(() => said());
+  inEveryLanguage(() => showText());
 
-  function sayAt(field: HTMLInputElement | HTMLTextAreaElement, words: () => string) {
-    say(() => complain(field, words()));
+  function showAt(field: HTMLInputElement | HTMLTextAreaElement, words: () => string) {
+    show(() => showFieldProblem(field, words()));
     field.focus();
   }
 
-  function sayWhy(refusal: Refusal) {
+  function showRefusal(refusal: Refusal) {
     const { kind, retryAfter } = refusal;
     const at = fields[refusal.field as keyof typeof fields];
-    if (kind === "unauthorized" || kind === "forbidden") return blameToken(() => whatIsWrong(refusal));
-    if (at) return sayAt(at, () => whatIsWrong(refusal));
+    if (kind === "unauthorized" || kind === "forbidden") return showTokenProblem(() => refusalText(refusal));
+    if (at) return showAt(at, () => refusalText(refusal));
     const again = () => (retryAfter ? ` · ${texts().againAfter(retryAfter)}` : "");
-    say(() => (note.textContent = whatIsWrong(refusal) + again()));
+    show(() => (note.textContent = refusalText(refusal) + again()));
   }
 
   form.oninput = () => (key = newId());
   form.onsubmit = async (event) => {
     event.preventDefault();
-    say();
+    show();
     const name = fields.event.value.trim();
     try {
       JSON.parse(fields.data.value);
     } catch {
-      return sayAt(fields.data, () => texts().badJson);
+      return showAt(fields.data, () => texts().badJson);
     }
     willPublish(name);
     try {
-      // The data goes as it was written: a trip through a JavaScript number would change its digits.
+      // The data is sent exactly as it was written. To parse it and write it again could change the digits of numbers.
       const head = JSON.stringify({ topic: fields.topic.value.trim(), ...(name && { event: name }) });
       const { id } = await post("/api/events", `${head.slice(0, -1)},"data":${fields.data.value}}`, key);
       key = newId();
-      say(() => (done.textContent = texts().published(id)));
+      show(() => (done.textContent = texts().published(id)));
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      sayWhy(error);
+      showRefusal(error);
     }
   };
 }

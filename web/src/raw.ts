@@ -1,27 +1,30 @@
-/** The raw lines of a stream, by `fetch`: `EventSource` keeps comments and `retry` to itself. */
+/** Reads the raw lines of a stream by `fetch`, since an `EventSource` does not show comments and `retry`. */
 import { Backoff, isFinal, pauseAsked, REQUEST, retryAfterSecs } from "./ssedge-retry.js";
 import { Watch } from "./ssedge-watch.js";
 
-export interface RawEnds {
-  /** A line as it came, without its end. */
+export interface RawCallbacks {
+  /** A line came. `text` is without the end of the line. */
   line(text: string): void;
-  /** A request is made, with this cursor. */
+  /** A request is sent, with this cursor. */
   request(url: string, cursor: string | undefined): void;
-  /** The answer is no stream. */
+  /** The answer is not a stream. */
   refused(status: number, body: string): void;
-  /** The stream is over; the next request follows after so many ms, if any does. */
+  /** The stream has ended. The next request is sent after `delay` ms; without `delay`, there is none. */
   ended(delay: number | undefined): void;
 }
 
-/** Where the server asked for nothing else. */
+/** The pause after a stream that ended without having asked for one, in ms. */
 const RETRY_MS = 2_000;
 
-/** Reads a stream again and again, resuming by `Last-Event-ID` as the specification has it, until it is stopped. */
+/**
+ * Reads a stream again and again until it is stopped. Each request goes on at the cursor, which it sends as
+ * `Last-Event-ID`.
+ */
 export class RawReader {
   readonly #url: string;
-  readonly #ends: RawEnds;
+  readonly #callbacks: RawCallbacks;
   #cursor: string | undefined;
-  /** The id of the block that is being read: it is the cursor once the block has ended. */
+  /** The id of the event that is being read. It becomes the cursor when the event is complete. */
   #id: string | undefined;
   #retry = RETRY_MS;
   readonly #backoff = new Backoff(REQUEST);
@@ -29,14 +32,14 @@ export class RawReader {
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #watch = new Watch({ silent: () => {}, dead: () => this.reconnect(0) });
 
-  constructor(url: string, cursor: string | undefined, ends: RawEnds) {
+  constructor(url: string, cursor: string | undefined, callbacks: RawCallbacks) {
     this.#url = url;
     this.#cursor = cursor;
-    this.#ends = ends;
+    this.#callbacks = callbacks;
     void this.#read();
   }
 
-  /** Whether a connection is open, or being opened. */
+  /** Whether a connection is open or is being opened. */
   get isOpen() {
     return !this.#abort.signal.aborted && this.#timer === undefined;
   }
@@ -47,11 +50,11 @@ export class RawReader {
     this.#abort.abort();
   }
 
-  /** Drops the connection, and comes back after `delay` ms. */
+  /** Drops the connection, and opens a new one after `delay` ms. */
   reconnect(delay: number) {
     this.stop();
     this.#abort = new AbortController();
-    this.#ends.ended(delay);
+    this.#callbacks.ended(delay);
     this.#timer = setTimeout(() => void this.#read(), delay);
   }
 
@@ -61,13 +64,13 @@ export class RawReader {
     const headers: Record<string, string> = { Accept: "text/event-stream" };
     if (this.#cursor !== undefined) headers["Last-Event-ID"] = this.#cursor;
     this.#id = this.#cursor;
-    this.#ends.request(this.#url, this.#cursor);
+    this.#callbacks.request(this.#url, this.#cursor);
     this.#watch.start();
     let delay: number | undefined;
     try {
       const response = await fetch(this.#url, { headers, signal, cache: "no-store" });
       if (response.ok && response.body) {
-        await this.#lines(response.body, signal);
+        await this.#readLines(response.body, signal);
         delay = pauseAsked(this.#retry);
       } else delay = await this.#refusal(response);
     } catch {
@@ -76,44 +79,44 @@ export class RawReader {
     if (signal.aborted) return;
     if (delay !== undefined) return this.reconnect(delay);
     this.stop();
-    this.#ends.ended(undefined);
+    this.#callbacks.ended(undefined);
   }
 
-  /** Shows why there is no stream, and tells when to ask again, if at all. */
+  /** Reports why there is no stream. Returns after how many ms to ask again; `undefined`: not at all. */
   async #refusal(response: Response): Promise<number | undefined> {
-    this.#ends.refused(response.status, await response.text());
+    this.#callbacks.refused(response.status, await response.text());
     if (isFinal(response.status)) return undefined;
     const seconds = retryAfterSecs(response.headers);
     return seconds ? pauseAsked(seconds * 1_000) : this.#backoff.failed();
   }
 
-  async #lines(body: ReadableStream<Uint8Array>, signal: AbortSignal) {
+  async #readLines(body: ReadableStream<Uint8Array>, signal: AbortSignal) {
     const reader = body.getReader();
     const utf8 = new TextDecoder();
     let rest = "";
     for (;;) {
       const { value, done } = await reader.read();
       if (signal.aborted) return;
-      // A CR at the end may be the first half of a CRLF.
+      // A CR at the end of the text may be the first half of a CRLF, whose LF has not come yet.
       const lines = (rest + utf8.decode(value, { stream: !done })).split(done ? /\r\n|\n|\r/ : /\r\n|\n|\r(?!$)/);
       rest = lines.pop() ?? "";
-      for (const line of lines) this.#take(line);
+      for (const line of lines) this.#handleLine(line);
       if (!done) continue;
-      // Shown, but of no effect: a block that was cut is none.
-      if (rest) this.#ends.line(rest);
+      // The stream ended within a line. The line is shown, but has no effect, since its event is not complete.
+      if (rest) this.#callbacks.line(rest);
       return;
     }
   }
 
-  #take(line: string) {
+  #handleLine(line: string) {
     this.#backoff.succeeded();
     this.#watch.heard(Number(/^data: ?\{"cursor":.*"heartbeat_secs":(\d+)\}$/.exec(line)?.[1]));
-    // The cursor is where the last whole block has left it.
+    // An empty line completes an event.
     if (line === "") this.#cursor = this.#id;
     const id = /^id(?:: ?(.*))?$/.exec(line);
     if (id && !id[1]?.includes("\0")) this.#id = id[1] ?? "";
     const retry = /^retry: ?(\d+)$/.exec(line)?.[1];
     if (retry) this.#retry = Number(retry);
-    this.#ends.line(line);
+    this.#callbacks.line(line);
   }
 }

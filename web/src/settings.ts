@@ -1,4 +1,4 @@
-/** Language and theme: by the browser's wish, until one is chosen. */
+/** Language and theme. Until somebody chooses one here, the settings of the browser decide. */
 import { find, memory } from "./dom.js";
 import { inEveryLanguage, language, setLanguage, texts } from "./strings.js";
 
@@ -8,7 +8,7 @@ type Theme = (typeof THEMES)[number];
 let theme: Theme = "auto";
 const listeners: (() => void)[] = [];
 
-/** Called when colours have changed: the chart is drawn, not styled. */
+/** `listener` is called when the colours change: the chart has to be drawn anew. */
 export const onThemeChange = (listener: () => void) => void listeners.push(listener);
 
 function setTheme(next: Theme) {

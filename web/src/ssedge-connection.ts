@@ -1,92 +1,96 @@
 /**
- * One connection of one tab: a native `EventSource` at a time, and the pauses between them.
+ * The connection of one tab: one native `EventSource` at a time, and the pauses between two.
  *
- * What the browser does by itself is left to it: it comes back after a connection that broke, after the `retry` that
- * the server asked for, with `Last-Event-ID`. When that fails too, or when the browser has given up, which it does on
- * every status but 200, the next attempt is made here, after a pause that grows and is random, so that a fleet of
- * readers does not come back in one wave.
+ * When a connection breaks, the browser first tries again by itself. It knows the `retry` that the server asked for,
+ * and sends `Last-Event-ID`. If that fails too, this module makes the next attempt, after a pause (`ssedge-retry.ts`).
+ * It also does so when the browser gives up, which it does on every status but 200.
  *
- * A connection on which nothing comes, not even the heartbeat, is dropped and opened anew at the cursor
- * (`ssedge-watch.ts`).
+ * A connection on which nothing comes any more, not even a heartbeat, is dropped and opened anew (`ssedge-watch.ts`).
  *
- * `EventSource` does not tell on what status it gave up, so the same URL is asked once more, for JSON: what the server
- * refuses for good ends the subscription with the server's reason, and what it is only too busy for waits as long as
- * the server says.
+ * An `EventSource` does not say on which status it gave up. So this module asks the same URL once more, for JSON. If
+ * the answer is a refusal that another attempt would get too, the subscription ends with the reason that the server
+ * gives. If the server is only too busy, the next attempt is made when the server says.
  */
 import { Backoff, isFinal, pauseAsked, pauseWhenFull, REQUEST, retryAfterSecs } from "./ssedge-retry.js";
 import type { Item, Options, State } from "./ssedge-types.js";
 import { Watch } from "./ssedge-watch.js";
 
-/** A connection that expires sooner than this is not opened again at once. */
+/**
+ * When the token of a stream expires sooner than this after the stream began, the next attempt is made after a pause.
+ */
 const BRIEF_MS = 1_000;
-/** The longest `retry` of a server that is left to the browser, with its spread: nobody tells that it waits for it. */
-const RETRY_MS = 90_000;
-/** How long the answer to the question for a reason may take. */
-const ASK_MS = 10_000;
-/** Event types of the protocol itself. The first event of every stream is one of the first two. */
+/**
+ * How long the browser may take to connect again. It first waits for the `retry` of the server, and does not report for
+ * how long. After this time, this module makes the next attempt.
+ */
+const BROWSER_RETRY_MS = 90_000;
+/** How long the server may take to say why it refused a stream. */
+const REASON_MS = 10_000;
+/** Event types of the protocol. The first event of every stream is a `cursor` or a `gap`. */
 const PROTOCOL = ["cursor", "gap", "expired"] as const;
 
-/** What a connection asks and tells. */
-export interface Ends {
+export interface ConnectionCallbacks {
+  /** The id after which to go on; `undefined` if the feed is to start as its URL says. */
   cursor(): string | undefined;
   item(item: Item): void;
   state(state: State): void;
 }
 
-type Why = (State & { name: "reconnecting" })["reason"];
+/** Why a pause is made, when the server said it. */
+type PauseReason = (State & { name: "reconnecting" })["reason"];
 
 export class Connection {
   readonly #feed: URL;
   readonly #options: Options;
-  readonly #ends: Ends;
+  readonly #callbacks: ConnectionCallbacks;
   #source: EventSource | undefined;
   #asking: AbortController | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #backoff = new Backoff(REQUEST);
   #wasLive = false;
   #phase: "opening" | "open" | "live" = "opening";
-  /** Whether the pause of now is one that this module has chosen. */
-  #isBackoff = false;
+  /** Whether this module chose the pause that is under way, and not the server or a caller. */
+  #isOwnPause = false;
   readonly #watch = new Watch({
-    silent: (silentSince) => this.#ends.state({ name: "live", silentSince }),
-    dead: () => this.#reconnectAfter(this.#phase === "live" ? 0 : this.#backoff.failed()),
+    silent: (silentSince) => this.#callbacks.state({ name: "live", silentSince }),
+    dead: () => this.#pause(this.#phase === "live" ? 0 : this.#backoff.failed()),
   });
 
-  constructor(feed: URL, options: Options, ends: Ends) {
+  constructor(feed: URL, options: Options, callbacks: ConnectionCallbacks) {
     this.#feed = feed;
     this.#options = options;
-    this.#ends = ends;
+    this.#callbacks = callbacks;
   }
 
   /** Connects at the cursor. */
   open() {
     this.close();
     const url = new URL(this.#feed);
-    const cursor = this.#ends.cursor();
+    const cursor = this.#callbacks.cursor();
     if (cursor !== undefined) url.searchParams.set("lastEventId", cursor);
-    this.#ends.state({ name: this.#wasLive || this.#backoff.hasFailed ? "reconnecting" : "connecting" });
+    this.#callbacks.state({ name: this.#wasLive || this.#backoff.hasFailed ? "reconnecting" : "connecting" });
     const source = new EventSource(url, { withCredentials: this.#options.withCredentials ?? false });
     this.#source = source;
     this.#phase = "opening";
     this.#watch.start();
     let liveSince = 0;
-    // Names of events are the publishers' to choose: `open` and `error` may be messages, too.
+    // Publishers choose the types of their events, so a message may have the type `open` or `error`, too.
     source.onopen = (event) => {
       if (!(event instanceof MessageEvent)) this.#phase = "open";
     };
     source.onerror = (event) => {
       if (event instanceof MessageEvent) return;
-      const was = this.#phase;
+      const previous = this.#phase;
       this.#phase = "opening";
-      if (source.readyState === EventSource.CLOSED) void this.#ask(url);
-      // The browser comes back once by itself, after the `retry` that the server asked for.
-      else if (was === "live") {
-        this.#watch.start(RETRY_MS);
-        this.#ends.state({ name: "reconnecting" });
+      if (source.readyState === EventSource.CLOSED) void this.#askReason(url);
+      // The browser makes one attempt by itself, after the `retry` that the server asked for.
+      else if (previous === "live") {
+        this.#watch.start(BROWSER_RETRY_MS);
+        this.#callbacks.state({ name: "reconnecting" });
       }
-      // A stream without any event is how a server that has no room answers a browser.
-      else if (was === "open") this.reconnect(pauseWhenFull(), "full");
-      else this.#reconnectAfter(this.#backoff.failed());
+      // A server that has no room gives a browser a stream without any event.
+      else if (previous === "open") this.reconnect(pauseWhenFull(), "full");
+      else this.#pause(this.#backoff.failed());
     };
     const listen = (event: Event) => {
       if (this.#source !== source || !(event instanceof MessageEvent)) return;
@@ -97,11 +101,11 @@ export class Connection {
         if (!wasSilent) liveSince = Date.now();
         this.#wasLive = true;
         this.#backoff.succeeded();
-        this.#ends.state({ name: "live" });
+        this.#callbacks.state({ name: "live" });
       }
-      // With a cookie that was renewed it goes on at the cursor; without, the server says why not.
-      if (type === "expired") this.#reconnectAfter(Date.now() - liveSince < BRIEF_MS ? this.#backoff.failed() : 0);
-      else this.#ends.item({ id: lastEventId, event: type, data });
+      // If the cookie has a new token by now, the next stream goes on at the cursor. If not, the server refuses it.
+      if (type === "expired") this.#pause(Date.now() - liveSince < BRIEF_MS ? this.#backoff.failed() : 0);
+      else this.#callbacks.item({ id: lastEventId, event: type, data });
     };
     for (const name of new Set(["message", ...PROTOCOL, ...(this.#options.events ?? [])])) {
       source.addEventListener(name, listen);
@@ -109,26 +113,26 @@ export class Connection {
   }
 
   /** Drops the connection, and opens another after `delay` ms. */
-  reconnect(delay: number, reason?: Why) {
+  reconnect(delay: number, reason?: PauseReason) {
     this.close();
     this.#timer = setTimeout(() => this.open(), delay);
-    this.#ends.state({ name: "reconnecting", at: Date.now() + delay, ...(reason && { reason }) });
+    this.#callbacks.state({ name: "reconnecting", at: Date.now() + delay, ...(reason && { reason }) });
   }
 
-  #reconnectAfter(backoff: number) {
+  #pause(backoff: number) {
     this.reconnect(backoff);
-    this.#isBackoff = true;
+    this.#isOwnPause = true;
   }
 
-  /** Ends a pause that nobody asked for: the network or the server is back. */
+  /** Ends the pause that is under way, if this module chose it: the network or the server seems to be back. */
   hurry() {
-    if (this.#isBackoff) this.open();
+    if (this.#isOwnPause) this.open();
   }
 
   close() {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#isBackoff = false;
+    this.#isOwnPause = false;
     this.#watch.stop();
     this.#source?.close();
     this.#source = undefined;
@@ -136,37 +140,37 @@ export class Connection {
     this.#asking = undefined;
   }
 
-  /** Asks why the browser was refused, and does as the answer says. */
-  async #ask(url: URL) {
+  /** The browser gave up: asks the server why, and does what the answer says. */
+  async #askReason(url: URL) {
     this.close();
-    this.#ends.state({ name: "reconnecting" });
+    this.#callbacks.state({ name: "reconnecting" });
     const asking = (this.#asking = new AbortController());
-    const timeout = setTimeout(() => asking.abort(), ASK_MS);
+    const timeout = setTimeout(() => asking.abort(), REASON_MS);
     const credentials = this.#options.withCredentials ? "include" : "same-origin";
     const request = { headers: { Accept: "application/json" }, credentials, cache: "no-store", signal: asking.signal } as const;
     const answer = await fetch(url, request).catch(() => undefined);
     const status = answer?.status ?? 0;
     const problem: unknown = isFinal(status) ? await answer?.json().catch(() => undefined) : await answer?.body?.cancel();
     clearTimeout(timeout);
-    // Closed meanwhile.
+    // This connection was closed or opened anew while the question was under way.
     if (this.#asking !== asking) return;
     this.#asking = undefined;
     if (isFinal(status)) {
       const { type, detail } = (problem ?? {}) as { type?: unknown; detail?: unknown };
-      this.#ends.state({ name: "closed", reason: "refused", status, type: text(type), detail: text(detail) });
+      this.#callbacks.state({ name: "closed", reason: "refused", status, type: text(type), detail: text(detail) });
       return;
     }
     const seconds = answer && retryAfterSecs(answer.headers);
     const asked = seconds && pauseAsked(seconds * 1_000);
     if (status === 429) this.reconnect(asked ?? pauseWhenFull(), "full");
     else if (status === 503) this.reconnect(asked ?? this.#backoff.failed(), "unavailable");
-    else this.#reconnectAfter(this.#backoff.failed());
+    else this.#pause(this.#backoff.failed());
   }
 }
 
 const isProtocol = (type: string) => (PROTOCOL as readonly string[]).includes(type);
 
-/** The heartbeat that a block of the protocol tells, in seconds. */
+/** The heartbeat interval that an event of the protocol says, in seconds. */
 function heartbeat(data: string): unknown {
   try {
     return (JSON.parse(data) as { heartbeat_secs?: unknown } | null)?.heartbeat_secs;

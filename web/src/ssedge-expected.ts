@@ -1,39 +1,41 @@
-/** Entries that the server says it has stored, and that have not come back by the stream. */
+/** Entries that the server has stored, and that the stream has not brought yet. */
 
-/** How long one may take. */
+/** How long the stream may take to bring an entry. */
 const EXPECTED_MS = 5_000;
-/** The newest ids that are remembered, for an answer that is slower than the stream. */
-const IDS_MAX = 100;
+/** How many of the newest ids are remembered: the stream may bring an entry before the answer to its POST. */
+const ARRIVED_MAX = 100;
 
 export class Expected {
-  /** Called when one has not come in time. */
-  readonly #missed: () => unknown;
-  readonly #waiting = new Map<string, ReturnType<typeof setTimeout>>();
-  readonly #came = new Set<string>();
+  /** Called when an entry has not come in time. */
+  readonly #onMissing: () => unknown;
+  readonly #timers = new Map<string, ReturnType<typeof setTimeout>>();
+  readonly #arrived = new Set<string>();
 
-  constructor(missed: () => unknown) {
-    this.#missed = missed;
+  constructor(onMissing: () => unknown) {
+    this.#onMissing = onMissing;
   }
 
+  /** The entry with this id is stored. */
   add(id: string) {
-    if (this.#came.has(id) || this.#waiting.has(id)) return;
-    const missed = () => {
-      this.#waiting.delete(id);
-      this.#missed();
+    if (this.#arrived.has(id) || this.#timers.has(id)) return;
+    const expire = () => {
+      this.#timers.delete(id);
+      this.#onMissing();
     };
-    this.#waiting.set(id, setTimeout(missed, EXPECTED_MS));
+    this.#timers.set(id, setTimeout(expire, EXPECTED_MS));
   }
 
-  came(id: string) {
-    clearTimeout(this.#waiting.get(id));
-    this.#waiting.delete(id);
-    this.#came.add(id);
-    const [oldest] = this.#came;
-    if (oldest !== undefined && this.#came.size > IDS_MAX) this.#came.delete(oldest);
+  /** The stream has brought the entry with this id. */
+  arrived(id: string) {
+    clearTimeout(this.#timers.get(id));
+    this.#timers.delete(id);
+    this.#arrived.add(id);
+    const [oldest] = this.#arrived;
+    if (oldest !== undefined && this.#arrived.size > ARRIVED_MAX) this.#arrived.delete(oldest);
   }
 
   clear() {
-    this.#waiting.forEach((timer) => clearTimeout(timer));
-    this.#waiting.clear();
+    this.#timers.forEach((timer) => clearTimeout(timer));
+    this.#timers.clear();
   }
 }

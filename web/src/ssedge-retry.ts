@@ -14,11 +14,14 @@ export interface Bounds {
   readonly longest: number;
 }
 
-/** Before another request: a blip of the network is over within a second, and a server that is down gets some peace. */
+/** Before another request: a short fault of the network is over after a second, and a server that is down is not asked often. */
 export const REQUEST: Bounds = { first: 1_000, longest: 30_000 };
 /** Before another question to the leader of the tabs. It costs no request, and nobody waits for it. */
 export const QUESTION: Bounds = { first: 500, longest: 5_000 };
-/** Shortest and longest pause, in ms, when the server has no room: it asks for the same, in a `retry` that no page can read. */
+/**
+ * Shortest and longest pause, in ms, when the server has no room: it asks for the same, in a `retry` that no page can
+ * read.
+ */
 const FULL_MS = { shortest: 10_000, longest: 30_000 };
 /** When the server asks for a pause, it is made longer by a random part of it, up to this. */
 const ASKED_SPREAD = 1 / 4;

@@ -1,26 +1,30 @@
 /**
  * One connection for all tabs of an origin that follow the same feed.
  *
- * The tab that holds the Web Lock of the feed, the *leader*, has the connection, and tells the others, its
- * *followers*, of each item by a `BroadcastChannel`. When the leader goes, the browser gives the lock to the next tab,
- * which connects at its own cursor.
+ * The tab that holds the Web Lock of the feed is the *leader*. It has the connection, and sends each item to the other
+ * tabs, its *followers*, by a `BroadcastChannel`. When the leader is closed, the browser gives the lock to the next
+ * tab, which connects at its own cursor.
  *
- * Each tab keeps a log of what it was shown. One that joins says its cursor, and the last entry that it has from there,
- * and the leader answers with what its log has after that, and with the number of its last note; from there on items
- * and states are numbered. A reign is the time of one leader, and numbers hold within it: who hears of a new reign, or
- * of a number that does not follow its own, joins again. Ids are only ever compared for equality.
+ * Each tab keeps a log of the items that it was shown. A tab *joins* a leader: it sends its cursor and its last entry
+ * there, and the leader answers with the items that its log has behind that, and with the number of its last message.
+ * From then on the messages of the leader, each with an item or a state, have consecutive numbers.
  *
- * A tab whose cursor the leader's log does not have (it slept for long, or the leader is a little behind it) gets a
- * connection of its own, and joins as soon as the log has its cursor. So does a tab whose leader does not answer, or
- * hangs: a leader beats, and a tab that misses two beats reads by itself.
- * Whatever happens, a tab is only ever shown what follows its own cursor.
+ * A *term* is the time of one leader. The numbers count within a term. A follower that hears of a new term, or misses a
+ * number, joins again. Ids are only compared for equality.
+ *
+ * If the log of the leader does not have the cursor of a tab, the tab cannot join yet: it may have slept for long, or
+ * be ahead of the leader. It reads by a connection of its own and asks again and again, until the log has its cursor. A
+ * tab does the same if its leader does not answer, or if the leader hangs: a leader says in each beat that it is there,
+ * and a follower that hears nothing for more than two beats reads by itself.
+ *
+ * In all cases a tab is shown only what comes after its own cursor.
  */
 import { Log } from "./ssedge-log.js";
 import { newId } from "./ssedge-random.js";
 import { Backoff, QUESTION } from "./ssedge-retry.js";
 import type { Item, Role, State } from "./ssedge-types.js";
 
-/** The tab's side: its cursor, its connection, and what it is shown. */
+/** This tab: its cursor, its connection, and what it is shown. */
 export interface Tab {
   cursor(): string | undefined;
   open(): void;
@@ -31,22 +35,29 @@ export interface Tab {
   role(role: Role): void;
 }
 
-type Note =
-  | { type: "reign"; reign: string }
-  | { type: "item"; reign: string; number: number; item: Item }
-  | { type: "state"; reign: string; number: number; state: State }
-  | { type: "beat"; reign: string; number: number }
+/** What tabs send each other. `term` is the id of a term. */
+type Message =
+  /** From a new leader to all. */
+  | { type: "term"; term: string }
+  /**
+   * From the leader to its followers. `number` is that of this message; in a `beat`, that of the last item or state.
+   */
+  | { type: "item"; term: string; number: number; item: Item }
+  | { type: "state"; term: string; number: number; state: State }
+  | { type: "beat"; term: string; number: number }
+  /** To the leader. `last` is the last entry at `cursor`, if there is one. */
   | { type: "join"; from: string; cursor: string | undefined; last: Item | undefined }
-  /** `items` is what followed `after`; without it, the leader does not have that cursor. */
-  | { type: "joined"; to: string; reign: string; number: number; state: State; after: string | undefined; items?: Item[] }
+  /** The answer to `join`. `items` are those behind the cursor `after`, and missing if the log does not have that. */
+  | { type: "joined"; to: string; term: string; number: number; state: State; after: string | undefined; items?: Item[] }
+  /** To the leader: it is to drop its connection, and to open a new one after `delay` ms. */
   | { type: "reconnect"; delay: number };
 
-/** A leader that is alive answers in a few milliseconds. */
+/** How long a leader may take to answer. One that does not hang needs a few milliseconds. */
 const ANSWER_MS = 1_000;
-/** How often a leader says that it is there, so that one that hangs is noticed. */
+/** The time between two beats of a leader. */
 const BEAT_MS = 2_000;
-/** Two beats of a leader are missing, and some time for the way. */
-const DEAF_MS = 2.5 * BEAT_MS;
+/** How long a follower may hear nothing of its leader: two beats, and half of one for delays. */
+const LEADER_SILENT_MS = 2.5 * BEAT_MS;
 
 export class Tabs {
   /** Whether this browser can share: locks exist only in secure contexts. */
@@ -56,19 +67,22 @@ export class Tabs {
   readonly #name: string;
   readonly #tab: Tab;
   readonly #log: Log;
-  readonly #me = newId();
+  readonly #id = newId();
   #channel: BroadcastChannel | undefined;
-  /** Before a tab with a connection of its own asks to join again. */
+  /** The pauses between two questions of a tab that cannot join yet. */
   readonly #backoff = new Backoff(QUESTION);
   #lock = new AbortController();
-  #release: (() => void) | undefined;
+  #releaseLock: (() => void) | undefined;
   #role: Role = "follower";
-  /** The reign that this tab leads or follows, and its last note here. Empty: it has not joined one yet. */
-  #reign = "";
+  /** The term that this tab leads or has joined; empty if there is none. */
+  #term = "";
+  /** The number of the last message of the term that this tab sent or handled. */
   #number = 0;
+  /** The state of this tab's own connection. */
   #state: State = { name: "connecting" };
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #beat: ReturnType<typeof setInterval> | undefined;
+  /** When it fires, the leader has been silent for too long. */
+  #silenceTimer: ReturnType<typeof setTimeout> | undefined;
+  #beatTimer: ReturnType<typeof setInterval> | undefined;
 
   constructor(name: string, tab: Tab) {
     this.#name = name;
@@ -76,143 +90,146 @@ export class Tabs {
     this.#log = new Log(tab.cursor());
   }
 
-  /** Leads, if nobody does, or joins who does. */
+  /** Becomes the leader if there is none, or joins the one that there is. */
   start() {
     this.#backoff.succeeded();
-    this.#become("follower");
+    this.#setRole("follower");
     this.#channel = new BroadcastChannel(this.#name);
-    this.#channel.onmessage = ({ data }: MessageEvent<Note>) => this.#hear(data);
+    this.#channel.onmessage = ({ data }: MessageEvent<Message>) => this.#receive(data);
     const { signal } = (this.#lock = new AbortController());
-    // Refused only because it was aborted, or because the page goes.
+    // The request fails only if it is aborted, or if the page is closed.
     navigator.locks.request(this.#name, { signal }, () => (signal.aborted ? undefined : this.#lead())).catch(() => {});
     this.#join(ANSWER_MS);
   }
 
-  /** Lets go of the feed; another tab may lead it. */
+  /** Leaves the other tabs. If this tab was the leader, another one can be now. */
   stop() {
-    clearTimeout(this.#timer);
-    clearInterval(this.#beat);
-    this.#reign = "";
+    clearTimeout(this.#silenceTimer);
+    clearInterval(this.#beatTimer);
+    this.#term = "";
     this.#channel?.close();
     this.#channel = undefined;
     this.#lock.abort();
-    this.#release?.();
-    this.#release = undefined;
+    this.#releaseLock?.();
+    this.#releaseLock = undefined;
   }
 
   /** The connection of this tab brought an item. */
-  received(item: Item) {
-    if (this.#role === "leader") this.#say({ type: "item", reign: this.#reign, number: ++this.#number, item });
-    this.#take(item);
+  itemReceived(item: Item) {
+    if (this.#role === "leader") this.#send({ type: "item", term: this.#term, number: ++this.#number, item });
+    this.#deliver(item);
   }
 
-  /** The connection of this tab is in another state. That it is refused each tab finds out by itself, as next leader. */
-  changed(state: State) {
+  /**
+   * The connection of this tab has another state. Followers do not hear of a refusal: each one finds out as the next
+   * leader.
+   */
+  stateChanged(state: State) {
     this.#state = state;
     if (this.#role === "leader" && state.name !== "closed") {
-      this.#say({ type: "state", reign: this.#reign, number: ++this.#number, state });
+      this.#send({ type: "state", term: this.#term, number: ++this.#number, state });
     }
     this.#tab.state(state);
   }
 
   reconnect(delay: number) {
-    if (this.#role === "follower") this.#say({ type: "reconnect", delay });
+    if (this.#role === "follower") this.#send({ type: "reconnect", delay });
     else this.#tab.reconnect(delay);
   }
 
-  /** Runs while this tab has the lock. */
+  /** Makes this tab the leader. The promise is pending for as long as it is to hold the lock. */
   #lead(): Promise<void> {
-    clearTimeout(this.#timer);
+    clearTimeout(this.#silenceTimer);
     const isConnected = this.#role === "alone";
-    this.#become("leader");
-    this.#reign = newId();
+    this.#setRole("leader");
+    this.#term = newId();
     this.#number = 0;
-    this.#say({ type: "reign", reign: this.#reign });
-    this.#beat = setInterval(() => this.#say({ type: "beat", reign: this.#reign, number: this.#number }), BEAT_MS);
-    if (isConnected) this.changed(this.#state);
+    this.#send({ type: "term", term: this.#term });
+    this.#beatTimer = setInterval(() => this.#send({ type: "beat", term: this.#term, number: this.#number }), BEAT_MS);
+    if (isConnected) this.stateChanged(this.#state);
     else this.#tab.open();
-    return new Promise((release) => (this.#release = release));
+    return new Promise((release) => (this.#releaseLock = release));
   }
 
-  /** Asks the leader for what follows the cursor; without an answer in time, this tab connects by itself. */
+  /** Asks the leader for the items after the cursor. Without an answer in time, this tab reads by itself. */
   #join(patience: number) {
-    clearTimeout(this.#timer);
-    this.#reign = "";
+    clearTimeout(this.#silenceTimer);
+    this.#term = "";
     const cursor = this.#tab.cursor();
-    this.#say({ type: "join", from: this.#me, cursor, last: this.#log.lastAt(cursor) });
-    this.#timer = setTimeout(() => this.#goAlone(), patience);
+    this.#send({ type: "join", from: this.#id, cursor, last: this.#log.lastAt(cursor) });
+    this.#silenceTimer = setTimeout(() => this.#readAlone(), patience);
   }
 
-  /** Follows by a connection of its own, and asks again and again to join. */
-  #goAlone() {
+  /** Reads by a connection of this tab's own, and asks again and again to join. */
+  #readAlone() {
     if (this.#role !== "alone") {
-      this.#become("alone");
+      this.#setRole("alone");
       this.#tab.open();
     }
     this.#join(this.#backoff.failed());
   }
 
-  #hear(note: Note) {
+  #receive(message: Message) {
     if (this.#role === "leader") {
-      if (note.type === "join") this.#answer(note);
-      else if (note.type === "reconnect") this.#tab.reconnect(note.delay);
-    } else if (note.type === "joined") {
-      if (note.to === this.#me) this.#joined(note);
-    } else if (note.type === "reign") {
+      if (message.type === "join") this.#answer(message);
+      else if (message.type === "reconnect") this.#tab.reconnect(message.delay);
+    } else if (message.type === "joined") {
+      if (message.to === this.#id) this.#joined(message);
+    } else if (message.type === "term") {
       this.#backoff.succeeded();
       this.#join(ANSWER_MS);
-    } else if (note.type !== "join" && note.type !== "reconnect" && note.reign === this.#reign) this.#follow(note);
+    } else if (message.type !== "join" && message.type !== "reconnect" && message.term === this.#term) this.#follow(message);
   }
 
-  /** Takes the next note of the reign. One that was lost on the way is asked for: it is in what joining brings. */
-  #follow(note: Note & { type: "item" | "state" | "beat" }) {
-    this.#listen();
-    const next = this.#number + (note.type === "beat" ? 0 : 1);
-    if (note.number > next) return this.#join(ANSWER_MS);
-    if (note.number < next || note.type === "beat") return;
-    this.#number = note.number;
-    if (note.type === "item") this.#take(note.item);
-    else this.#tab.state(note.state);
+  /** Handles a message of the leader. If one before it was lost, this tab joins again, which brings what it missed. */
+  #follow(message: Message & { type: "item" | "state" | "beat" }) {
+    this.#leaderHeard();
+    const next = this.#number + (message.type === "beat" ? 0 : 1);
+    if (message.number > next) return this.#join(ANSWER_MS);
+    if (message.number < next || message.type === "beat") return;
+    this.#number = message.number;
+    if (message.type === "item") this.#deliver(message.item);
+    else this.#tab.state(message.state);
   }
 
-  /** From now on the leader is to be heard of. */
-  #listen() {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#goAlone(), DEAF_MS);
+  /** Begins to count the silence of the leader anew. */
+  #leaderHeard() {
+    clearTimeout(this.#silenceTimer);
+    this.#silenceTimer = setTimeout(() => this.#readAlone(), LEADER_SILENT_MS);
   }
 
-  #answer({ from: to, cursor: after, last }: Note & { type: "join" }) {
-    const [reign, number, state, items] = [this.#reign, this.#number, this.#state, this.#log.after(after, last)];
-    this.#say({ type: "joined", to, reign, number, state, after, ...(items && { items }) });
+  #answer({ from: to, cursor: after, last }: Message & { type: "join" }) {
+    const [term, number, state, items] = [this.#term, this.#number, this.#state, this.#log.after(after, last)];
+    this.#send({ type: "joined", to, term, number, state, after, ...(items && { items }) });
   }
 
-  #joined({ reign, number, state, after, items }: Note & { type: "joined" }) {
-    // What this tab's own connection brought meanwhile is not taken again: it asks anew.
+  #joined({ term, number, state, after, items }: Message & { type: "joined" }) {
+    // If this tab's own connection has moved the cursor meanwhile, these items do not fit any more. It asks again.
     if (!items || after !== this.#tab.cursor()) {
-      if (this.#role === "follower") this.#goAlone();
+      if (this.#role === "follower") this.#readAlone();
       return;
     }
-    this.#listen();
+    this.#leaderHeard();
     if (this.#role === "alone") this.#tab.close();
-    this.#become("follower");
+    this.#setRole("follower");
     this.#backoff.succeeded();
-    this.#reign = reign;
+    this.#term = term;
     this.#number = number;
     this.#tab.state(state);
-    for (const item of items) this.#take(item);
+    for (const item of items) this.#deliver(item);
   }
 
-  #take(item: Item) {
+  #deliver(item: Item) {
     this.#log.add(item);
     this.#tab.item(item);
   }
 
-  #become(role: Role) {
+  #setRole(role: Role) {
     this.#role = role;
     this.#tab.role(role);
   }
 
-  #say(note: Note) {
-    this.#channel?.postMessage(note);
+  #send(message: Message) {
+    this.#channel?.postMessage(message);
   }
 }

@@ -1,6 +1,6 @@
-/** What a subscription is told, and what it tells. */
+/** What a subscription is given, and what it reports. */
 
-/** Something that a stream said: an entry, or an event of the protocol. */
+/** What a stream brings: an entry, or an event of the protocol (`cursor` or `gap`). */
 export interface Item {
   /** The cursor after it. */
   readonly id: string;
@@ -8,56 +8,61 @@ export interface Item {
   readonly data: string;
 }
 
-/** An event with data. */
+/** An event with data that somebody published. */
 export interface Entry {
-  /** The cursor after it. An event without an id of its own leaves the cursor where it was. */
+  /** The cursor after it. An event without an id of its own does not move the cursor. */
   readonly id: string;
   /** Its type; `message` if the server named none. */
   readonly event: string;
   readonly data: string;
 }
 
-/** Some of what followed the cursor cannot be had any more. */
+/** Some of the entries after the cursor can no longer be had. */
 export interface Gap {
-  /** `expired`: it is no longer kept. `unknown`: the server never gave this cursor. */
+  /** `expired`: the server no longer keeps them. `unknown`: the server never gave out this cursor. */
   readonly reason: string;
   /** The cursor that was asked for. */
   readonly requested: string;
-  /** The feed goes on after this one. */
+  /** The feed goes on after this id. */
   readonly resumesAfter: string;
 }
 
 export type State =
   | { readonly name: "connecting" | "paused" }
-  /** `silentSince`: a heartbeat is overdue; nothing has come since then, in unix ms. Soon it reconnects. */
+  /** `silentSince`: a heartbeat is overdue. Nothing has come since this time, in unix ms. It will reconnect soon. */
   | { readonly name: "live"; readonly silentSince?: number }
   /**
-   * `at`: when the next attempt starts, in unix ms, where this module and not the browser decides that. `reason`: the
-   * server has no room for another reader, or cannot serve now.
+   * `at`: when the next attempt starts, in unix ms. It is missing when the browser decides that. `reason`: the server
+   * has no room for another reader (`full`), or cannot serve now (`unavailable`).
    */
   | { readonly name: "reconnecting"; readonly at?: number; readonly reason?: "full" | "unavailable" }
   | Closed;
 
-/** It does not come back by itself; a new subscription can go on at the cursor. */
+/** The subscription has ended for good. A new one can go on at its cursor. */
 export type Closed = { readonly name: "closed" } & (
   | { readonly reason: "unsubscribed" }
-  /** `type` and `detail` are those of the problem document (RFC 9457) that came with the status, else empty. */
+  /**
+   * `type` and `detail` are those of the problem document (RFC 9457) in the server's answer; empty if there was none.
+   */
   | { readonly reason: "refused"; readonly status: number; readonly type: string; readonly detail: string }
 );
 
-/** Whose connection the entries come by: one that all tabs share, another tab's, or one for this subscription alone. */
+/**
+ * Whose connection brings the entries. `leader`: this tab's, which other tabs share. `follower`: another tab's.
+ * `alone`: this tab's, which nobody shares.
+ */
 export type Role = "leader" | "follower" | "alone";
 
 export interface Options {
-  /** Go on after this id; without it, the feed starts as its URL says (for example with `history=`). */
+  /** Go on after this id. Without it, the feed starts as its URL says (for example with `history=`). */
   readonly cursor?: string;
-  /** Event types to listen for, beside the default one: `EventSource` tells only of types that one names. */
+  /** Event types to listen for, beside `message`: an `EventSource` reports only the types that it was told. */
   readonly events?: readonly string[];
-  /** Share the connection with other tabs; `true` unless said otherwise. */
+  /** Whether to share the connection with other tabs. The default is `true`. */
   readonly share?: boolean;
-  /** Send cookies to another origin. */
+  /** Whether to send cookies to another origin. The default is `false`. */
   readonly withCredentials?: boolean;
-  /** Aborting it is `close()`. */
+  /** To abort this signal is the same as to call `close()`. */
   readonly signal?: AbortSignal;
   readonly onEntry: (entry: Entry) => void;
   readonly onGap?: (gap: Gap) => void;
@@ -69,13 +74,15 @@ export interface Subscription {
   readonly cursor: string | undefined;
   readonly state: State;
   readonly role: Role;
-  /** How often the feed went live again. */
+  /** How often the feed became live again. */
   readonly reconnects: number;
-  /** Drops the connection, and comes back after `delay` ms; also if another tab holds it. */
+  /** Drops the connection, also when another tab has it, and opens a new one after `delay` ms. */
   reconnect(delay?: number): void;
-  /** Ends a pause between two attempts, unless the server or a caller of `reconnect` asked for it. */
+  /** Ends a pause between two attempts, unless the server or a call of `reconnect` asked for that pause. */
   hurry(): void;
-  /** The server has stored the entry with this id. If that does not come in 5 s, the connection is taken for dead. */
+  /**
+   * The server has stored the entry with this id. If the stream does not bring it within 5 s, the connection is dead.
+   */
   expect(id: string): void;
   /** Ends the subscription. */
   close(): void;

@@ -1,75 +1,81 @@
 /**
- * Whether a connection is alive. A proxy may keep one open and pass nothing more, and no error tells of that; but a
- * server is never silent for longer than its heartbeat, which it tells at the beginning of a stream.
+ * Notices a connection that is open and dead. A proxy may keep a connection open and pass on nothing more, and the
+ * browser reports no error then. But a server sends something at least once in each heartbeat interval, and says at the
+ * beginning of a stream how long that is. So a silence that is much longer means that the connection is dead.
  */
 
-/** Before a server has told its heartbeat: its default. */
+/** The heartbeat interval until the server has said its own: the default of the server, in ms. */
 const HEARTBEAT_MS = 15_000;
-/** After so many silent heartbeats the silence is told, and after so many the connection is taken for dead. */
-const [TOLD, DEAD] = [1.5, 2.5];
-/** How often it is looked. */
-const LOOK_MS = 500;
-/** Between two looks of a page that runs. One that stood still has first to be told what came meanwhile. */
-const STILL_MS = 2_000;
+/** After a silence of so many heartbeat intervals, the silence is reported. */
+const SILENT_HEARTBEATS = 1.5;
+/** After a silence of so many heartbeat intervals, the connection counts as dead. */
+const DEAD_HEARTBEATS = 2.5;
+/** How often the silence is measured. */
+const CHECK_MS = 500;
+/**
+ * When two checks are further apart than this, the page was suspended between them, for example in a laptop that slept.
+ * It may have events in its queue that it has not handled yet, so the silence does not count.
+ */
+const SUSPENDED_MS = 2_000;
 
-/** What a watch tells. */
-interface Ends {
-  /** Nothing has come since then, in unix ms: longer than it should take. */
+export interface WatchCallbacks {
+  /** Nothing has come since this time, in unix ms, which is longer than it should take. */
   silent(since: number): void;
+  /** The connection is dead. */
   dead(): void;
 }
 
 export class Watch {
-  readonly #ends: Ends;
-  #heartbeat: number | undefined;
-  #atLeast = 0;
+  readonly #callbacks: WatchCallbacks;
+  #heartbeatMs: number | undefined;
+  #openingMs = 0;
   #heardAt = 0;
-  #lookedAt = 0;
-  #isTold = false;
-  /** Whether the stream has begun: one that tells no heartbeat may then be silent for as long as it likes. */
+  #checkedAt = 0;
+  #isSilenceReported = false;
+  /** Whether the stream has begun. If it began without a heartbeat interval, it may be silent for any time. */
   #hasBegun = false;
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  constructor(ends: Ends) {
-    this.#ends = ends;
+  constructor(callbacks: WatchCallbacks) {
+    this.#callbacks = callbacks;
   }
 
-  /** A stream is to begin, which may take `atLeast` ms. */
-  start(atLeast = 0) {
+  /** Begins to watch a connection. Its stream may take `openingMs` to begin, or longer if heartbeats are rarer. */
+  start(openingMs = 0) {
     this.stop();
-    this.#atLeast = atLeast;
+    this.#openingMs = openingMs;
     this.#hasBegun = false;
-    this.#heardAt = this.#lookedAt = Date.now();
-    this.#isTold = false;
-    this.#timer = setInterval(() => this.#look(), LOOK_MS);
+    this.#heardAt = this.#checkedAt = Date.now();
+    this.#isSilenceReported = false;
+    this.#timer = setInterval(() => this.#check(), CHECK_MS);
   }
 
-  /** Something came, perhaps with the heartbeat. Answers whether the silence before it was told. */
+  /** Something came, perhaps with the heartbeat interval. Returns whether the silence before it was reported. */
   heard(heartbeatSecs?: unknown): boolean {
-    if (typeof heartbeatSecs === "number" && heartbeatSecs > 0) this.#heartbeat = heartbeatSecs * 1_000;
+    if (typeof heartbeatSecs === "number" && heartbeatSecs > 0) this.#heartbeatMs = heartbeatSecs * 1_000;
     this.#heardAt = Date.now();
     this.#hasBegun = true;
-    const wasTold = this.#isTold;
-    this.#isTold = false;
-    return wasTold;
+    const wasReported = this.#isSilenceReported;
+    this.#isSilenceReported = false;
+    return wasReported;
   }
 
   stop() {
     clearInterval(this.#timer);
   }
 
-  #look() {
+  #check() {
     const now = Date.now();
-    const stoodStill = now - this.#lookedAt > STILL_MS;
-    this.#lookedAt = now;
+    const wasSuspended = now - this.#checkedAt > SUSPENDED_MS;
+    this.#checkedAt = now;
+    if (wasSuspended) return;
     const silence = now - this.#heardAt;
-    const heartbeat = this.#heartbeat ?? (this.#hasBegun ? Infinity : HEARTBEAT_MS);
-    if (stoodStill) return;
-    if (silence >= Math.max(DEAD * heartbeat, this.#hasBegun ? 0 : this.#atLeast)) {
-      this.#ends.dead();
-    } else if (silence >= TOLD * heartbeat && this.#hasBegun && !this.#isTold) {
-      this.#isTold = true;
-      this.#ends.silent(this.#heardAt);
+    const heartbeat = this.#heartbeatMs ?? (this.#hasBegun ? Infinity : HEARTBEAT_MS);
+    if (silence >= Math.max(DEAD_HEARTBEATS * heartbeat, this.#hasBegun ? 0 : this.#openingMs)) {
+      this.#callbacks.dead();
+    } else if (silence >= SILENT_HEARTBEATS * heartbeat && this.#hasBegun && !this.#isSilenceReported) {
+      this.#isSilenceReported = true;
+      this.#callbacks.silent(this.#heardAt);
     }
   }
 }

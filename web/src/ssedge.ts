@@ -1,9 +1,10 @@
 /**
  * ssedge: follows a feed of Server-Sent Events so that nothing is missed and nothing comes twice.
  *
- * It is a native `EventSource`, and what one lacks: it comes back when the browser has given up or the connection is
- * dead, resumes at a cursor of your own, frees its connection while the page is in the background, and shares one among
- * the tabs of an origin (browsers open six per origin over HTTP/1.1). Copy this file and the other `ssedge-*.ts`.
+ * It uses a native `EventSource` and adds what that lacks. It tries again when the browser has given up or the
+ * connection is dead. It can start at a cursor that you kept. It frees its connection while the page is in the
+ * background. And the tabs of an origin share one connection, since a browser opens only six per origin over HTTP/1.1.
+ * To use it, copy this file and the other `ssedge-*.ts`.
  *
  * ```ts
  * const room = subscribe("/api/chat/lobby?history=50", {
@@ -18,17 +19,17 @@
  * States, as `onState` tells them:
  *
  * ```text
- *  connecting ──▶ live ──▶ reconnecting ──▶ live …      the connection broke, and something comes back by itself
+ *  connecting ──▶ live ──▶ reconnecting ──▶ live …      the connection broke, and is opened anew
  *       │                       ▲ │
- *       └───────────────────────┘ └─ `at` is known when this module waits, not when the browser does
- *  any ──▶ paused ──▶ connecting                         the page is in the background, and comes back
+ *       └───────────────────────┘ └─ has `at` when this module makes the next attempt, not the browser
+ *  any ──▶ paused ──▶ connecting                         the page went into the background, and came back
  *  any ──▶ closed                                        for good: unsubscribed, or refused by the server
  * ```
  *
- * A connection that broke is first left to the browser, which knows the `retry` that the server asked for. If that
- * fails, or the browser gives up (it does on every status but 200), this module tries again with growing, random
- * pauses; unless the server refuses the request as such (a bad token, no such feed), which it says once, with the
- * reason. When the token of an open stream expires, the feed goes on at its cursor if the cookie has been renewed.
+ * When a connection breaks, the browser tries again first: it knows the `retry` that the server asked for. If that
+ * fails, or if the browser gives up (it does on every status but 200), this module tries again, after random pauses
+ * that grow. If the server refuses the request for good (a bad token, no such feed), the state becomes `closed`, with
+ * the reason. When the token of an open stream expires, the feed goes on at its cursor if the cookie has a new token.
  */
 import { Connection } from "./ssedge-connection.js";
 import { Expected } from "./ssedge-expected.js";
@@ -37,14 +38,14 @@ import type { Closed, Item, Options, Role, State, Subscription } from "./ssedge-
 
 export type { Closed, Entry, Gap, Options, Role, State, Subscription } from "./ssedge-types.js";
 
-/** Follows `feed`, a URL, until it is closed. The callbacks are called in order, never before this returns. */
+/** Follows `feed`, a URL, until it is closed. Callbacks are called in order, and none before this function returns. */
 export function subscribe(feed: string | URL, options: Options): Subscription {
   return new Reader(new URL(feed, globalThis.location?.href), options);
 }
 
-/** A tab that is looked away from for less than this keeps its connection. */
+/** A tab that is in the background for less than this keeps its connection. */
 const HIDDEN_MS = 2_000;
-/** The newest entries since the last id that are remembered: twice what a server sends under one id, 500 quotes. */
+/** How many entries with the same id are remembered: twice as many as a server sends at most, which is 500 quotes. */
 const SEEN_MAX = 1_000;
 
 class Reader implements Subscription {
@@ -56,18 +57,18 @@ class Reader implements Subscription {
   readonly #connection: Connection;
   readonly #tabs: Tabs | undefined;
   readonly #listeners = new AbortController();
-  /** Entries without an id of their own since the last id: after a cut they may be sent again. */
+  /** Entries at the cursor. Those without an id of their own may be sent again when the connection breaks. */
   readonly #seen = new Set<string>();
   readonly #expected = new Expected(() => this.state.name === "live" && this.reconnect());
-  #hidden: ReturnType<typeof setTimeout> | undefined;
+  #hiddenTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(feed: URL, options: Options) {
     this.#options = options;
     this.cursor = options.cursor;
     this.#connection = new Connection(feed, options, {
       cursor: () => this.cursor,
-      item: (item) => (this.#tabs ? this.#tabs.received(item) : this.#apply(item)),
-      state: (state) => (this.#tabs ? this.#tabs.changed(state) : this.#show(state)),
+      item: (item) => (this.#tabs ? this.#tabs.itemReceived(item) : this.#deliver(item)),
+      state: (state) => (this.#tabs ? this.#tabs.stateChanged(state) : this.#setState(state)),
     });
     if (options.share !== false && Tabs.supported) {
       this.#tabs = new Tabs(`ssedge ${feed.href} ${options.events?.join() ?? ""}`, {
@@ -75,8 +76,8 @@ class Reader implements Subscription {
         open: () => this.#connection.open(),
         close: () => this.#connection.close(),
         reconnect: (delay) => this.#connection.reconnect(delay),
-        item: (item) => this.#apply(item),
-        state: (state) => this.#show(state),
+        item: (item) => this.#deliver(item),
+        state: (state) => this.#setState(state),
         role: (role) => (this.role = role),
       });
     }
@@ -101,15 +102,18 @@ class Reader implements Subscription {
     this.#end({ name: "closed", reason: "unsubscribed" });
   }
 
-  /** The background: no connection for a page that nobody sees, and none in the way of the back/forward cache. */
+  /**
+   * Drops the connection of a page that nobody sees, which also lets the browser keep the page in its back/forward
+   * cache.
+   */
   #listen() {
     const { signal } = this.#listeners;
     const on = (target: EventTarget, type: string, listener: () => void) =>
       target.addEventListener(type, listener, { signal });
     on(document, "visibilitychange", () => {
-      clearTimeout(this.#hidden);
+      clearTimeout(this.#hiddenTimer);
       if (document.visibilityState === "visible") this.#start();
-      else this.#hidden = setTimeout(() => this.#pause(), HIDDEN_MS);
+      else this.#hiddenTimer = setTimeout(() => this.#pause(), HIDDEN_MS);
     });
     on(globalThis, "pagehide", () => this.#pause());
     on(globalThis, "pageshow", () => document.visibilityState === "visible" && this.#start());
@@ -123,7 +127,7 @@ class Reader implements Subscription {
   #start() {
     if (this.#running || this.state.name === "closed") return;
     this.#running = true;
-    this.#show({ name: "connecting" });
+    this.#setState({ name: "connecting" });
     if (this.#tabs) this.#tabs.start();
     else this.#connection.open();
   }
@@ -135,15 +139,15 @@ class Reader implements Subscription {
   }
 
   #pause() {
-    clearTimeout(this.#hidden);
+    clearTimeout(this.#hiddenTimer);
     if (this.state.name === "closed" || this.state.name === "paused") return;
     this.#stop();
-    this.#show({ name: "paused" });
+    this.#setState({ name: "paused" });
   }
 
   #end(state: Closed) {
     if (this.state.name === "closed") return;
-    clearTimeout(this.#hidden);
+    clearTimeout(this.#hiddenTimer);
     this.#listeners.abort();
     this.#expected.clear();
     this.#stop();
@@ -151,17 +155,17 @@ class Reader implements Subscription {
     this.#options.onState?.(state);
   }
 
-  #show(state: State) {
+  #setState(state: State) {
     if (state.name === "closed") return this.#end(state);
-    // What was on its way from another tab when this one paused.
+    // This one was on its way from another tab when this tab paused.
     if (state.name !== "paused" && !this.#running) return;
     if (state.name === "live" && this.state.name !== "live") this.reconnects += 1;
     this.state = state;
     this.#options.onState?.(state);
   }
 
-  /** The one way of an item to the page, whichever way it came to this tab. */
-  #apply(item: Item) {
+  /** Hands an item to the page, whether this tab's connection or another tab brought it. Each is handed over once. */
+  #deliver(item: Item) {
     const key = `${item.event}\n${item.data}`;
     if (item.id !== this.cursor) this.#seen.clear();
     else if (this.#seen.has(key)) return;
@@ -169,7 +173,7 @@ class Reader implements Subscription {
     const [oldest] = this.#seen;
     if (oldest !== undefined && this.#seen.size > SEEN_MAX) this.#seen.delete(oldest);
     this.cursor = item.id;
-    this.#expected.came(item.id);
+    this.#expected.arrived(item.id);
     if (item.event === "gap") {
       const { reason, requested } = JSON.parse(item.data) as { reason: string; requested: string };
       this.#options.onGap?.({ reason, requested, resumesAfter: item.id });

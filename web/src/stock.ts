@@ -1,4 +1,4 @@
-/** The stock panel: a chart of the chosen symbols, and the last quotes beside it. */
+/** The stock panel: a chart of the chosen symbols, and a table with the last quote of each symbol. */
 import { Badge } from "./badge.js";
 import { Chart, seriesVariable } from "./chart.js";
 import { find, make, memory } from "./dom.js";
@@ -8,7 +8,7 @@ import { onThemeChange } from "./settings.js";
 import type { Entry } from "./ssedge.js";
 import { inEveryLanguage, texts } from "./strings.js";
 
-/** Symbols that the chart shows until others are chosen. */
+/** How many symbols the chart shows until somebody chooses some. */
 const CHOSEN_AT_FIRST = 4;
 
 interface Row {
@@ -24,7 +24,7 @@ export function startStock() {
   const label = find(panel, ".simulated");
   const market = new Market();
   const chart = new Chart(find(panel, ".chart"), market);
-  const still = matchMedia("(prefers-reduced-motion: reduce)");
+  const wantsNoMotion = matchMedia("(prefers-reduced-motion: reduce)");
   const remembered = memory.get("symbols")?.split(",");
   const rows = new Map<string, Row>();
 
@@ -56,18 +56,18 @@ export function startStock() {
     return row;
   }
 
-  /** Flashes the price up or down, and says the same by an arrow. */
+  /** Shows by an arrow and by a short change of colour whether a price went up or down. */
   function tick(row: Row, direction: "up" | "down") {
     row.arrow.textContent = direction === "up" ? "▲" : "▼";
     row.arrow.className = `arrow ${direction}`;
     row.arrow.setAttribute("role", "img");
     row.arrow.setAttribute("aria-label", texts()[direction]);
-    if (still.matches) return;
+    if (wantsNoMotion.matches) return;
     const cell = row.price.parentElement;
     cell?.animate([{ backgroundColor: `var(--${direction}-soft)` }, { backgroundColor: "transparent" }], 700);
   }
 
-  /** Shows the newest quote of a symbol, beside the one before it. */
+  /** Shows the newest quote of a symbol. `before` is the price before it. */
   function showQuote(quote: Quote, before: number | undefined) {
     const row = rows.get(quote.symbol) ?? addRow(quote.symbol);
     const move = quote.price - (before ?? quote.price);
@@ -81,7 +81,7 @@ export function startStock() {
   const last = new Map<string, number>();
   let tickIds = 0;
 
-  /** A burst (history, a resume, a tick) is drawn at once, not quote by quote. */
+  /** Draws all quotes that have come together, such as a history or a tick, in one step. */
   function draw() {
     let newest = 0;
     const shown = new Map<string, { quote: Quote; before: number | undefined }>();
@@ -99,7 +99,8 @@ export function startStock() {
 
   function onEntry({ id, data }: Entry) {
     const quote = JSON.parse(data) as Quote;
-    // In the simulated market an id is the time of its tick; in any other, twice in a row would be a wonder.
+    // In the simulated market, an id is the time of its tick in ms. In another market that could happen once by chance,
+    // but hardly twice.
     if (id === String(Date.parse(quote.time))) tickIds += 1;
     label.hidden = tickIds < 2;
     if (quotes.push(quote) === 1) setTimeout(draw);

@@ -1,4 +1,4 @@
-/** The words of the page in English. Each other language has the same ones: a translation that is missing is a type error. */
+/** The words of the page in English. If one is missing in another language, that is a type error. */
 export const en = {
   tagline: "Server-Sent Events without a server",
   skip: "Skip to the chart",
@@ -107,7 +107,7 @@ export const en = {
   now: "Now",
   nowLabel: "Reconnect now",
   again: "Reconnect",
-  /** By the kind of a problem, or kind and field. What is not here is told in the server's words, which are English. */
+  /** The words for a kind of problem, or for a kind and a field. Those of the server are English, so here are none. */
   problems: {} as Partial<Record<string, string>>,
   silentFor: (seconds: number) => `no sign of life for ${seconds} s`,
   reconnectingIn: (seconds: number) => `reconnecting in ${seconds} s`,

@@ -1,4 +1,4 @@
-/** Every word of the page, in the language of its visitor. */
+/** The words of the page, in the language of its visitor. */
 import type { Refusal } from "./api.js";
 import { en, type Texts } from "./strings-en.js";
 import { zh } from "./strings-zh.js";
@@ -9,11 +9,11 @@ export type Language = keyof typeof LANGUAGES;
 let current: Language = "en";
 const listeners: (() => void)[] = [];
 
-/** The words in the language of now. */
+/** The words in the present language. */
 export const texts = (): Texts => LANGUAGES[current];
 export const language = (): Language => current;
 
-/** Called now, and after every change of language. */
+/** Calls `render` now, and after each change of language. */
 export function inEveryLanguage(render: () => void) {
   listeners.push(render);
   render();
@@ -26,7 +26,7 @@ export function setLanguage(language: Language) {
   for (const render of listeners) render();
 }
 
-/** The words of the document: `data-t` names the text of an element, `data-t-<attribute>` one of its attributes. */
+/** Sets the words in the document. `data-t` names the text of an element, `data-t-<attribute>` that of an attribute. */
 function translate(root: ParentNode) {
   for (const element of root.querySelectorAll<HTMLElement>("[data-t]")) {
     element.textContent = word(element.dataset.t);
@@ -38,8 +38,8 @@ function translate(root: ParentNode) {
   }
 }
 
-/** Why a request failed: in the server's words, where the page has none in its language. */
-export function whatIsWrong({ status, kind, field, message }: Refusal): string {
+/** Why a request failed. If the page has no words of its own for that, they are the server's, in English. */
+export function refusalText({ status, kind, field, message }: Refusal): string {
   const { problems, unreachable, refused } = texts();
   if (status === 0) return unreachable;
   return problems[`${kind} ${field}`] ?? problems[kind] ?? (message || refused(status));

@@ -1,10 +1,10 @@
 /**
- * The token of this browser: who speaks, and what they may do. It is kept in a cookie, which goes with every stream
- * and every POST by itself; in a URL it would end up in logs.
+ * The token of this browser: it says who its holder is and what the holder may do. It is kept in a cookie, which the
+ * browser sends with each stream and each POST. In a URL, it would be written into logs.
  */
-import { whyNot } from "./api.js";
-import { complain, find } from "./dom.js";
-import { inEveryLanguage, texts, whatIsWrong } from "./strings.js";
+import { checkToken } from "./api.js";
+import { find, showFieldProblem } from "./dom.js";
+import { inEveryLanguage, refusalText, texts } from "./strings.js";
 
 const COOKIE = "ssedge_token";
 /** A JSON Web Token: three parts in base64url. */
@@ -13,13 +13,13 @@ const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 const tabs = "BroadcastChannel" in globalThis ? new BroadcastChannel("ssedge token") : undefined;
 const listeners: (() => void)[] = [];
 
-/** Called when there is another token, or none any more. */
+/** `listener` is called when the token was changed or removed. */
 export const onTokenChange = (listener: () => void) => void listeners.push(listener);
 
-/** What a token says of its holder. Only the server can tell whether that is true. */
+/** What a token says about its holder. Only the server can check whether that is true. */
 interface Holder {
   readonly sub?: string;
-  /** When it ends, in unix ms. */
+  /** When the token expires, in unix ms. */
   readonly expires?: number;
 }
 
@@ -53,26 +53,26 @@ const form = find<HTMLFormElement>(document, "#token");
 const field = find<HTMLInputElement>(form, "input");
 const words = find(form, "[role=status]");
 const note = find(document, "#token-refused");
-let complaint: (() => string) | undefined;
+let problem: (() => string) | undefined;
 let refusal: (() => string) | undefined;
 
-/** Says what is wrong with the token, where it can be mended. */
-export function blameToken(why: () => string) {
+/** Opens the form of the token, and says there what is wrong with the token. */
+export function showTokenProblem(why: () => string) {
   form.togglePopover(true);
-  blame(why);
+  showProblem(why);
   field.focus();
 }
 
-/** The server refuses the token that is kept, or without `why` takes it. All feeds find out, and it is said once. */
+/** Says once for all feeds why the server refuses the token. Without `why`, the server accepts it. */
 export function tokenRefused(why?: () => string) {
   refusal = why;
   const text = why?.() ?? "";
   if (note.textContent !== text) note.textContent = text;
 }
 
-function blame(why?: () => string) {
-  complaint = why;
-  complain(field, why?.() ?? "");
+function showProblem(why?: () => string) {
+  problem = why;
+  showFieldProblem(field, why?.() ?? "");
 }
 
 function render() {
@@ -99,13 +99,13 @@ export function startToken() {
   form.onsubmit = async (event) => {
     event.preventDefault();
     const token = field.value.trim();
-    if (!TOKEN.test(token)) return blame(() => texts().badToken);
-    // One that is refused would end the feeds: the server is asked before any of them has it.
-    const refusal = await whyNot(token);
+    if (!TOKEN.test(token)) return showProblem(() => texts().badToken);
+    // A token that the server refuses would end all feeds. So it is checked before the feeds use it.
+    const refusal = await checkToken(token);
     if (field.value.trim() !== token) return;
-    if (refusal) return blame(() => whatIsWrong(refusal));
+    if (refusal) return showProblem(() => refusalText(refusal));
     write(token);
-    if (read() !== token) return blame(() => texts().tokenNotKept);
+    if (read() !== token) return showProblem(() => texts().tokenNotKept);
     accept();
   };
   find<HTMLButtonElement>(form, ".forget").onclick = () => {
@@ -114,7 +114,7 @@ export function startToken() {
   };
   function accept() {
     field.value = "";
-    blame();
+    showProblem();
     changed();
     tabs?.postMessage("changed");
     form.hidePopover();
@@ -122,9 +122,9 @@ export function startToken() {
   tabs?.addEventListener("message", changed);
   inEveryLanguage(() => {
     render();
-    blame(complaint);
+    showProblem(problem);
     tokenRefused(refusal);
   });
-  // It ends by itself.
+  // A token expires without an event that would say so.
   setInterval(render, 1_000);
 }

@@ -1,4 +1,4 @@
-/** The wire panel: the raw lines of a feed, its cursor and its connection, and a button that cuts it. */
+/** The wire panel: the raw lines of a feed, some numbers about it, and a button that cuts its connection. */
 import { find, Lines, make } from "./dom.js";
 import { allFeeds, feed, onFeedChange, type FeedName } from "./feeds.js";
 import { RawReader } from "./raw.js";
@@ -7,9 +7,9 @@ import { inEveryLanguage, texts } from "./strings.js";
 
 const LINES_MAX = 400;
 const CUT_MS = 5_000;
-/** One tab at a time reads the wire: with the three feeds that is four of the six connections of a browser. */
+/** Only one tab at a time reads raw lines. With the three feeds, a browser then uses four of its six connections. */
 const LOCK = "ssedge wire";
-/** A lock that no other tab holds is there in less than this. */
+/** If the lock is not there after this time, another tab holds it. */
 const LOCK_MS = 300;
 
 export function startWire() {
@@ -20,11 +20,11 @@ export function startWire() {
   const elsewhere = find(panel, ".elsewhere");
   const stat = (name: string) => find(panel, `[data-stat=${name}]`);
   let raw: RawReader | undefined;
-  /** What was followed when `raw` began: a feed that is followed anew is read anew. */
-  let reads: Subscription | undefined;
-  let holdsBack: HTMLElement[] | undefined;
-  let release: (() => void) | undefined;
-  let asked = new AbortController();
+  /** The subscription of the feed that `raw` reads. When the feed has another one, its raw lines are read anew. */
+  let rawSubscription: Subscription | undefined;
+  let heldLines: HTMLElement[] | undefined;
+  let releaseLock: (() => void) | undefined;
+  let lockRequest = new AbortController();
   let delay: number | undefined;
 
   const chosen = () => choice.value as FeedName;
@@ -37,20 +37,20 @@ export function startWire() {
       line.dataset.field = text.slice(0, colon);
       line.append(make("b", "", text.slice(0, colon + 1)), text.slice(colon + 1));
     } else line.textContent = text;
-    if (!holdsBack) return lines.add(line);
-    holdsBack.push(line);
-    if (holdsBack.length > LINES_MAX) holdsBack.shift();
+    if (!heldLines) return lines.add(line);
+    heldLines.push(line);
+    if (heldLines.length > LINES_MAX) heldLines.shift();
   }
 
-  /** Reads the chosen feed from where the page is in it. */
+  /** Reads the raw lines of the chosen feed, from the cursor of the page on. */
   function read() {
     raw?.stop();
     raw = undefined;
     const followed = feed(chosen());
-    reads = followed?.subscription;
-    if (!release || !followed) return;
+    rawSubscription = followed?.subscription;
+    if (!releaseLock || !followed) return;
     lines.clear();
-    if (holdsBack) holdsBack = [];
+    if (heldLines) heldLines = [];
     const url = new URL(followed.url, location.href);
     const { cursor } = followed.subscription;
     if (cursor !== undefined) url.searchParams.delete("history");
@@ -76,7 +76,7 @@ export function startWire() {
   function showStats() {
     const followed = feed(chosen());
     if (!followed) return;
-    const { subscription, found } = followed;
+    const { subscription, foundByResume: found } = followed;
     const words = texts();
     set("cursor", subscription.cursor ?? "–");
     set("reconnects", String(Math.max(0, subscription.reconnects)));
@@ -92,33 +92,36 @@ export function startWire() {
     if (element.textContent !== text) element.textContent = text;
   }
 
-  /** Reads as soon as this tab has the lock, and as long as it is seen; `steal` takes the lock from another tab. */
+  /**
+   * Reads when this tab has the lock, until the tab goes into the background. With `steal`, takes the lock from the tab
+   * that holds it.
+   */
   function acquire(steal: boolean) {
-    if (release || document.visibilityState === "hidden") return;
+    if (releaseLock || document.visibilityState === "hidden") return;
     const begin = () =>
       new Promise<void>((resolve) => {
-        release = resolve;
+        releaseLock = resolve;
         elsewhere.hidden = true;
         read();
       });
     if (!("locks" in navigator)) return void begin();
-    asked.abort();
-    const { signal } = (asked = new AbortController());
-    setTimeout(() => (elsewhere.hidden = release !== undefined || signal.aborted), LOCK_MS);
+    lockRequest.abort();
+    const { signal } = (lockRequest = new AbortController());
+    setTimeout(() => (elsewhere.hidden = releaseLock !== undefined || signal.aborted), LOCK_MS);
     navigator.locks
       .request(LOCK, steal ? { steal } : { signal }, () => (signal.aborted ? undefined : begin()))
       .catch(() => {
         if (signal.aborted) return;
-        // Another tab took it. This one goes on when that one leaves.
+        // Another tab took the lock. This tab gets it again when that tab gives it back.
         leave();
         acquire(false);
       });
   }
 
   function leave() {
-    asked.abort();
-    release?.();
-    release = undefined;
+    lockRequest.abort();
+    releaseLock?.();
+    releaseLock = undefined;
     raw?.stop();
     raw = undefined;
     elsewhere.hidden = true;
@@ -131,20 +134,20 @@ export function startWire() {
     raw?.reconnect(CUT_MS);
   };
   hold.onclick = () => {
-    const held = holdsBack;
-    holdsBack = held ? undefined : [];
+    const held = heldLines;
+    heldLines = held ? undefined : [];
     hold.setAttribute("aria-pressed", String(!held));
     showHold();
     for (const line of held ?? []) lines.add(line);
   };
-  const showHold = () => (hold.textContent = holdsBack ? texts().resume : texts().hold);
+  const showHold = () => (hold.textContent = heldLines ? texts().resume : texts().hold);
   choice.onchange = read;
   const look = () => (document.visibilityState === "hidden" ? leave() : acquire(false));
   document.addEventListener("visibilitychange", look);
   addEventListener("pagehide", leave);
   addEventListener("pageshow", look);
   onFeedChange((name) => {
-    if (name === chosen() && feed(name)?.subscription !== reads) read();
+    if (name === chosen() && feed(name)?.subscription !== rawSubscription) read();
     showStats();
   });
   inEveryLanguage(() => {
@@ -155,7 +158,7 @@ export function startWire() {
   look();
 
   return {
-    /** A message took so long from its POST to its arrival. */
+    /** A message took so many ms from its POST until the stream brought it. */
     measured(millis: number) {
       delay = millis;
       showStats();
@@ -163,7 +166,7 @@ export function startWire() {
   };
 }
 
-/** Whether this tab spends a connection on it: another tab may have it, and in a pause there is none. */
+/** Whether this tab has a connection for it. A follower has none, and in a pause there is none. */
 const isConnected = ({ role, state }: Subscription) =>
   role !== "follower" &&
   (state.name === "live" || state.name === "connecting" || (state.name === "reconnecting" && state.at === undefined));
