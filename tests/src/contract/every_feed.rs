@@ -12,8 +12,8 @@ use crate::token::grants;
 pub(super) const CASES: &[Case] = cases! {
     "Streams", "of every feed: the first block tells a cursor, and the head the same" => begins;
     "Streams", "of every feed: what is posted is 201, and each reader gets exactly that, with an id" => delivered;
-    "Resume", "of every feed: a reader that comes back gets what it has not had, by header and by query" => resumed;
-    "Resume", "of every feed: a cursor that is none is a gap, never a refusal" => unknown_cursor;
+    "Streams", "of every feed: a reader that comes back gets what it has not had, by header and by query" => resumed;
+    "Streams", "of every feed: a cursor that is none is a gap, never a refusal" => unknown_cursor;
     "Snapshots", "of every feed: a snapshot has what is stored, and a stream goes on behind its cursor" => snapshot;
     "Errors", "of every feed: a body that is not an object, or lacks its fields, is 400" => bad_bodies;
     "Errors", "of every feed: other methods and representations are refused, and told what is taken" => refused;
