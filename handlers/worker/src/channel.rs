@@ -5,11 +5,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ssedge::access::Sender;
-use ssedge::limits::OBJECT_GRACE;
 use ssedge::log::{Filter, Subscribe};
 use ssedge::route::Deployment;
 use ssedge::settings::{LogLevel, Settings};
-use ssedge::store::{Post, Receipt, Stored};
+use ssedge::store::sql::{self, NewEntry};
+use ssedge::store::{Post, Receipt};
 use ssedge::time::UnixMillis;
 use worker::{
     DurableObject, Env, Request, Response, Result, State, WebSocket, WebSocketIncomingMessage, WebSocketPair,
@@ -18,9 +18,7 @@ use worker::{
 
 use crate::fan_out::{FILTERED, FanOut, UNFILTERED};
 use crate::link::{Command, PageHead, VERSION, VERSION_HEADER, command, pack};
-use crate::log::Log;
-use crate::posts::Posts;
-use crate::storage::{Alarm, transaction};
+use crate::storage::{Alarm, Sqlite};
 use crate::{PAGE_HEADER, host};
 
 /// One channel. It holds no timer while nothing happens, so it hibernates under its open sockets.
@@ -36,8 +34,7 @@ pub struct Channel {
 
 /// What is in the storage, and the rules for it.
 struct Kept {
-    log: Log,
-    posts: Posts,
+    channel: sql::Channel<Sqlite>,
     deployment: Rc<Deployment>,
 }
 
@@ -49,32 +46,27 @@ impl Kept {
 
 impl DurableObject for Channel {
     fn new(state: State, env: Env) -> Self {
+        let state = Rc::new(state);
         let kept = host::deployment(&env).map(|deployment| {
             let settings = &deployment.settings;
-            let log = Log::new(state.storage().sql(), settings.retention);
-            Kept { log, posts: Posts::new(state.storage().sql(), settings.posts()), deployment }
+            let sqlite = Sqlite::new(state.clone());
+            Kept { channel: sql::Channel::new(sqlite, settings.retention, settings.posts()), deployment }
         });
         let kept = kept.map_err(|bad| worker::Error::RustError(bad.to_string()));
-        Self {
-            state: Rc::new(state),
-            kept,
-            fan_out: Rc::default(),
-            alarm: Alarm::default(),
-            readers: Cell::default(),
-        }
+        Self { state, kept, fan_out: Rc::default(), alarm: Alarm::default(), readers: Cell::default() }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
         let kept = self.kept()?;
-        let (log, now) = (&kept.log, host::now());
+        let (channel, now) = (&kept.channel, host::now());
         let command = command(&mut request).await?;
         // An answer without a version is not understood.
         let Some(command) = command else { return Response::empty() };
         let mut response = match command {
-            Command::Append(post, wait) => Response::from_json(&self.append(kept, post, wait, now).await?),
-            Command::Read(subscribe) => Response::from_json(&log.read(&subscribe, now)?),
-            Command::Entry(id) => Response::from_json(&log.entry(id, now)?),
-            Command::Start(subscribe) => Response::from_json(&log.start(&subscribe, now)?),
+            Command::Append(post, wait) => Response::from_json(&self.append(kept, &post, wait, now).await?),
+            Command::Read(subscribe) => Response::from_json(&channel.snapshot(&subscribe, now)?),
+            Command::Entry(id) => Response::from_json(&channel.entry(id, now)?),
+            Command::Start(subscribe) => Response::from_json(&channel.start(&subscribe, now)?),
             Command::Subscribe(subscribe, sender) => self.subscribe(kept, &subscribe, &sender, now),
         }?;
         response.headers_mut().set(VERSION_HEADER, &VERSION.to_string())?;
@@ -99,9 +91,8 @@ impl DurableObject for Channel {
     async fn alarm(&self) -> Result<Response> {
         let (kept, now) = (self.kept()?, host::now());
         self.alarm.came();
-        let freed = kept.posts.forget(now)?.and(kept.log.expire(now)?);
-        let is_in_use = freed.any || !self.state.get_websockets().is_empty() || !kept.log.is_before(now)?;
-        match freed.rest_at.or(is_in_use.then(|| now + OBJECT_GRACE)) {
+        let is_read = !self.state.get_websockets().is_empty();
+        match kept.channel.free(is_read, now)? {
             Some(at) => self.alarm.due_by(&self.state, at).await?,
             None => self.state.storage().delete_all().await?,
         }
@@ -118,36 +109,18 @@ impl Channel {
     async fn append(
         &self,
         kept: &Kept,
-        post: Post,
+        post: &Post,
         wait: Option<Duration>,
         now: UnixMillis,
     ) -> Result<Receipt> {
-        let begins = kept.log.is_new()?;
-        if let (true, Some(wait)) = (begins, wait) {
-            return Ok(Receipt::TooMany(wait));
-        }
-        // Whatever fails before the end has stored nothing, so that the sender may say so again.
-        let written = transaction(&self.state, || {
-            if let Some(refused) = kept.posts.refuse(&post, now)? {
-                return Ok(Err(refused));
-            }
-            let appended = kept.log.append(&post.draft, now)?;
-            let stored = Stored { id: appended.entry.id, body: appended.entry.body.clone() };
-            kept.posts.stored(&post, &stored, now)?;
-            Ok(Ok((appended, stored)))
-        })?;
-        let (appended, stored) = match written {
-            Ok(written) => written,
-            Err(refused) => return Ok(refused),
-        };
-        self.fan_out.clone().push(&self.state, appended.entry, appended.after, now);
-        let expires = now + kept.settings().retention.age;
-        let free_at = kept.posts.forgets(&post, now).map_or(expires, |at| at.min(expires));
+        let appended = kept.channel.append(post, wait, now)?;
+        let Some(NewEntry { entry, after, free_at }) = appended.new else { return Ok(appended.receipt) };
+        self.fan_out.clone().push(&self.state, entry, after, now);
         // It is stored, and the next post sees to the alarm again.
         if let Err(e) = self.alarm.due_by(&self.state, free_at).await {
             host::log(kept.settings().log_level, LogLevel::Warn, &format!("an alarm was not set: {e}"));
         }
-        Ok(if begins { Receipt::Begun(stored) } else { Receipt::Stored(stored) })
+        Ok(appended.receipt)
     }
 
     fn is_full(&self, settings: &Settings, sender: &Sender) -> bool {
@@ -170,7 +143,7 @@ impl Channel {
     ) -> Result<Response> {
         // What is pending is in the log already: with it sent, the page and the live frames join without overlap.
         self.fan_out.flush(&self.state, now);
-        let page = kept.log.page(subscribe, now)?;
+        let page = kept.channel.page(subscribe, now)?;
         let full = !page.more && self.is_full(kept.settings(), sender);
         let head = if full { PageHead::Full } else { PageHead::Page { start: page.start, more: page.more } };
         let head = serde_json::to_string(&head)?;

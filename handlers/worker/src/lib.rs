@@ -10,8 +10,6 @@ mod channel;
 mod fan_out;
 mod host;
 mod link;
-mod log;
-mod posts;
 mod reply;
 mod storage;
 mod stream;

@@ -1,13 +1,13 @@
-//! The storage of a Durable Object, as a whole: its transactions, and the alarm that frees it.
+//! The storage of a Durable Object: its SQLite, as [`ssedge::store::sql`] asks it, and the alarm that frees it.
 
 use std::cell::Cell;
+use std::rc::Rc;
 
-use serde::Deserialize;
+use ssedge::store::sql::{Sql, Value};
 use ssedge::time::UnixMillis;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
-
-use worker::{Error, Result, SqlStorage, State};
+use worker::{Error, Result, SqlCursor, SqlStorage, SqlStorageValue, State};
 
 use crate::host;
 
@@ -23,45 +23,64 @@ extern "C" {
     ) -> std::result::Result<(), JsValue>;
 }
 
-/// Makes all of these writes, or none if one fails. Without it those before the one that fails would stay.
-pub fn transaction<T>(state: &State, writes: impl Fn() -> Result<T>) -> Result<T> {
-    let storage = state.storage();
-    let storage: &Storage = storage.as_raw().unchecked_ref();
-    let mut written = None;
-    storage.transaction_sync(&mut || {
-        written = Some(writes()?);
-        Ok(())
-    })?;
-    written.ok_or_else(|| Error::RustError("the platform made no transaction".into()))
+/// The SQLite of the object, as the core asks it.
+pub struct Sqlite {
+    state: Rc<State>,
+    sql: SqlStorage,
 }
 
-/// What became of a table from which all is freed that nobody can ask for any more.
-#[derive(Clone, Copy, Default)]
-pub struct Freed {
-    /// There was something.
-    pub any: bool,
-    /// When nobody can ask for the rest any more.
-    pub rest_at: Option<UnixMillis>,
-}
+impl Sqlite {
+    pub fn new(state: Rc<State>) -> Self {
+        Self { sql: state.storage().sql(), state }
+    }
 
-impl Freed {
-    /// Of two tables: it is looked again when one of them can be freed whole.
-    pub fn and(self, other: Self) -> Self {
-        let rest_at = self.rest_at.into_iter().chain(other.rest_at).min();
-        Self { any: self.any || other.any, rest_at }
+    fn exec(&self, statement: &str, bindings: Vec<Value>) -> Result<SqlCursor> {
+        let bindings = bindings.into_iter().map(|value| match value {
+            Value::Null => SqlStorageValue::Null,
+            Value::Integer(n) => SqlStorageValue::Integer(n),
+            Value::Text(text) => SqlStorageValue::String(text),
+        });
+        self.sql.exec(statement, bindings.collect::<Vec<_>>())
     }
 }
 
-/// A row of one number, by the name `n`.
-#[derive(Deserialize)]
-pub struct Number {
-    pub n: u64,
+impl Sql for Sqlite {
+    type Failure = Error;
+
+    fn rows(&self, query: &str, bindings: Vec<Value>) -> Result<impl Iterator<Item = Result<Vec<Value>>>> {
+        Ok(self.exec(query, bindings)?.raw().map(|row| row?.into_iter().map(value).collect()))
+    }
+
+    fn run(&self, statement: &str, bindings: Vec<Value>) -> Result<u64> {
+        Ok(self.exec(statement, bindings)?.rows_written() as u64)
+    }
+
+    /// Without it, the writes before the one that fails would stay.
+    fn transaction<T>(&self, writes: impl FnOnce() -> Result<T>) -> Result<T> {
+        let storage = self.state.storage();
+        let storage: &Storage = storage.as_raw().unchecked_ref();
+        let (mut writes, mut written) = (Some(writes), None);
+        storage.transaction_sync(&mut || {
+            let writes = writes.take().ok_or_else(|| JsValue::from("a transaction is made once"))?;
+            written = Some(writes()?);
+            Ok(())
+        })?;
+        written.ok_or_else(|| Error::RustError("the platform made no transaction".into()))
+    }
+
+    fn malformed(row: &'static str) -> Error {
+        Error::RustError(format!("a row is not as it was written: {row}"))
+    }
 }
 
-/// Whether there is this table. Nothing is created before something is stored: a room that is only read costs nothing.
-pub fn has_table(sql: &SqlStorage, name: &str) -> Result<bool> {
-    let tables = sql.exec("SELECT 1 FROM sqlite_master WHERE name = ?1", vec![name.into()])?;
-    Ok(tables.raw().next().is_some())
+/// A value of the platform, whose numbers are all of JavaScript.
+fn value(value: SqlStorageValue) -> Result<Value> {
+    match value {
+        SqlStorageValue::Null => Ok(Value::Null),
+        SqlStorageValue::Integer(n) => Ok(Value::Integer(n)),
+        SqlStorageValue::String(text) => Ok(Value::Text(text)),
+        _ => Err(Error::RustError("a value is of a type that is not stored".into())),
+    }
 }
 
 /// The alarm. There is one whenever something is stored.

@@ -20,7 +20,7 @@ use crate::settings::{BadSetting, Variables};
 use crate::time::UnixMillis;
 pub use market::{change_at, price_at};
 pub use price::{Change, InvalidPrice, Price};
-pub use quote::{Quote, listed_symbol, market_tick, quote_at, value_of};
+pub use quote::{Quote, listed_symbol, market_tick, quote_at};
 pub use symbol::{DEFAULT_SYMBOLS, InvalidSymbol, Symbol};
 
 /// Ticks of the simulated market that a reader may ask for or resume over: ten minutes at one second.

@@ -16,11 +16,6 @@ struct Body {
     price: Option<Box<RawValue>>,
 }
 
-#[derive(Deserialize)]
-struct Previous {
-    price: Price,
-}
-
 /// What readers see of a quote, in the stream and in the snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Quote<'a> {
@@ -55,12 +50,6 @@ pub(super) fn draft(listed: &[Symbol], body: &[u8]) -> Result<Draft, InvalidBody
     let symbol = listed_symbol(listed, &symbol).map_err(InvalidBody::field("symbol"))?;
     let quote = Text::object().field("symbol", &symbol).field("price", &price).change("change").time("time");
     Ok(Draft::new(quote).with_key(symbol.as_str()).with_value(price.cents()))
-}
-
-/// The value of a quote, in cents, as the log remembers it.
-#[must_use]
-pub fn value_of(quote: &str) -> Option<i64> {
-    serde_json::from_str::<Previous>(quote).ok().map(|quote| quote.price.cents())
 }
 
 /// The symbol of this name, if it is listed.

@@ -1,0 +1,42 @@
+//! What is freed, and when the rest can be.
+
+use super::Sql;
+use super::interface::{Value, has_table};
+use crate::time::UnixMillis;
+
+/// What became of a table from which all is freed that nobody can ask for any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Freed {
+    /// There was something.
+    pub any: bool,
+    /// When nobody can ask for the rest any more.
+    pub rest_at: Option<UnixMillis>,
+}
+
+impl Freed {
+    /// Of two tables: it is looked again when one of them can be freed whole.
+    pub(super) fn and(self, other: Self) -> Self {
+        let rest_at = self.rest_at.into_iter().chain(other.rest_at).min();
+        Self { any: self.any || other.any, rest_at }
+    }
+}
+
+/// The statements that free a table of what has a time.
+pub(super) struct Timed {
+    pub table: &'static str,
+    /// Deletes the rows up to the time that it is bound to.
+    pub delete: &'static str,
+    /// Finds the last time of the others.
+    pub last: &'static str,
+}
+
+impl Timed {
+    /// Frees the rows up to this time: whether there were any, and the last time of the others.
+    pub(super) fn free<S: Sql>(&self, sql: &S, upto: u64) -> Result<(bool, Option<u64>), S::Failure> {
+        if !has_table(sql, self.table)? {
+            return Ok((false, None));
+        }
+        let any = sql.run(self.delete, vec![Value::from(upto)])? > 0;
+        Ok((any, super::interface::number(sql, self.last, Vec::new())?))
+    }
+}
