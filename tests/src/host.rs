@@ -80,6 +80,9 @@ pub fn root() -> &'static Path {
 /// Where cargo builds this checkout.
 #[must_use]
 pub fn target() -> PathBuf {
+    if let Some(target) = std::env::var_os("CARGO_TARGET_DIR") {
+        return root().join(target);
+    }
     let test = std::env::current_exe().expect("a process has a program");
     // Tests are in `{target}/{profile}/deps`.
     test.ancestors().nth(3).expect("a test has a folder").to_owned()

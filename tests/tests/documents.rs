@@ -14,7 +14,7 @@ use ssedge::feeds::{chat, events};
 use ssedge::limits;
 use ssedge::log::ChannelName;
 use ssedge::route::openapi as served;
-use ssedge::route::{Deployment, endpoints, route};
+use ssedge::route::{Deployment, documents, endpoints, route};
 use ssedge::settings::Host;
 use ssedge::sse::EventName;
 use ssedge_tests::document::{Document, below, openapi, operations};
@@ -23,6 +23,23 @@ use ssedge_tests::host::root;
 /// One that takes quotes.
 fn deployment() -> Deployment {
     Deployment::read(Host::Worker, |name| (name == "STOCK_SOURCE").then(|| "published".to_owned())).unwrap()
+}
+
+// --- The documents as files ---
+
+#[test]
+fn the_documents_are_those_of_the_feeds() {
+    let feeds = deployment().feeds;
+    let read = |path: &str| {
+        let text = fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"));
+        serde_json::from_str::<Value>(&text).unwrap_or_else(|e| panic!("{path}: {e}"))
+    };
+    for (path, composed) in [
+        (documents::OPENAPI, documents::openapi(&feeds, read)),
+        (documents::ASYNCAPI, documents::asyncapi(&feeds, read)),
+    ] {
+        assert!(read(path) == composed, "{path} is stale: `cargo xtask openapi` writes it anew");
+    }
 }
 
 // --- Paths ---

@@ -3,94 +3,66 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic, and so may its helpers")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use ssedge::feeds::Feeds;
-use ssedge::feeds::events::Clock;
-use ssedge::feeds::stock::{Market, Symbol};
+use ssedge::feeds::Target;
 use ssedge::limits::{BACKLOG_BYTES, FILTER_CURSOR};
-use ssedge::log::{Batch, Entry, Filter, GapReason, Position, Start, Subscribe};
-use ssedge::session::{Input, StreamConfig, StreamRequest, Ticks, Timetable, WhenSlow};
-use ssedge::settings::Variables;
+use ssedge::log::{Batch, Entry, Filter, GapReason, Start};
+use ssedge::route::{Deployment, Peer, Plan, plan, request_head};
+use ssedge::session::{Input, StreamConfig, StreamRequest, WhenSlow};
+use ssedge::settings::Host;
 use ssedge::sse::{Decoded, Decoder};
 use ssedge_tests::document::{Document, below, openapi, operations};
-use ssedge_tests::stream::{CONFIG, NOW, SECOND, Stream, channel_name, gap, id, replayed};
+use ssedge_tests::stream::{CONFIG, NOW, SECOND, Stream, gap, id};
 
-/// A feed: the name of its channel in the AsyncAPI document, that of its events in the other one, and what it sends.
+/// A feed of the table: its name, that of its events in the OpenAPI document, and what it sends.
 struct Feed {
-    channel: &'static str,
-    events: &'static str,
+    channel: String,
+    events: String,
     requests: Vec<StreamRequest>,
     entries: Vec<Entry>,
 }
 
-fn symbols() -> Vec<Symbol> {
-    ["ACME", "GLBX"].map(|name| Symbol::new(name).unwrap()).into()
-}
-
-fn request(channel: &str, ticks: Option<Arc<dyn Ticks>>) -> StreamRequest {
-    let subscribe = Subscribe { position: Position::History(0), filter: Filter::ALL, newest: false };
-    StreamRequest {
-        log: Some((channel_name(channel), subscribe)),
-        ticks: ticks.map(|ticks| Timetable { interval: SECOND, ticks, replay: None }),
-        when_slow: if channel == "stock" { WhenSlow::Newest } else { WhenSlow::End },
-        has_custom_events: channel == "events",
+/// What a GET of the path comes to. The stream itself begins at the place that the test says.
+fn request(deployment: &Deployment, target: &str) -> StreamRequest {
+    let head = request_head("GET", target, []).unwrap();
+    match plan(&head, Peer::default(), deployment, NOW) {
+        Ok(Plan::Stream(request, _)) => *request,
+        other => panic!("{target}: {other:?}"),
     }
 }
 
-fn market(position: Position) -> StreamRequest {
-    replayed(Market { symbols: symbols() }, SECOND, position)
-}
-
-/// Entries from 42 on, of these bodies of posts.
-fn entries(channel: &str, bodies: &[&str]) -> Vec<Entry> {
+/// Every feed, as a deployment has it that chooses nothing, and as one that takes posts of it. Its entries, from 42 on, are
+/// those of the example that the document shows.
+fn feeds() -> Vec<Feed> {
     let published = |name: &str| (name == "STOCK_SOURCE").then(|| "published".to_owned());
-    let feeds = Feeds::read(&Variables::new(&published)).unwrap();
-    let channel = channel_name(channel);
-    let feed = feeds.named(channel.as_str().split('/').next().unwrap()).unwrap();
-    let draft = |body: &&str| feed.draft(&channel, body.as_bytes(), None).unwrap();
-    bodies.iter().map(draft).zip(42..).map(|(draft, n)| draft.entry(id(n), NOW, None)).collect()
-}
-
-fn feeds() -> [Feed; 3] {
-    [
+    let deployments = [
+        Deployment::read(Host::Worker, |_| None).unwrap(),
+        Deployment::read(Host::Worker, published).unwrap(),
+    ];
+    let document = openapi();
+    let feeds = deployments[1].feeds.iter();
+    let feeds = feeds.map(|feed| {
+        let path = format!("/api/{}", feed.name());
+        let operations = &document["paths"][&path];
+        let stream = operations["get"]["responses"]["200"]["$ref"].as_str().unwrap();
+        let stream = document.pointer(&stream[1..]).unwrap();
+        let events = stream["content"]["text/event-stream"]["itemSchema"]["$ref"].as_str().unwrap();
+        let body = &operations["post"]["requestBody"]["content"]["application/json"]["example"];
+        let Ok(Target::Channel(channel)) = feed.target(&[]) else { panic!("{path} is no channel") };
+        let draft = feed.draft(&channel, body.to_string().as_bytes(), None).unwrap();
+        let targets = [path.clone(), format!("{path}?history=5"), format!("{path}?lastEventId=x")];
+        let requests = deployments
+            .iter()
+            .flat_map(|deployment| targets.iter().map(move |target| request(deployment, target)));
         Feed {
-            channel: "chat",
-            events: "ChatEvent",
-            requests: vec![request("chat/lobby", None)],
-            entries: entries(
-                "chat/lobby",
-                &[r#"{"user":"ada","text":"hi"}"#, r#"{"user":" ada ","text":"a\nb"}"#],
-            ),
-        },
-        Feed {
-            channel: "events",
-            events: "EventsEvent",
-            requests: vec![request("events", Some(Arc::new(Clock))), request("events", None)],
-            entries: entries(
-                "events",
-                &[
-                    r#"{"topic":"orders","data":{"order":1},"event":"order-created"}"#,
-                    r#"{"topic":"orders","data":null,"event":"message"}"#,
-                    r#"{"topic":"orders","data":[1.10,"x"]}"#,
-                ],
-            ),
-        },
-        Feed {
-            channel: "stock",
-            events: "QuotesEvent",
-            requests: vec![
-                request("stock", None),
-                market(Position::History(5)),
-                market(Position::after("x")),
-            ],
-            entries: entries(
-                "stock",
-                &[r#"{"symbol":"ACME","price":189.34}"#, r#"{"symbol":"ACME","price":189.3}"#],
-            ),
-        },
-    ]
+            channel: feed.name().to_owned(),
+            events: events.rsplit('/').next().unwrap().to_owned(),
+            requests: requests.collect(),
+            entries: (42..44).map(|n| draft.entry(id(n), NOW, None)).collect(),
+        }
+    });
+    feeds.collect()
 }
 
 /// What streams of the feed say, each from its beginning to its end.
@@ -142,7 +114,7 @@ fn parts(block: &str) -> (Value, Value) {
 fn every_block_of_a_stream_is_described_and_every_description_comes() {
     let (mut asyncapi, mut openapi) = (Document::closed_asyncapi(), Document::closed_openapi());
     for feed in feeds() {
-        let messages = below(&below("/channels", feed.channel), "messages");
+        let messages = below(&below("/channels", &feed.channel), "messages");
         let names: Vec<_> = asyncapi.at(&messages).0.as_object().unwrap().keys().cloned().collect();
         let mut came = BTreeSet::new();
         for said in said(&feed) {
@@ -162,7 +134,7 @@ fn every_block_of_a_stream_is_described_and_every_description_comes() {
             let mut decoder = Decoder::new();
             let check = |decoded| {
                 if let Decoded::Message(event) = decoded {
-                    openapi.check_event(feed.events, &event);
+                    openapi.check_event(&feed.events, &event);
                 }
             };
             decoder.feed(said.as_bytes(), check).unwrap();
@@ -179,10 +151,12 @@ fn every_block_of_a_stream_is_described_and_every_description_comes() {
 #[test]
 fn the_streams_that_are_shown_are_as_described() {
     let mut document = Document::closed_openapi();
-    for (response, events) in [("Events", "EventsEvent"), ("Quotes", "QuotesEvent"), ("Chat", "ChatEvent")] {
-        let content =
-            document.at(&below("/components/responses", response)).0["content"]["text/event-stream"].clone();
-        assert_eq!(content["itemSchema"]["$ref"], format!("#/components/schemas/{events}"));
+    let shown = openapi()["components"]["responses"].clone();
+    let shown = shown.as_object().unwrap().values().filter_map(|it| it["content"].get("text/event-stream"));
+    let shown: Vec<_> = shown.filter(|content| content.get("itemSchema").is_some()).collect();
+    assert_eq!(shown.len(), feeds().len(), "each feed shows a stream");
+    for content in shown {
+        let events = content["itemSchema"]["$ref"].as_str().unwrap().rsplit('/').next().unwrap();
         let shown = content["examples"]["stream"]["serializedValue"].as_str().unwrap();
         let mut events_shown = 0;
         let check = |decoded| {
@@ -210,8 +184,7 @@ fn asyncapi_has_the_streams_of_the_other_document() {
         streams.insert(name.clone(), (address, query.collect::<BTreeSet<_>>()));
     }
     let followed = operations(&openapi).filter(|(.., operation)| {
-        // The lobby is a room.
-        operation["operationId"].as_str().is_some_and(|id| id.starts_with("follow") && id != "followLobby")
+        operation["operationId"].as_str().is_some_and(|id| id.starts_with("follow"))
     });
     let followed = followed.map(|(_, path, operation)| {
         let parameters = operation["parameters"].as_array().unwrap().iter();
@@ -220,7 +193,12 @@ fn asyncapi_has_the_streams_of_the_other_document() {
             parameters.filter(|it| it["in"] == "query").map(|it| it["name"].as_str().unwrap().to_owned());
         (operation["operationId"].as_str().unwrap().to_owned(), (path.to_owned(), query.collect()))
     });
-    assert_eq!(streams, followed.collect());
+    let followed: BTreeMap<_, _> = followed.collect();
+    for (name, stream) in &streams {
+        assert_eq!(followed.get(name), Some(stream), "{name}");
+    }
+    // A feed may have its stream at more than one path, of which that of all its channels is described.
+    assert_eq!(streams.len(), feeds().len());
 }
 
 #[test]

@@ -654,6 +654,14 @@ fn the_readme_lists_every_endpoint() {
     assert_eq!(readme_table("Endpoints"), rows.collect::<Vec<_>>());
 }
 
+/// The file that a reader would copy is the one that is tested.
+#[test]
+fn the_readme_shows_the_example_of_a_feed() {
+    let shown = read("README.md");
+    let shown = shown.split("```rust\n").nth(1).and_then(|rest| rest.split("```").next());
+    assert_eq!(shown, Some(&*read("examples/weather/mod.rs")));
+}
+
 #[test]
 fn the_readme_lists_every_limit() {
     use limits::*;

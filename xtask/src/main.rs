@@ -5,6 +5,8 @@ mod browser;
 mod bundle;
 mod dev;
 mod dev_vars;
+mod openapi;
+mod own_feed;
 mod process;
 mod quotes;
 mod repo;
@@ -68,6 +70,8 @@ enum Command {
         #[arg(value_enum)]
         what: bench::Bench,
     },
+    /// Write the documents of the API, openapi.json and asyncapi.json, of what each feed says of itself
+    Openapi,
     /// Install what the other commands need
     Setup,
 }
@@ -131,6 +135,7 @@ fn run(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Dev(options) => dev::dev(&repo, options),
         Command::Token(options) => token::token(&repo, options),
+        Command::Openapi => openapi::openapi(&repo),
         Command::Quotes(options) => quotes::quotes(&repo, options),
         Command::Test(options) => test::test(&repo, options),
         Command::Build { host: Host::Worker } => bundle::worker(&repo),

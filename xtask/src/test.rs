@@ -6,7 +6,7 @@ mod schedule;
 
 use std::env;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
@@ -16,7 +16,7 @@ use self::schedule::{Load, Outcome, Task};
 use crate::process::run;
 use crate::repo::{NATIVE, Repo};
 use crate::schemathesis::Extent;
-use crate::{Host, browser, bundle, schemathesis, setup, supply, wasm};
+use crate::{Host, browser, bundle, own_feed, schemathesis, setup, supply, wasm};
 
 /// The test targets of `ssedge-tests` with these prefixes need a running host.
 const HOST_PREFIXES: [&str; 2] = ["worker", "lambda"];
@@ -105,8 +105,11 @@ const CHECKS: &[Check] = &[
         schemathesis::test(repo, Host::Lambda, test.extent())
     }),
     waits("emulator", &["build the tests"], |repo, _| cargo(repo, &["test", NATIVE, "--test emulator"])),
+    computes("a feed of one's own", &["build the tests", "build the Worker of dev"], |repo, _| {
+        own_feed::test(repo)
+    }),
     // What needs no host.
-    fast("format", &[], |repo, _| cargo(repo, &["fmt --all --check"])),
+    fast("format", &[], format),
     fast("lint", &["page"], |repo, test| {
         cargo(repo, &["clippy", test.packages(), "--all-targets -- -D warnings"])
     }),
@@ -143,6 +146,29 @@ const CHECKS: &[Check] = &[
         run(repo.command("wrangler")?.args(["deploy", "--dry-run"]))
     }),
 ];
+
+/// Cargo does not find the feeds, whose modules a macro declares, and the example.
+fn format(repo: &Repo, _: &Test) -> Result<()> {
+    cargo(repo, &["fmt --all --check"])?;
+    let mut rustfmt = repo.command("rustfmt")?;
+    run(rustfmt
+        .args(["--check", "--edition", "2024"])
+        .args(["shared/src/feeds", "examples"].iter().flat_map(|under| rust_files(&repo.path(under)))))
+}
+
+/// The sources below a folder.
+fn rust_files(under: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(under).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
 
 impl Test {
     const fn extent(&self) -> Extent {

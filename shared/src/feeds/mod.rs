@@ -3,10 +3,6 @@
 //! A feed is a kind of channel: what may be posted to it, and what its readers get. Each has a folder of its own, with all
 //! that anybody needs to know of it. The rest of the core, both hosts, the tests and the documents ask the table.
 
-pub mod chat;
-pub mod events;
-pub mod stock;
-
 mod query;
 mod reading;
 
@@ -23,12 +19,22 @@ pub use reading::{Reading, Target, Tick};
 /// Makes a feed from the settings of a deployment.
 type Make = fn(&Variables) -> Result<Box<dyn Feed>, BadSetting>;
 
-/// Every feed there is. To add one, add its folder and a line here.
-const FEEDS: &[Make] = &[
-    events::feed, //
-    stock::feed,
-    chat::feed,
-];
+/// Declares the modules of the feeds, and [`FEEDS`], the table of them.
+macro_rules! feeds {
+    ($($name:ident,)+) => {
+        $(pub mod $name;)+
+
+        /// Every feed there is.
+        const FEEDS: &[Make] = &[$($name::feed),+];
+    };
+}
+
+// To add a feed, add its folder and a line here.
+feeds! {
+    events,
+    stock,
+    chat,
+}
 
 /// One line of the endpoint table: method, path, what it does.
 pub type Endpoint = (Method, &'static str, &'static str);

@@ -4,6 +4,7 @@ mod accept;
 mod append;
 mod cors;
 mod deployment;
+pub mod documents;
 pub mod openapi;
 mod plan;
 mod read;

@@ -1,0 +1,312 @@
+//! The OpenAPI and the AsyncAPI document, composed of a base and of what each feed says of itself.
+//!
+//! A feed's folder has `openapi.json` and `asyncapi.json`. They say what is its own: its parameters, schemas and examples. What
+//! every channel has in common is added here: HEAD and OPTIONS, the refusals, the cursor, the key of a post, and who may ask.
+//! No host calls this: what is served is the composed file.
+
+use serde_json::{Map, Value, json};
+
+use crate::feeds::{Endpoint, Feed, Feeds};
+
+/// The files that are composed, from the root of the repository.
+pub const OPENAPI: &str = "shared/src/openapi.json";
+/// The streams as AsyncAPI.
+pub const ASYNCAPI: &str = "docs/asyncapi.json";
+
+const OPENAPI_BASE: &str = "shared/src/route/openapi-base.json";
+const ASYNCAPI_BASE: &str = "shared/src/route/asyncapi-base.json";
+
+/// What the base says of headers: the sets that a feed's answers name.
+const HEADER_SETS: &str = "x-header-sets";
+
+/// The messages that every stream has.
+const COMMON_MESSAGES: [&str; 4] = ["cursor", "gap", "expired", "retry"];
+/// The parameters of every stream.
+const COMMON_PARAMETERS: [&str; 2] = ["lastEventId", "Last-Event-ID"];
+/// What every GET of a channel may answer beside its 200.
+const READ: [(&str, &str); 6] = [
+    ("400", "Invalid"),
+    ("401", "Unauthorized"),
+    ("403", "Forbidden"),
+    ("406", "NotAcceptable"),
+    ("500", "Failed"),
+    ("503", "Unavailable"),
+];
+/// What every POST of a channel may answer beside its 200 and 201.
+const POSTED: [(&str, &str); 9] = [
+    ("400", "Invalid"),
+    ("401", "Unauthorized"),
+    ("403", "Forbidden"),
+    ("413", "TooLarge"),
+    ("415", "UnsupportedMediaType"),
+    ("422", "OtherBody"),
+    ("429", "TooMany"),
+    ("500", "Failed"),
+    ("503", "Unavailable"),
+];
+/// What the cursor of a snapshot is.
+const CURSOR: &str = "A stream that is opened with `lastEventId` of this goes on exactly here. `0` is the beginning of a channel that is empty.";
+/// What every OPTIONS answers.
+const PREFLIGHT: [(&str, &str); 3] = [("200", "PreflightOnLambda"), ("204", "Preflight"), ("500", "Failed")];
+
+/// Composes the OpenAPI document. `read` answers a file of the repository, as JSON.
+pub fn openapi(feeds: &Feeds, mut read: impl FnMut(&str) -> Value) -> Value {
+    let mut document = read(OPENAPI_BASE);
+    let sets = take(&mut document, HEADER_SETS);
+    let (mut tags, mut paths) = (Vec::new(), Map::new());
+    for feed in feeds.iter() {
+        let own = read(&file(feed, "openapi"));
+        tags.push(json!({ "name": feed.name(), "description": own["description"] }));
+        for (path, item) in fields(&own["paths"]) {
+            paths.insert(path.clone(), path_item(feed, path, item, &own["entry"]));
+        }
+        for (kind, components) in fields(&own["components"]).chain(fields(&of_entry(feed, &own["entry"]))) {
+            for (name, component) in fields(components) {
+                let mut component = component.clone();
+                if let Some(set) = component["headers"].as_str().map(str::to_owned) {
+                    component["headers"] = sets[set].clone();
+                }
+                document["components"][kind][name] = component;
+            }
+        }
+    }
+    tags.extend(take(&mut document, "tags").as_array().into_iter().flatten().cloned());
+    paths.extend(fields(&take(&mut document, "paths")).map(|(path, item)| (path.clone(), item.clone())));
+    document["tags"] = tags.into();
+    document["paths"] = paths.into();
+    document
+}
+
+/// One path of a feed. `whole` is a path as it is; any other is a channel.
+fn path_item(feed: &dyn Feed, path: &str, item: &Value, entry: &Value) -> Value {
+    if !item["whole"].is_null() {
+        return item["whole"].clone();
+    }
+    let (get, post, id) = (&item["get"], &item["post"], text(&item["id"]));
+    let summary = |method: &str| {
+        let is_it = |endpoint: &&Endpoint| endpoint.0.as_str() == method && endpoint.1 == path;
+        feed.endpoints().iter().find(is_it).map_or("", |(.., summary)| *summary)
+    };
+    let grant = text(&get["grant"]);
+    let more = get["description"].as_str().map(|more| format!(" {more}")).unwrap_or_default();
+    let own = get["parameters"].as_array().into_iter().flatten().cloned();
+    let common = COMMON_PARAMETERS.iter().map(|name| reference("components/parameters", name));
+    let parameters: Vec<_> = own.chain(common).collect();
+    let operation =
+        |id: String, summary: &str| json!({ "tags": [feed.name()], "operationId": id, "summary": summary });
+
+    let mut reads = operation(format!("follow{id}"), summary("GET"));
+    reads["description"] = format!("{grant}{more}").into();
+    reads["security"] = security(true);
+    reads["parameters"] = parameters.clone().into();
+    let stream = match get["200"].is_null() {
+        true => reference("components/responses", text(&entry["name"])),
+        false => get["200"].clone(),
+    };
+    reads["responses"] = responses(&READ, [("200", stream)]);
+
+    let mut heads =
+        operation(format!("head{id}"), &format!("where a stream of {} would start", text(&get["of"])));
+    heads["description"] = grant.into();
+    heads["security"] = security(true);
+    heads["parameters"] = parameters.into();
+    heads["responses"] = responses(&READ, [("200", reference("components/responses", "FeedHead"))]);
+
+    let mut posts = operation(text(&post["id"]).to_owned(), summary("POST"));
+    posts["description"] = post["description"].clone();
+    posts["security"] = security(feed.is_open_to_anonymous());
+    posts["parameters"] = json!([reference("components/parameters", "Idempotency-Key")]);
+    posts["requestBody"] = json!({
+        "required": true,
+        "description": format!("At most {} bytes.", crate::limits::BODY_BYTES),
+        "content": { "application/json": post["body"] },
+    });
+    let own = fields(&post["responses"]).map(|(status, answer)| (status.as_str(), answer.clone()));
+    let stored = [("200", "Replayed"), ("201", "Stored")].into_iter().filter(|_| !entry.is_null());
+    let stored = stored.map(|(status, what)| {
+        let name = format!("{}{what}", text(&entry["schema"]));
+        (status, reference("components/responses", &name))
+    });
+    posts["responses"] = responses(&POSTED, stored.chain(own));
+
+    let mut options = operation(format!("preflight{id}"), "preflight");
+    options["security"] = json!([]);
+    options["responses"] = responses(&PREFLIGHT, []);
+    if item["preflight"].is_array() {
+        options["parameters"] = item["preflight"].clone();
+    }
+
+    let mut whole = json!({ "get": reads, "head": heads, "post": posts, "options": options });
+    if item["parameters"].is_array() {
+        whole["parameters"] = item["parameters"].clone();
+    }
+    whole
+}
+
+/// What follows from the schema of an entry, for a feed whose streams consist of entries alone: the schemas of its stream and
+/// its snapshot, and the answers to a GET and to a POST, with its example.
+fn of_entry(feed: &dyn Feed, entry: &Value) -> Value {
+    if entry.is_null() {
+        return json!({});
+    }
+    let (name, schema, list) = (text(&entry["name"]), text(&entry["schema"]), feed.list());
+    let of = |name: &str| reference("components/schemas", name);
+    let message = format!("{name}Message");
+    let events = [&*message, "CursorEvent", "GapEvent", "ExpiredEvent"].map(of);
+    let (line, example) = (text(&entry["line"]), example_of(entry));
+    let blocks = format!(
+        "retry: 2310\nevent: cursor\nid: 41\ndata: {{\"cursor\":\"41\",\"heartbeat_secs\":15}}\n\nid: 42\ndata: {line}\n\n"
+    );
+    let answer = |what: &str, headers: &str, more: &str| {
+        let mut answer = json!({
+            "description": what,
+            "headers": format!("{more}{headers}"),
+            "content": { "application/json": { "schema": of(schema), "example": example } },
+        });
+        if entry["links"].is_object() {
+            answer["links"] = entry["links"].clone();
+        }
+        answer
+    };
+    let is_located = entry["links"].is_object();
+    let replayed = "The same post came before, with the same `Idempotency-Key`: this is what it stored.";
+    json!({
+        "schemas": {
+            format!("{name}Event"): {
+                "description": "As `EventsEvent`.",
+                "oneOf": events,
+            },
+            message: {
+                "description": entry["message"],
+                "type": "object",
+                "required": ["id", "data"],
+                "properties": {
+                    "event": { "const": "message", "default": "message" },
+                    "id": of("Id"),
+                    "data": { "type": "string", "contentMediaType": "application/json", "contentSchema": of(schema) },
+                },
+            },
+            format!("{name}Snapshot"): {
+                "type": "object",
+                "required": [list, "cursor"],
+                "properties": {
+                    list: { "type": "array", "items": of(schema), "maxItems": crate::limits::SNAPSHOT_ENTRIES },
+                    "cursor": { "$ref": "#/components/schemas/Id", "description": CURSOR },
+                    "more": { "const": true, "description": "There is more after the cursor." },
+                    "gap": of("Gap"),
+                },
+            },
+        },
+        "responses": {
+            name: {
+                "description": entry["stream"],
+                "headers": "stream",
+                "content": {
+                    "text/event-stream": {
+                        "itemSchema": of(&format!("{name}Event")),
+                        "examples": { "stream": { "summary": "how a stream begins", "serializedValue": blocks } },
+                    },
+                    "application/json": {
+                        "schema": of(&format!("{name}Snapshot")),
+                        "example": { list: [example], "cursor": "42" },
+                    },
+                },
+            },
+            format!("{schema}Stored"): answer(text(&entry["stored"]), if is_located { "located" } else { "stored" }, ""),
+            format!("{schema}Replayed"): answer(replayed, "replayed", if is_located { "located-" } else { "" }),
+        },
+    })
+}
+
+/// The example of an entry, which the feed gives as the line that readers get.
+fn example_of(entry: &Value) -> Value {
+    serde_json::from_str(text(&entry["line"])).unwrap_or_default()
+}
+
+/// The message of a feed whose streams consist of entries alone.
+fn message_of(entry: &Value) -> Value {
+    let schema = text(&entry["schema"]);
+    let of = |name: &str| json!({ "$ref": format!("../{OPENAPI}#/components/schemas/{name}") });
+    let name = schema.to_lowercase();
+    json!({ name.clone(): {
+        "name": name,
+        "title": schema,
+        "summary": entry["message"],
+        "headers": { "type": "object", "required": ["id"], "properties": { "id": of("Id") } },
+        "payload": of(schema),
+        "examples": [{ "headers": { "id": "42" }, "payload": example_of(entry) }],
+    } })
+}
+
+/// Composes the AsyncAPI document. `read` answers a file of the repository, as JSON.
+pub fn asyncapi(feeds: &Feeds, mut read: impl FnMut(&str) -> Value) -> Value {
+    let mut document = read(ASYNCAPI_BASE);
+    for feed in feeds.iter() {
+        let (name, own) = (feed.name(), read(&file(feed, "asyncapi")));
+        let entry = read(&file(feed, "openapi"))["entry"].clone();
+        let own_messages = if entry.is_null() { own["messages"].clone() } else { message_of(&entry) };
+        let said: Vec<_> = fields(&own_messages).map(|(message, _)| message.as_str()).collect();
+        let messages = || said.iter().copied().chain(COMMON_MESSAGES);
+        let mut channel = own["channel"].clone();
+        channel["messages"] = messages()
+            .map(|message| (message.to_owned(), reference("components/messages", message)))
+            .collect::<Map<_, _>>()
+            .into();
+        document["channels"][name] = channel;
+        let mut query = own["operation"]["query"].clone();
+        query["lastEventId"] =
+            json!({ "$ref": format!("../{OPENAPI}#/components/parameters/lastEventId/schema") });
+        let schemes = ["bearer", "cookie", "query"];
+        let operation = json!({
+            "action": "send",
+            "channel": reference("channels", name),
+            "summary": own["operation"]["summary"],
+            "messages": messages()
+                .map(|message| reference(&format!("channels/{name}/messages"), message))
+                .collect::<Vec<_>>(),
+            "security": schemes.map(|scheme| reference("components/securitySchemes", scheme)),
+            "bindings": { "http": {
+                "method": "GET",
+                "query": { "type": "object", "properties": query },
+                "bindingVersion": "0.3.0",
+            } },
+        });
+        document["operations"][text(&own["operation"]["id"])] = operation;
+        for (message, description) in fields(&own_messages) {
+            document["components"]["messages"][message] = description.clone();
+        }
+    }
+    document
+}
+
+fn file(feed: &dyn Feed, document: &str) -> String {
+    format!("shared/src/feeds/{}/{document}.json", feed.name())
+}
+
+fn fields(object: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    object.as_object().into_iter().flatten()
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+fn take(document: &mut Value, field: &str) -> Value {
+    document.as_object_mut().and_then(|fields| fields.remove(field)).unwrap_or_default()
+}
+
+fn reference(place: &str, name: &str) -> Value {
+    json!({ "$ref": format!("#/{place}/{name}") })
+}
+
+/// The ways to bring a token, and none if a caller may come without.
+fn security(is_open: bool) -> Value {
+    let schemes = ["bearer", "cookie", "query"].map(|scheme| json!({ scheme: [] }));
+    is_open.then(|| json!({})).into_iter().chain(schemes).collect::<Vec<_>>().into()
+}
+
+fn responses<'a>(common: &[(&'a str, &str)], own: impl IntoIterator<Item = (&'a str, Value)>) -> Value {
+    let common = common.iter().map(|(status, name)| (*status, reference("components/responses", name)));
+    let all = common.chain(own).map(|(status, answer)| (status.to_owned(), answer));
+    all.collect::<Map<_, _>>().into()
+}
