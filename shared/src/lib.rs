@@ -7,6 +7,7 @@
 //! | to | see |
 //! |---|---|
 //! | turn a request into what is to be done | [`route::plan`] |
+//! | say what a feed is, or add one | [`feeds`] |
 //! | run one stream | [`session::Session`] |
 //! | say what an ordered log is | [`log`] |
 //! | store it | [`store`] |
