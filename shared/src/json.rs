@@ -64,7 +64,8 @@ const LINE_ENDS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
 /// characters that do, serde_json escapes those below U+0020. Outside of strings JSON has none of them.
 pub(crate) fn written<'a>(json: impl Into<Cow<'a, str>>) -> Cow<'a, str> {
     let json = json.into();
-    if !json.contains(LINE_ENDS) {
+    // Most text is ASCII, of which whole words are looked at.
+    if json.is_ascii() || !json.contains(LINE_ENDS) {
         return json;
     }
     let mut out = String::with_capacity(json.len() + 64);

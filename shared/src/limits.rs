@@ -90,6 +90,9 @@ pub const LIVELY: Duration = Duration::from_secs(5);
 /// How long a table keeps an entry after it has expired: longer than any writer may stop between reading what the
 /// last id is and writing the next one, and longer than clocks differ.
 pub const TABLE_GRACE: Duration = Duration::from_secs(3_600);
+/// How long after it has expired the newest item of a channel is sure to be the newest that there ever was. A table frees
+/// in any order what is older than [`TABLE_GRACE`], and clocks differ: half of it.
+pub const TABLE_MEMORY: Duration = Duration::from_secs(1_800);
 
 // --- Streams ---
 

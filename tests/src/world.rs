@@ -6,30 +6,58 @@
 
 #![allow(clippy::missing_panics_doc, reason = "a world that is not as it must be is a failed test")]
 
+mod channel;
 mod client;
 mod faults;
+mod figures;
+mod function;
+mod history;
 mod link;
-mod log;
+mod model;
+mod object;
+mod sqlite;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ssedge::limits::{BACKLOG_BYTES, PAGE_BYTES};
+use ssedge::limits::{BACKLOG_BYTES, PAGE_BYTES, STREAM_QUESTIONS};
 use ssedge::log::{Filter, Retention, Subscribe};
 use ssedge::session::{Input, Output, Session, StreamConfig, StreamRequest, WhenSlow};
+use ssedge::store::{Post, Stored};
 use ssedge::time::UnixMillis;
 
 use crate::stream::{channel_name, every};
+pub use channel::Fault;
+use channel::{Channel, Event};
 pub use client::Client;
+pub use faults::post;
+pub use figures::Figures;
+use function::Function;
+pub use history::History;
 pub use link::Speed;
 use link::{Link, Message};
-pub use log::Log;
+pub use model::Model;
+use object::Object;
+pub use object::ObjectLog;
+use sqlite::Sqlite;
 
 /// 2026-11-22T10:00:00Z.
 pub const START: UnixMillis = UnixMillis(1_795_341_600_000);
-/// How long a host waits for a page.
-const ANSWER: Duration = Duration::from_secs(2);
+/// More than happens at one moment, in which each stream may ask its channel as often as it may.
+const SPIN: u32 = 10 * STREAM_QUESTIONS;
 /// More than the largest entry and what a stream says of itself between two frames.
 const SLACK: usize = 32 * 1024;
+
+/// What the channel of a world is stored in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Log {
+    /// The simplest that keeps the rules.
+    Model,
+    /// [`ssedge::store::sql`], in SQLite.
+    Sqlite,
+    /// [`ssedge::store::table`], in a table that some processes share.
+    Table,
+}
 
 /// Who reads, and how.
 #[derive(Clone, Debug)]
@@ -61,42 +89,34 @@ pub struct Reader {
     drops: bool,
 }
 
+/// A post whose sender does not know yet what became of it.
 #[derive(Debug)]
-struct Subscriber {
-    reader: usize,
-    serial: u64,
-    filter: Filter,
-    seen: usize,
-}
-
-/// When the channel does not answer, and whether it says so.
-#[derive(Clone, Copy, Debug)]
-struct Outage {
-    until: UnixMillis,
-    refuses: bool,
+struct Unanswered {
+    post: Post,
+    /// When its sender posts it again, if it may.
+    again_at: Option<UnixMillis>,
 }
 
 /// All of it.
-#[derive(Debug)]
 pub struct World {
     /// What the clock says.
     pub now: UnixMillis,
-    /// The channel.
-    pub log: Log,
     /// The readers.
     pub readers: Vec<Reader>,
-    subscribers: Vec<Subscriber>,
-    outage: Outage,
-    flush_at: Option<UnixMillis>,
-    coalesces: Duration,
+    /// What happened.
+    pub figures: Figures,
+    channel: Box<dyn Channel>,
+    posts: BTreeMap<u64, Unanswered>,
+    /// What senders were told.
+    told: BTreeMap<u64, Stored>,
     calm: bool,
     serial: u64,
 }
 
 impl World {
-    /// A world in which `profiles` are about to connect.
+    /// A world in which `profiles` are about to connect to a channel on this log. Whatever it draws comes from the seed.
     #[must_use]
-    pub fn new(retention: Retention, profiles: Vec<Profile>) -> Self {
+    pub fn new(log: Log, retention: Retention, profiles: Vec<Profile>, seed: u64) -> Self {
         let reader = |profile: Profile| Reader {
             client: Client::new(profile.filter(), profile.history, profile.when_slow == WhenSlow::Newest),
             profile,
@@ -106,17 +126,35 @@ impl World {
             latency: Duration::from_millis(5),
             drops: false,
         };
+        let channel: Box<dyn Channel> = match log {
+            Log::Model => Box::new(Object::new(Model::new(retention), retention)),
+            Log::Sqlite => Box::new(Object::new(Sqlite::new(retention), retention)),
+            Log::Table => Box::new(Function::new(retention, seed, START)),
+        };
         Self {
             now: START,
-            log: Log::new(retention),
             readers: profiles.into_iter().map(reader).collect(),
-            subscribers: Vec::new(),
-            outage: Outage { until: START, refuses: false },
-            flush_at: None,
-            coalesces: Duration::ZERO,
+            figures: Figures::default(),
+            channel,
+            posts: BTreeMap::new(),
+            told: BTreeMap::new(),
             calm: false,
             serial: 0,
         }
+    }
+
+    /// All that was ever stored.
+    #[must_use]
+    pub fn history(&self) -> &History {
+        self.channel.history()
+    }
+
+    /// What happened, in the channel too.
+    #[must_use]
+    pub fn all_figures(&self) -> Figures {
+        let mut figures = self.figures.clone();
+        figures.join(&self.channel.figures());
+        figures
     }
 
     /// Lets the time pass.
@@ -125,7 +163,7 @@ impl World {
         let mut idle = 0;
         while let Some(at) = self.next_event().filter(|at| *at <= end) {
             idle = if at > self.now { 0 } else { idle + 1 };
-            assert!(idle < 100, "the world spins at {}", self.now.0);
+            assert!(idle < SPIN, "the world spins at {}", self.now.0);
             self.now = self.now.max(at);
             self.step();
         }
@@ -137,13 +175,13 @@ impl World {
             Some(link) => link.next_event(reader.speed),
             None => Some(reader.back_at),
         });
-        readers.chain([self.flush_at]).flatten().min()
+        let senders = self.posts.values().map(|post| post.again_at);
+        readers.chain(senders).chain([self.channel.next_event()]).flatten().min()
     }
 
     fn step(&mut self) {
-        if self.flush_at.is_some_and(|at| at <= self.now) {
-            self.flush();
-        }
+        self.hear();
+        self.post_again();
         for reader in 0..self.readers.len() {
             if self.readers[reader].link.is_none() && self.readers[reader].back_at <= self.now {
                 self.connect(reader);
@@ -179,66 +217,40 @@ impl World {
 
     /// Ends the connection as it is, with what the network still holds.
     fn cut(&mut self, reader: usize) -> Option<Link> {
-        self.unsubscribe(reader);
+        self.channel.unsubscribe(reader);
         let Reader { client, link, back_at, .. } = &mut self.readers[reader];
         let link = link.take()?;
         *back_at = self.now + client.retry;
         Some(link)
     }
 
-    fn unsubscribe(&mut self, reader: usize) {
-        self.subscribers.retain(|subscriber| subscriber.reader != reader);
-    }
-
-    fn break_off(&mut self, which: impl Fn(&Subscriber) -> bool) {
-        let (broken, kept) = self.subscribers.drain(..).partition(which);
-        self.subscribers = kept;
-        let broken: Vec<Subscriber> = broken;
-        for subscriber in broken {
-            self.post(subscriber.reader, subscriber.serial, Message::Lost);
-        }
-    }
-
-    fn flush(&mut self) {
-        self.flush_at = None;
-        let mut subscribers = std::mem::take(&mut self.subscribers);
-        for subscriber in &mut subscribers {
-            while let Some((batch, seen)) = self.log.news(subscriber.seen, &subscriber.filter, self.now) {
-                subscriber.seen = seen;
-                self.post(subscriber.reader, subscriber.serial, Message::Batch(batch));
+    /// Takes what the channel did.
+    fn hear(&mut self) {
+        for event in self.channel.step(self.now) {
+            match event {
+                Event::Message(reader, serial, message) => self.post(reader, serial, message),
+                Event::Answered(number, receipt) => self.answered(number, receipt),
             }
         }
-        self.subscribers = subscribers;
     }
 
     fn post(&mut self, reader: usize, serial: u64, message: Message) {
         let Reader { link, latency, drops, .. } = &mut self.readers[reader];
-        let dropped = !matches!(message, Message::Lost) && std::mem::take(drops);
+        let dropped = matches!(message, Message::Page(_) | Message::Batch(_)) && std::mem::take(drops);
         if let Some(link) = link.as_mut().filter(|_| !dropped) {
             link.post(self.now + *latency, serial, message);
         }
     }
 
     fn subscribe(&mut self, reader: usize, subscribe: &Subscribe) {
-        self.unsubscribe(reader);
         self.serial += 1;
         let (serial, now) = (self.serial, self.now);
         if let Some(link) = &mut self.readers[reader].link {
             link.subscription = Some(serial);
-            link.answer_by = Some(now + ANSWER);
+            link.answer_by = Some(now + self.channel.patience());
         }
-        if now < self.outage.until {
-            if self.outage.refuses {
-                self.post(reader, serial, Message::Lost);
-            }
-            return;
-        }
-        let page = self.log.page(subscribe, now);
-        if !page.more {
-            let filter = subscribe.filter.clone();
-            self.subscribers.push(Subscriber { reader, serial, filter, seen: self.log.len() });
-        }
-        self.post(reader, serial, Message::Page(page));
+        self.channel.subscribe(reader, serial, subscribe, now);
+        self.hear();
     }
 
     fn deliver(&mut self, reader: usize) {
@@ -251,15 +263,16 @@ impl World {
                     self.feed(reader, Input::Page(page));
                 }
                 Message::Lost if current => self.lost(reader),
+                Message::GaveUp if current => self.feed(reader, Input::GaveUp),
                 // What a subscription that was given up still delivers may arrive: the session must not mind.
                 Message::Batch(batch) => self.feed(reader, Input::Entries(batch)),
-                Message::Page(_) | Message::Lost => {}
+                Message::Page(_) | Message::Lost | Message::GaveUp => {}
             }
         }
     }
 
     fn lost(&mut self, reader: usize) {
-        self.unsubscribe(reader);
+        self.channel.unsubscribe(reader);
         if let Some(link) = &mut self.readers[reader].link {
             (link.subscription, link.answer_by) = (None, None);
         }
@@ -294,7 +307,7 @@ impl World {
             match link.session.poll_output() {
                 Output::Send(chunk) => link.send(chunk),
                 Output::Subscribe(subscribe) => self.subscribe(reader, &subscribe),
-                Output::Unsubscribe => self.unsubscribe(reader),
+                Output::Unsubscribe => self.channel.unsubscribe(reader),
                 Output::AwaitDrain => link.awaits = true,
                 Output::WakeAt(at) => {
                     link.wake_at = Some(at);
@@ -302,7 +315,7 @@ impl World {
                 }
                 Output::Close(_) => {
                     link.closed = true;
-                    self.unsubscribe(reader);
+                    self.channel.unsubscribe(reader);
                     break;
                 }
             }
@@ -315,7 +328,7 @@ impl World {
     fn take(&mut self, reader: usize) {
         let Reader { client, link: Some(link), speed, .. } = &mut self.readers[reader] else { return };
         while let Some(bytes) = link.take(*speed, self.now) {
-            client.take(&bytes, &self.log, self.now);
+            client.take(&bytes, self.channel.history(), self.now);
         }
         if link.closed && link.backlog() == 0 {
             self.cut(reader);

@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use ssedge::log::{Batch, ChannelName, Entry, EntryId, Filter, Pace};
+use ssedge::log::{ChannelName, EntryId, Filter, Pace};
 use ssedge::session::Input;
 use ssedge::settings::LogLevel;
-use ssedge::store::table::Item;
+use ssedge::store::table::{Item, batches};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
 
@@ -146,16 +146,12 @@ impl News {
     fn tell(&self, channel: &ChannelName, items: &[Item]) {
         let mut channels = self.lock();
         let Some(polled) = channels.get_mut(channel) else { return };
-        let mut batches = BTreeMap::new();
+        let mut news = BTreeMap::new();
         for listener in polled.listeners.values_mut() {
-            let follows = items.partition_point(|item| item.id <= listener.cursor);
-            let [first, ..] = &items[follows..] else { continue };
             let alike = (listener.cursor, listener.filter.clone());
-            let batch = batches.entry(alike).or_insert_with_key(|(_, filter)| {
-                let entries = items[follows..].iter().filter_map(|item| item.entry.as_ref());
-                Batch::<Bytes>::encode(first.before(), entries.collect::<Vec<&Entry>>(), filter)
-            });
-            if let Some(batch) = batch {
+            let told =
+                news.entry(alike).or_insert_with_key(|(cursor, filter)| batches(items, *cursor, filter));
+            for batch in told {
                 listener.cursor = batch.upto;
                 let _ = listener.news.send(Input::Entries(batch.clone()));
             }

@@ -8,7 +8,7 @@ use ssedge::log::{EntryId, Filter, Position};
 use ssedge::sse::{Decoded, Decoder, Message};
 use ssedge::time::UnixMillis;
 
-use super::log::Log;
+use super::history::History;
 
 /// What it is to a browser that never heard a `retry`.
 const RETRY: Duration = Duration::from_secs(3);
@@ -69,7 +69,7 @@ impl Client {
     }
 
     /// Takes bytes of the body.
-    pub fn take(&mut self, bytes: &[u8], log: &Log, now: UnixMillis) {
+    pub fn take(&mut self, bytes: &[u8], log: &History, now: UnixMillis) {
         let mut heard = Vec::new();
         self.decoder.feed(bytes, |said| heard.push(said)).expect("no event is over the decoder's bound");
         for said in heard {
@@ -84,7 +84,7 @@ impl Client {
         }
     }
 
-    fn hear(&mut self, message: &Message, log: &Log, now: UnixMillis) {
+    fn hear(&mut self, message: &Message, log: &History, now: UnixMillis) {
         let id = message.last_event_id.parse::<EntryId>();
         match (message.event.as_str(), id) {
             ("expired", _) => {}
@@ -102,7 +102,7 @@ impl Client {
         }
     }
 
-    fn told(&mut self, cursor: EntryId, log: &Log) {
+    fn told(&mut self, cursor: EntryId, log: &History) {
         if let Some(at) = self.at {
             assert!(cursor >= at, "the cursor went back from {at} to {cursor}");
             let missed: Vec<_> = log.pending(at, cursor, &self.filter).map(|entry| entry.id).collect();
@@ -112,7 +112,7 @@ impl Client {
         self.baseline.get_or_insert(cursor);
     }
 
-    fn gap(&mut self, resumes_after: EntryId, data: &str, log: &Log, now: UnixMillis) {
+    fn gap(&mut self, resumes_after: EntryId, data: &str, log: &History, now: UnixMillis) {
         let data: Value = serde_json::from_str(data).expect("a gap is JSON");
         let at = self.at.expect("a reader without a cursor has no gap");
         assert_eq!(data["reason"], "expired", "every cursor here is one that was given");
@@ -124,7 +124,7 @@ impl Client {
         self.baseline = Some(resumes_after);
     }
 
-    fn saw(&mut self, id: EntryId, log: &Log) {
+    fn saw(&mut self, id: EntryId, log: &History) {
         let at = self.at.expect("the cursor comes first");
         let expected: Vec<_> = log.pending(at, id, &self.filter).map(|entry| entry.id).collect();
         assert_eq!(expected, [id], "what follows {at}");
@@ -133,7 +133,7 @@ impl Client {
     }
 
     /// A quote stands for itself and for what it says was skipped, no more and no less.
-    fn quote(&mut self, id: EntryId, data: &str, log: &Log) {
+    fn quote(&mut self, id: EntryId, data: &str, log: &History) {
         let data: Value = serde_json::from_str(data).expect("a quote is JSON");
         let key = data["key"].as_str().expect("a quote has a key").to_owned();
         let before = self.quotes.get(&key).copied().or(self.baseline).expect("the cursor comes first");
@@ -148,7 +148,7 @@ impl Client {
 
     /// Whether nothing is left for it to see.
     #[must_use]
-    pub fn is_up_to_date(&self, log: &Log) -> bool {
+    pub fn is_up_to_date(&self, log: &History) -> bool {
         self.at.is_some_and(|at| log.pending(at, log.last(), &self.filter).next().is_none())
     }
 }

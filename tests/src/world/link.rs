@@ -29,6 +29,7 @@ pub enum Message {
     Page(Page<Bytes>),
     Batch(Batch<Bytes>),
     Lost,
+    GaveUp,
 }
 
 #[derive(Debug)]

@@ -1,7 +1,8 @@
 //! Items of the table.
 
 use crate::access::Digest;
-use crate::log::{Entry, EntryId, Extent, Tail};
+use crate::limits::TABLE_MEMORY;
+use crate::log::{Entry, EntryId, Extent, Retention, Tail};
 use crate::store::{Receipt, Stored};
 use crate::time::UnixMillis;
 
@@ -61,11 +62,22 @@ impl Item {
         self.run > self.id
     }
 
+    /// Whether nothing that followed it can be freed yet. If not, the channel counts as forgotten: there may have been
+    /// entries behind this item, and a reader that stands here would never be told that it missed them.
+    fn is_sure(&self, retention: Retention, now: UnixMillis) -> bool {
+        self.time + TABLE_MEMORY > retention.expired_time(now)
+    }
+
     /// The extent of a channel whose newest item this is; `first` is its oldest kept entry.
-    #[must_use]
-    pub fn extent(&self, first: Option<EntryId>) -> Option<Extent> {
+    pub(super) fn extent(
+        &self,
+        first: Option<EntryId>,
+        retention: Retention,
+        now: UnixMillis,
+    ) -> Option<Extent> {
         let (run, previous) = (self.run, self.previous);
         match self.entry {
+            _ if !self.is_sure(retention, now) => None,
             Some(_) => Some(Extent { run, previous, first, last: self.id }),
             // What lies behind the seal of a channel that never was, or is forgotten, is nothing.
             None if previous == EntryId::BEGINNING => None,
@@ -73,13 +85,13 @@ impl Item {
         }
     }
 
-    /// The end of a log whose newest item this is.
-    pub(super) fn tail(&self) -> Tail {
+    /// The end of a log whose newest item this is; `None` if that is forgotten.
+    pub(super) fn tail(&self, retention: Retention, now: UnixMillis) -> Option<Tail> {
         let (run, previous) = (self.run, self.previous);
-        match self.is_seal() {
+        self.is_sure(retention, now).then_some(match self.is_seal() {
             false => Tail { run, previous, last: self.id, time: Some(self.time) },
             true => Tail { run, previous, last: previous, time: None },
-        }
+        })
     }
 
     /// The id of whatever is written next, when this is the newest item.

@@ -188,7 +188,7 @@ impl<'a, T: Table> Reader<'a, T> {
             }
         }
         let head = newest.as_ref().map_or(EntryId::BEGINNING, |newest| newest.id);
-        let extent = newest.and_then(|newest| newest.extent(first));
+        let extent = newest.and_then(|newest| newest.extent(first, self.retention, now));
         let start = Start::decide(&Position::History(n), extent, now, |_| nth);
         entries.retain(|entry| entry.id > start.after);
         entries.reverse();
@@ -229,7 +229,7 @@ impl<'a, T: Table> Reader<'a, T> {
                 false => Some(newest.id),
             };
         }
-        let start = Start::decide(position, newest.extent(first), now, |_| None);
+        let start = Start::decide(position, newest.extent(first, self.retention, now), now, |_| None);
         if let Some(first) =
             first.filter(|first| *first > start.after && items.iter().all(|item| item.id != *first))
         {

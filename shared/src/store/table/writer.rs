@@ -81,7 +81,8 @@ impl<T: Table> Writer<'_, T> {
         let (run, previous) = match newest.filter(stands) {
             Some(newest) => (newest.run, newest.previous),
             None => {
-                let begin = self.retention.place(newest.map(Item::tail), now);
+                let begin =
+                    self.retention.place(newest.and_then(|newest| newest.tail(self.retention, now)), now);
                 (begin.run.max(id.next()), begin.previous)
             }
         };

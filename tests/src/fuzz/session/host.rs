@@ -12,7 +12,7 @@ use ssedge::time::UnixMillis;
 
 use super::link::Link;
 use super::scenario::{Act, Key, Source, Step, Stream};
-use crate::world::{Client, Log, START};
+use crate::world::{Client, History, Model, ObjectLog as _, START, post};
 
 /// More than the largest entry and what a stream says of itself between two frames.
 const SLACK: usize = 32 * 1024;
@@ -26,7 +26,8 @@ pub struct Host {
     now: UnixMillis,
     /// How far the clock of the stream is behind that of the channel.
     skew: Duration,
-    log: Log,
+    log: Model,
+    history: History,
     /// Checks all that it reads against the log, as long as the log is what it reads of.
     reader: Client,
     honest: bool,
@@ -35,16 +36,17 @@ pub struct Host {
 
 impl Host {
     pub fn open(stream: Stream) -> Self {
-        let mut log = Log::new(stream.retention);
-        for _ in 0..stream.before {
-            log.append(Key::A.name(), 10, START);
-        }
         let (filter, history) = stream.source.wants();
         let conflates = stream.source.opening(Position::History(0)).when_slow == WhenSlow::Newest;
         let mut reader = Client::new(filter, history, conflates);
         let honest = matches!(stream.source, Source::Channel { .. });
         let link = Link::new(&stream, reader.connect(), START);
-        let mut host = Self { stream, now: START, skew: Duration::ZERO, log, reader, honest, link };
+        let (log, history) = (Model::new(stream.retention), History::new(stream.retention, Duration::ZERO));
+        let before = stream.before;
+        let mut host = Self { stream, now: START, skew: Duration::ZERO, log, history, reader, honest, link };
+        for _ in 0..before {
+            host.append(Key::A, 10);
+        }
         host.drain();
         host
     }
@@ -54,7 +56,7 @@ impl Host {
         match step.act {
             Act::Append { key, size, times } => {
                 for _ in 0..usize::from(times).min(ENTRIES - self.log.len()) {
-                    self.log.append(key.name(), size, self.now);
+                    self.append(key, size);
                 }
             }
             Act::Answer => self.answer(),
@@ -74,7 +76,9 @@ impl Host {
                     self.feed(Input::Full);
                 }
             }
-            Act::Forget => self.log.forget(self.now),
+            Act::Forget => {
+                self.history.forgot |= self.log.free(false, self.now).is_ok_and(|forgets| forgets);
+            }
             Act::Take(most) => self.take(most),
             Act::Wake => self.wake(),
             Act::Stir => self.feed(Input::Wake),
@@ -98,20 +102,28 @@ impl Host {
             if self.link.closed.is_some() {
                 self.come_back();
             }
-            self.log.append([Key::A, Key::B][round % 2].name(), 10, self.now);
+            self.append([Key::A, Key::B][round % 2], 10);
             for _ in 0..4 {
                 self.answer();
                 while self.news() {}
                 self.take(usize::MAX);
             }
         }
-        let Self { reader, log, .. } = self;
+        let Self { reader, history, .. } = self;
         assert!(
-            reader.is_up_to_date(&log),
+            reader.is_up_to_date(&history),
             "the reader is at {:?}, and the log at {}",
             reader.at,
-            log.last()
+            history.last()
         );
+    }
+
+    fn append(&mut self, key: Key, size: usize) {
+        let post = post(self.log.len() as u64, key.name(), size);
+        self.log.append(&post, self.now).expect("a model does not crash");
+        for (entry, run) in self.log.observe() {
+            self.history.add(entry, run);
+        }
     }
 
     fn clock(&self) -> UnixMillis {
@@ -120,9 +132,9 @@ impl Host {
 
     fn answer(&mut self) {
         let Some(subscribe) = self.link.asked.take() else { return };
-        let page = self.log.page(&subscribe, self.now);
+        let page = self.log.page(&subscribe, self.now).expect("a model does not crash");
         if let (true, Some(_), Position::After(after)) = (self.honest, &page.start.gap, &subscribe.position) {
-            let misses = self.log.forgot || self.log.misses(*after, self.now);
+            let misses = self.history.forgot || self.history.misses(*after, self.now);
             assert!(misses, "a gap from {after}, of which nothing is missing");
         }
         if !page.more {
@@ -162,7 +174,7 @@ impl Host {
                 self.link.network.pop_front();
             }
             if self.honest {
-                self.reader.take(&bytes, &self.log, self.now);
+                self.reader.take(&bytes, &self.history, self.now);
             }
         }
         let backlog = self.link.backlog();

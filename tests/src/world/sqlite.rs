@@ -1,0 +1,193 @@
+//! The log in SQLite, by the statements that are deployed. It may crash between any two of them.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rusqlite::fallible_iterator::FallibleIterator as _;
+use rusqlite::types::ValueRef;
+use rusqlite::{Batch, Connection, params_from_iter, types};
+use ssedge::access::Rate;
+use ssedge::log::{Entry, EntryId, Page, Retention, Subscribe};
+use ssedge::store::sql::{Appended, Channel, NewEntry, Sql, Value};
+use ssedge::store::{Post, Receipt};
+use ssedge::time::UnixMillis;
+
+use super::object::{Crashed, ObjectLog};
+
+/// One that no test exceeds, and whose buckets fill so slowly that they are stored.
+const RATE: Rate = Rate::per_second(1_000, 20_000);
+/// When an alarm that failed comes again.
+const ALARM_RETRY: Duration = Duration::from_secs(2);
+
+/// The storage of an object.
+#[derive(Clone, Debug)]
+struct Storage {
+    connection: Rc<RefCell<Connection>>,
+    /// How many statements there are until the crash, if there is to be one.
+    left: Rc<Cell<Option<u32>>>,
+}
+
+/// An object with its storage.
+#[derive(Debug)]
+pub struct Sqlite {
+    retention: Retention,
+    storage: Storage,
+    channel: Channel<Storage>,
+    observed: EntryId,
+    alarm: Option<UnixMillis>,
+}
+
+impl Storage {
+    fn new() -> Self {
+        let connection = Connection::open_in_memory().expect("memory is there");
+        Self { connection: Rc::new(RefCell::new(connection)), left: Rc::default() }
+    }
+
+    /// One more statement; nothing is done any more after a crash.
+    fn step(&self) -> Result<(), Crashed> {
+        match self.left.get() {
+            Some(0) => Err(Crashed),
+            left => {
+                self.left.set(left.map(|left| left - 1));
+                Ok(())
+            }
+        }
+    }
+
+    fn batch(&self, statements: &str) {
+        self.connection.borrow().execute_batch(statements).expect("a statement of the test");
+    }
+}
+
+fn bind(value: Value) -> types::Value {
+    match value {
+        Value::Null => types::Value::Null,
+        Value::Integer(n) => types::Value::Integer(n),
+        Value::Text(text) => types::Value::Text(text),
+    }
+}
+
+fn read(value: ValueRef<'_>) -> Value {
+    match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(n) => Value::Integer(n),
+        ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+        ValueRef::Real(_) | ValueRef::Blob(_) => panic!("nothing of that kind is stored"),
+    }
+}
+
+impl Sql for Storage {
+    type Failure = Crashed;
+
+    fn rows(
+        &self,
+        query: &str,
+        bindings: Vec<Value>,
+    ) -> Result<impl Iterator<Item = Result<Vec<Value>, Crashed>>, Crashed> {
+        self.step()?;
+        let connection = self.connection.borrow();
+        let mut statement = connection.prepare_cached(query).unwrap_or_else(|e| panic!("{query}: {e}"));
+        let columns = statement.column_count();
+        let bindings = params_from_iter(bindings.into_iter().map(bind));
+        let rows = statement.query_map(bindings, |row| {
+            (0..columns).map(|column| row.get_ref(column).map(read)).collect::<Result<Vec<_>, _>>()
+        });
+        let rows: Result<Vec<_>, _> = rows.and_then(Iterator::collect);
+        Ok(rows.unwrap_or_else(|e| panic!("{query}: {e}")).into_iter().map(Ok))
+    }
+
+    fn run(&self, statement: &str, bindings: Vec<Value>) -> Result<u64, Crashed> {
+        self.step()?;
+        let connection = self.connection.borrow();
+        let (mut batch, mut written) = (Batch::new(&connection, statement), 0);
+        while let Some(mut one) = batch.next().unwrap_or_else(|e| panic!("{statement}: {e}")) {
+            let bindings = params_from_iter(bindings.iter().cloned().map(bind));
+            written += one.execute(bindings).unwrap_or_else(|e| panic!("{statement}: {e}"));
+        }
+        Ok(written as u64)
+    }
+
+    /// It may crash before the commit, and after it, before anybody is told.
+    fn transaction<T>(&self, writes: impl FnOnce() -> Result<T, Crashed>) -> Result<T, Crashed> {
+        self.batch("BEGIN");
+        let written = writes().and_then(|written| self.step().map(|()| written));
+        self.batch(if written.is_ok() { "COMMIT" } else { "ROLLBACK" });
+        let written = written?;
+        self.step().map(|()| written)
+    }
+
+    fn malformed(row: &'static str) -> Crashed {
+        panic!("a row is not as it was written: {row}")
+    }
+}
+
+impl Sqlite {
+    /// An empty one.
+    pub fn new(retention: Retention) -> Self {
+        let storage = Storage::new();
+        let channel = Channel::new(storage.clone(), retention, RATE);
+        Self { retention, storage, channel, observed: EntryId::BEGINNING, alarm: None }
+    }
+
+    fn due_by(&mut self, at: UnixMillis) {
+        self.alarm = Some(self.alarm.map_or(at, |due| due.min(at)));
+    }
+}
+
+impl ObjectLog for Sqlite {
+    fn append(&mut self, post: &Post, now: UnixMillis) -> Result<(Receipt, Option<NewEntry>), Crashed> {
+        let appended = self.channel.append(post, None, now);
+        // The platform keeps the alarm together with what was written.
+        self.due_by(now + self.retention.age);
+        let Appended { receipt, new } = appended?;
+        if let Some(new) = &new {
+            self.due_by(new.free_at);
+        }
+        Ok((receipt, new))
+    }
+
+    fn observe(&mut self) -> Vec<(Entry, EntryId)> {
+        let connection = self.storage.connection.borrow();
+        let query = "SELECT id, time, event, key, body, (SELECT first FROM run) FROM entries WHERE id > ?1";
+        // Before the first entry there is no table.
+        let Ok(mut statement) = connection.prepare_cached(query) else { return Vec::new() };
+        let rows = statement.query_map([self.observed.get()], |row| {
+            let id = |column| Ok::<_, rusqlite::Error>(EntryId::new(row.get(column)?).expect("an id"));
+            let time = UnixMillis(row.get(1)?);
+            let entry = Entry { id: id(0)?, time, event: None, key: row.get(3)?, body: row.get(4)? };
+            Ok((entry, id(5)?))
+        });
+        let new: Vec<_> = rows.and_then(Iterator::collect).expect("rows of entries");
+        self.observed = new.last().map_or(self.observed, |(entry, _)| entry.id);
+        new
+    }
+
+    fn page(&mut self, subscribe: &Subscribe, now: UnixMillis) -> Result<Page<Bytes>, Crashed> {
+        self.channel.page(subscribe, now)
+    }
+
+    fn free(&mut self, is_read: bool, now: UnixMillis) -> Result<bool, Crashed> {
+        self.alarm = Some(now + ALARM_RETRY);
+        self.alarm = self.channel.free(is_read, now)?;
+        if self.alarm.is_none() {
+            *self.storage.connection.borrow_mut() = Connection::open_in_memory().expect("memory is there");
+        }
+        Ok(self.alarm.is_none() && self.observed > EntryId::BEGINNING)
+    }
+
+    fn next_alarm(&self) -> Option<UnixMillis> {
+        self.alarm
+    }
+
+    fn crash_after(&mut self, statements: u32) -> bool {
+        self.storage.left.set(Some(statements));
+        true
+    }
+
+    fn restart(&mut self) {
+        self.storage.left.set(None);
+        self.channel = Channel::new(self.storage.clone(), self.retention, RATE);
+    }
+}
