@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ssedge::feeds::stock;
 use ssedge::log::{
     Batch, ChannelName, Entry, EntryId, Filter, Gap, GapReason, Page, Position, Requested, Start, Subscribe,
 };
@@ -228,10 +227,30 @@ pub fn every(interval: Duration) -> Option<Timetable> {
     Some(Timetable { interval, ticks: Arc::new(Time), replay: None })
 }
 
-/// A stream of ticks with cursors, of which the last [`stock::TICKS`] are kept.
+/// A tick of so many blocks, of which the last has its time as its id.
+#[derive(Debug)]
+pub struct Numbered {
+    /// How many.
+    pub blocks: usize,
+}
+
+impl Ticks for Numbered {
+    fn blocks(&self, tick: UnixMillis, skipped: u64) -> Bytes {
+        let blocks = (1..=self.blocks).map(|nth| {
+            let id = if nth == self.blocks { format!("id: {}\n", tick.0) } else { String::new() };
+            format!("{id}data: {{\"nth\":{nth},\"time\":\"{tick}\",\"skipped\":{skipped}}}\n\n")
+        });
+        blocks.collect::<String>().into()
+    }
+}
+
+/// Ticks that [`replayed`] keeps.
+pub const KEPT: u32 = 600;
+
+/// A stream of ticks with cursors, of which the last [`KEPT`] are kept.
 #[must_use]
 pub fn replayed(ticks: impl Ticks + 'static, interval: Duration, position: Position) -> StreamRequest {
-    let replay = Some(Replay { position, kept: stock::TICKS });
+    let replay = Some(Replay { position, kept: KEPT });
     StreamRequest {
         log: None,
         ticks: Some(Timetable { interval, ticks: Arc::new(ticks), replay }),

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use ssedge::feeds::Feeds;
+use ssedge::settings::Variables;
 use ssedge_tests::host::root;
 use ssedge_tests::tokens::{Token, tokens};
 
@@ -113,4 +115,92 @@ fn imports_are_found_however_they_are_written() {
     check("let a = crate::json::line(&b);", &["json"]);
     check("// use crate::route;\n/// [`crate::route`]\nlet a = \"crate::route\";", &[]);
     check("pub(crate) fn a() {}", &[]);
+}
+
+// --- The table of feeds ---
+
+/// Where no source may name a feed, so that a feed is a folder and a line of the table.
+const NAMELESS: [&str; 6] =
+    ["shared/src", "handlers", "xtask/src", "tests/src/fuzz", "tests/src/fuzz.rs", "tests/src/stream.rs"];
+/// What is about one feed.
+const NAMED: [&str; 2] = ["shared/src/feeds", "xtask/src/quotes"];
+
+/// The names by which the code means this feed: a module of it, a path, a channel, a grant, or one of its settings.
+fn named(code: &str, feed: &str, variables: &[&str]) -> Vec<String> {
+    let tokens = tokens(code);
+    let is_sign =
+        |at: usize, sign: char| matches!(tokens.get(at), Some(Token::Sign(found)) if *found == sign);
+    let is_module = |at: usize| {
+        if !(tokens[at].is_word("feeds") && is_sign(at + 1, ':') && is_sign(at + 2, ':')) {
+            return false;
+        }
+        let rest = tokens[at + 3..].iter();
+        let is_group = is_sign(at + 3, '{');
+        let names = rest.take_while(|token| if is_group { **token != Token::Sign('}') } else { false });
+        tokens.get(at + 3).is_some_and(|token| token.is_word(feed))
+            || names.into_iter().any(|token| token.is_word(feed))
+    };
+    let modules = (0..tokens.len()).filter(|at| is_module(*at)).map(|_| format!("feeds::{feed}"));
+    let texts = tokens.iter().filter_map(Token::text).filter(|text| {
+        let mut parts = text.split(|c: char| c.is_whitespace() || "\"`',(".contains(c));
+        let below = |part: &str| part.strip_prefix(feed).is_some_and(|rest| rest.starts_with('/'));
+        *text == feed
+            || ["api/", "subscribe ", "publish "]
+                .iter()
+                .any(|before| text.contains(&format!("{before}{feed}")))
+            || parts.any(below)
+            || variables.iter().any(|variable| text.contains(variable))
+    });
+    modules.chain(texts.map(|text| format!("{text:?}"))).collect()
+}
+
+#[test]
+fn no_source_names_a_feed_but_its_own() {
+    fn read(path: &Path, found: &mut Vec<String>, feeds: &Feeds) {
+        let relative = path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
+        if NAMED.iter().any(|named| relative.starts_with(named)) || relative.contains("/build/") {
+            return;
+        }
+        if path.is_dir() {
+            let entries = fs::read_dir(path).unwrap();
+            entries.for_each(|entry| read(&entry.unwrap().path(), found, feeds));
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            let code = fs::read_to_string(path).unwrap();
+            for feed in feeds.iter() {
+                let names = named(&code, feed.name(), feed.variables()).into_iter();
+                found.extend(names.map(|name| format!("{relative}: {name}")));
+            }
+        }
+    }
+    let feeds = Feeds::read(&Variables::new(&|_| None)).unwrap();
+    let mut found = Vec::new();
+    NAMELESS.iter().for_each(|path| read(&root().join(path), &mut found, &feeds));
+    assert!(found.is_empty(), "ask the table of feeds instead:\n{}", found.join("\n"));
+}
+
+#[test]
+fn a_feed_is_found_however_it_is_named() {
+    let names = |code: &str| named(code, "chat", &["CHAT_ROOMS"]).len();
+    for code in [
+        "use ssedge::feeds::chat::Room;",
+        "use ssedge::feeds::{Feed, chat, events};",
+        "let a = feeds::chat::feed(b);",
+        r#"let a = feeds.named("chat");"#,
+        r#"let a = "/api/chat?history=1";"#,
+        r#"let a = "subscribe *, publish chat/*";"#,
+        r#"let a = "subscribe chat";"#,
+        r#"let a = ["x/y", "chat/lobby"];"#,
+        r#"let a = "CHAT_ROOMS=1";"#,
+    ] {
+        assert_eq!(names(code), 1, "{code} names the feed");
+    }
+    for code in [
+        "// /api/chat",
+        "let chat = 1;",
+        r#"let a = "we chat";"#,
+        r#"let a = "/api/chart";"#,
+        "use crate::chat::A;",
+    ] {
+        assert_eq!(names(code), 0, "{code} names no feed");
+    }
 }

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use ssedge::feeds::stock::{Market, Symbol, TICKS as STOCK_TICKS, market_tick};
+use ssedge::feeds::stock::{Market, Symbol, market_tick};
 use ssedge::limits::{BACKLOG_BYTES, BACKLOG_LOW_BYTES, CLOCK_SKEW, PAGE_BYTES};
 use ssedge::log::Position;
 use ssedge::session::{Input, StreamRequest};
 use ssedge::time::UnixMillis;
-use ssedge_tests::stream::{CONFIG, HEARTBEAT, NOW, SECOND, Stream, cursor, replayed};
+use ssedge_tests::stream::{CONFIG, HEARTBEAT, KEPT, NOW, SECOND, Stream, cursor, replayed};
 
 fn symbols(count: usize) -> Vec<Symbol> {
     (0..count).map(|nth| Symbol::new(&format!("S{nth}")).unwrap()).collect()
@@ -65,7 +65,7 @@ fn opens(position: Position, opening: &str, sent: impl IntoIterator<Item = i64>)
 fn history_and_cursors_are_ticks() {
     opens(Position::History(0), &cursor(NOW.0), []);
     let oldest = &cursor(NOW.0 - 600_000);
-    opens(Position::History(STOCK_TICKS), oldest, -599..=0);
+    opens(Position::History(KEPT), oldest, -599..=0);
     opens(after(NOW.0 - 600_000), oldest, -599..=0);
     opens(after(NOW.0), &cursor(NOW.0), []);
     let three = NOW.0 - 3_000;
@@ -101,7 +101,7 @@ fn a_cursor_of_a_clock_that_is_ahead_is_waited_for() {
 
 #[test]
 fn a_long_history_goes_out_as_fast_as_it_is_taken() {
-    let mut stream = Stream::open(market(Position::History(STOCK_TICKS), 64, SECOND), CONFIG, 7);
+    let mut stream = Stream::open(market(Position::History(KEPT), 64, SECOND), CONFIG, 7);
     let tick = market_tick(&symbols(64), NOW, 0).len() * 2;
     let (mut backlog, mut pages, mut ids) = (0, 0, Vec::new());
     while !stream.said.is_empty() {

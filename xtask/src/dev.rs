@@ -14,6 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
+use ssedge::feeds::Feeds;
 use ssedge::route::Deployment;
 use ssedge::settings::{self, TableSettings, Variables};
 
@@ -357,12 +358,13 @@ fn greeting(port: u16, host: Host) -> String {
              ends after STREAM_SECS, and when all of --concurrency are taken the answer is 429.\n\n"
         }
     };
+    let feeds = Deployment::read(settings::Host::Worker, |_| None).map(|deployment| deployment.feeds);
+    let paths = feeds.iter().flat_map(Feeds::iter).filter_map(|feed| feed.endpoints().first());
+    let streams: Vec<_> = paths.map(|(_, path, _)| format!("  curl -N {url}{path}\n")).collect();
     format!(
-        "\nssedge serves {url}: open it in a browser, or try\n\
-         \n  curl -N {url}/api/events\
-         \n  curl -N '{url}/api/stock?symbols=ACME&history=5'\
-         \n  curl -N {url}/api/chat\n\
-         \n{hint}A change of the source, the page or .dev.vars is built and served by itself. Ctrl-C ends it."
+        "\nssedge serves {url}: open it in a browser, or try\n\n{}\
+         \n{hint}A change of the source, the page or .dev.vars is built and served by itself. Ctrl-C ends it.",
+        streams.concat()
     )
 }
 

@@ -7,7 +7,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use ssedge::feeds::Feeds;
 use ssedge::route::openapi;
+use ssedge::settings::Variables;
 
 use crate::Host;
 use crate::dev::free_port;
@@ -49,6 +51,8 @@ const DOCUMENT: &str = "GET /openapi.json ";
 struct Deployment {
     name: &'static str,
     settings: &'static [(&'static str, &'static str)],
+    /// Whether every feed is set so that it takes posts.
+    takes_posts: bool,
     /// Cases for each operation, of those that are drawn at random: in a short run, and in a long one.
     examples: [u32; 2],
 }
@@ -67,11 +71,17 @@ const DEPLOYMENTS: [Deployment; 2] = [
     // Everything can be posted, as fast as it comes.
     Deployment {
         name: "published",
-        settings: &[("STOCK_SOURCE", "published"), ("POST_RATE", "1000000"), ("POST_BURST", "1000000")],
+        settings: &[("POST_RATE", "1000000"), ("POST_BURST", "1000000")],
+        takes_posts: true,
         examples: [12, 70],
     },
-    // The market is simulated, and a sender has to wait.
-    Deployment { name: "simulated", settings: &[("POST_RATE", "1"), ("POST_BURST", "2")], examples: [6, 20] },
+    // Every feed is as it is by default, and a sender has to wait.
+    Deployment {
+        name: "default",
+        settings: &[("POST_RATE", "1"), ("POST_BURST", "2")],
+        takes_posts: false,
+        examples: [6, 20],
+    },
 ];
 
 /// Which answers came, each as `GET /healthz 200`.
@@ -102,6 +112,8 @@ pub fn test(repo: &Repo, host: Host, extent: Extent) -> Result<()> {
 fn serve(repo: &Repo, host: Host, deployment: &Deployment, folder: &Path) -> Result<Server> {
     let mut vars = BTreeMap::from([("AUTH_SECRET", AUTH_SECRET), ("STREAM_SECS", STREAM_SECS)]);
     vars.extend(deployment.settings.iter().copied());
+    let feeds = Feeds::read(&Variables::new(&|_| None))?;
+    vars.extend(feeds.for_posts().filter(|_| deployment.takes_posts));
     if matches!(host, Host::Lambda) {
         vars.insert("TABLE_NAME", "ssedge");
     }

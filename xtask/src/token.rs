@@ -12,8 +12,11 @@ use jwt_compact::alg::{Hs256, Hs256Key};
 use jwt_compact::{AlgorithmExt, Header};
 use serde::Serialize;
 use ssedge::access::{InvalidGrant, Pattern, Secret};
-use ssedge::feeds::chat::User;
+use ssedge::feeds::{Feed, Feeds};
 use ssedge::limits;
+use ssedge::log::ChannelName;
+use ssedge::problem::Problem;
+use ssedge::settings::Variables;
 use ssedge::time::UnixMillis;
 
 use crate::dev_vars::{DevVars, Found};
@@ -103,11 +106,24 @@ pub fn token(repo: &Repo, token: &Token) -> Result<()> {
     if token.grants.subscribe.is_empty() {
         eprintln!("it may read nothing: that takes --subscribe, whatever ANONYMOUS grants");
     }
-    if let Some(Err(error)) = token.sub.as_deref().map(User::new) {
-        eprintln!("warning: with this sub it cannot post to a chat, where a name {error}");
+    for warning in token.sub.as_deref().map(refusals).transpose()?.into_iter().flatten() {
+        eprintln!("warning: {warning}");
     }
     println!("{signed}");
     Ok(())
+}
+
+/// What feeds say of a name under which nothing can be posted to them.
+fn refusals(sub: &str) -> Result<Vec<String>> {
+    let feeds = Feeds::read(&Variables::new(&|_| None))?;
+    let refusal = |(feed, channel): (&dyn Feed, ChannelName)| match feed.draft(&channel, b"{}", Some(sub)) {
+        // A feed looks at the name first; it does not get to what is missing.
+        Err(problem @ Problem::OtherName { .. }) => {
+            Some(format!("with this sub it cannot post to {}: {problem}", feed.name()))
+        }
+        _ => None,
+    };
+    Ok(feeds.channels("a").filter_map(refusal).collect())
 }
 
 fn sign(claims: &Claims, key: &[u8]) -> Result<String> {
@@ -201,6 +217,13 @@ mod tests {
         assert_eq!(token.grants.publish, ["chat/*", "stock", "events/orders"]);
         assert_eq!(token.grants.subscribe, ["*"]);
         assert_eq!((token.sub, token.life), (None, Duration::from_secs(3_600)));
+    }
+
+    #[test]
+    fn a_name_that_cannot_speak_is_told() {
+        assert_eq!(refusals("ada").unwrap(), [""; 0]);
+        let told = refusals(" ").unwrap();
+        assert!(told.len() == 1 && told[0].contains("the sub of the token"), "{told:?}");
     }
 
     #[test]

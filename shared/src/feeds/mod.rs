@@ -90,6 +90,11 @@ pub trait Feed: fmt::Debug + Send + Sync {
         Ok(())
     }
 
+    /// The settings with which something can be published, if that is not so by default.
+    fn for_posts(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
     /// The draft of what a body says. `sub` is the name of the caller's token, if it has one.
     ///
     /// # Errors
@@ -138,6 +143,23 @@ impl Feeds {
     /// The variables of all feeds.
     pub fn variables(&self) -> impl Iterator<Item = &'static str> {
         self.iter().flat_map(|feed| feed.variables()).copied()
+    }
+
+    /// The settings with which something can be published to every feed.
+    pub fn for_posts(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.iter().flat_map(|feed| feed.for_posts()).copied()
+    }
+
+    /// A channel of each feed, with `name` for each name that its path has a place for.
+    pub fn channels(&self, name: &str) -> impl Iterator<Item = (&dyn Feed, ChannelName)> {
+        self.iter().filter_map(move |feed| {
+            let (_, path, _) = feed.endpoints().iter().rfind(|(method, ..)| *method == Method::POST)?;
+            let rest = path.split('/').skip(3).map(|part| if part.starts_with('{') { name } else { part });
+            match feed.target(&rest.collect::<Vec<_>>()) {
+                Ok(Target::Channel(channel)) => Some((feed, channel)),
+                _ => None,
+            }
+        })
     }
 
     /// What ANONYMOUS is when it is not set.

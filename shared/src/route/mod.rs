@@ -11,6 +11,8 @@ mod read;
 mod request;
 mod response;
 
+use std::borrow::Cow;
+
 use http::Method;
 use percent_encoding::percent_decode_str;
 
@@ -65,10 +67,7 @@ pub fn endpoints(feeds: &Feeds) -> impl Iterator<Item = &'static Endpoint> {
 /// [`Problem::NotFound`], or [`Problem::Invalid`] for a bad name in it.
 pub fn route<'a>(path: &str, feeds: &'a Feeds) -> Result<Route<OfFeed<'a>>, Problem> {
     const NOT_FOUND: Problem = Problem::NotFound("no such path");
-    // Split before decoding, so that an encoded slash stays inside its segment.
-    let segments = resolve(path.strip_prefix('/').ok_or(NOT_FOUND)?);
-    let decode = |segment| percent_decode_str(segment).decode_utf8_lossy();
-    let segments: Vec<_> = segments.into_iter().map(decode).collect();
+    let segments = segments(path).ok_or(NOT_FOUND)?;
     let segments: Vec<&str> = segments.iter().map(|segment| &**segment).collect();
     match segments[..] {
         [""] => Ok(Route::Page),
@@ -91,6 +90,24 @@ impl Route<OfFeed<'_>> {
             _ => PAGE,
         }
     }
+}
+
+/// Whether a path is one at which something can be posted, but for names in it that are against their rules.
+fn takes_posts(path: &str, feeds: &Feeds) -> bool {
+    let segments = segments(path).unwrap_or_default();
+    let is_like = |shape: &str| {
+        let shape: Vec<_> = shape.split('/').skip(1).collect();
+        let fits = |(part, segment): (&&str, &Cow<str>)| part.starts_with('{') || *part == *segment;
+        shape.len() == segments.len() && shape.iter().zip(&segments).all(fits)
+    };
+    feeds.endpoints().any(|(method, shape, _)| *method == Method::POST && is_like(shape))
+}
+
+/// The decoded segments of a path; none if it does not begin with a slash.
+fn segments(path: &str) -> Option<Vec<Cow<'_, str>>> {
+    // Split before decoding, so that an encoded slash stays inside its segment.
+    let segments = resolve(path.strip_prefix('/')?);
+    Some(segments.into_iter().map(|segment| percent_decode_str(segment).decode_utf8_lossy()).collect())
 }
 
 /// The segments of a path, without those that mean "here" and "one up".

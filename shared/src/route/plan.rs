@@ -85,8 +85,8 @@ pub fn plan<'a>(
         let allow = match &route {
             Ok(route) => route.allow(),
             // A page is told of a bad name by the request itself: a refused preflight would hide the reason.
-            Err(Problem::Invalid { .. }) if request.uri.path().contains("/messages/") => PAGE,
-            Err(Problem::Invalid { .. }) => FEED,
+            Err(Problem::Invalid { .. }) if super::takes_posts(request.uri.path(), feeds) => FEED,
+            Err(Problem::Invalid { .. }) => PAGE,
             Err(problem) => return Err(problem.clone()),
         };
         return Ok(Plan::Reply(response::preflight(allow, settings.host)));

@@ -36,8 +36,13 @@ pub(super) struct Path {
 
 /// The feeds as the table has them. Those that need a setting before they take posts have it.
 pub(super) fn feeds() -> Feeds {
-    let published = |name: &str| (name == "STOCK_SOURCE").then(|| "published".to_owned());
-    Feeds::read(&Variables::new(&published)).expect("the settings are good")
+    let read = |vars: &[(&str, &str)]| {
+        let lookup =
+            |name: &str| vars.iter().find(|(var, _)| *var == name).map(|(_, value)| (*value).to_owned());
+        Feeds::read(&Variables::new(&lookup)).expect("the settings are good")
+    };
+    let settings: Vec<_> = read(&[]).for_posts().collect();
+    read(&settings)
 }
 
 /// Every path at which something can be posted. Its placeholders are filled in with `name`.

@@ -20,7 +20,7 @@ use ssedge::settings::{Host, Origins, Settings};
 use ssedge::sse::{Decoded, Decoder};
 
 use crate::stream::{CONFIG, NOW, Stream};
-use deployment::{DEPLOYMENTS, Deployment, HOLDER, LISTED, TOKEN};
+use deployment::{DEPLOYMENTS, Deployment, HOLDER, KEY, LISTED, TOKEN};
 
 /// Who asks.
 const PEER: Peer = Peer { address: Some("192.0.2.7"), scheme: Some("https") };
@@ -148,7 +148,7 @@ fn posted(append: &Append<'_>, body: &[u8]) -> Result<(), Problem> {
         said.get("user").is_none_or(|user| append.caller.sub().is_none() || user.get() == holder);
     assert!(is_in_own_name, "{said:?}");
     if append.feed.is_granted_by_key() {
-        assert_eq!(entry.key.as_deref(), Some("orders"), "the one key that anybody may publish");
+        assert_eq!(entry.key.as_deref(), Some(KEY), "the one key that anybody may publish");
     }
     let mut block = Vec::new();
     entry.encode(&mut block);

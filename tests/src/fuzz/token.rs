@@ -156,13 +156,13 @@ fn check_caller(caller: &Caller, made: &Made, now: UnixMillis) {
     assert_eq!(caller.sub(), made.sub());
     for (action, claim) in [(Action::Subscribe, &made.subscribe), (Action::Publish, &made.publish)] {
         let covers = |channel: &str| claim.as_ref().is_some_and(|claim| claim.covers(channel));
-        for channel in ["stock", "chat/lobby", "chat/a", "chat/a_b"] {
+        for channel in ["prices", "rooms/lobby", "rooms/a", "rooms/a_b"] {
             let allowed = caller.authorize(action, &channel_name(channel), Scope::Whole, true).is_ok();
             assert_eq!(allowed, covers(channel), "{action} {channel}: {made:?}");
         }
         for key in ["orders", "a"] {
-            let allowed = caller.authorize(action, &channel_name("events"), Scope::Key(key), true).is_ok();
-            let covered = covers("events") || covers(&format!("events/{key}"));
+            let allowed = caller.authorize(action, &channel_name("news"), Scope::Key(key), true).is_ok();
+            let covered = covers("news") || covers(&format!("news/{key}"));
             assert_eq!(allowed, covered, "{action} {key}: {made:?}");
         }
     }

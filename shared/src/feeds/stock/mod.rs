@@ -38,6 +38,7 @@ pub const MAX_PRICE_CENTS: i64 = 999_999_999_999_999;
 const NAME: &str = "stock";
 const SOURCE_VARIABLE: &str = "STOCK_SOURCE";
 const SYMBOLS_VARIABLE: &str = "STOCK_SYMBOLS";
+const PUBLISHED: &str = "published";
 
 /// Where quotes come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +62,7 @@ pub struct Stock {
 /// # Errors
 /// [`BadSetting`] for one that is against its rule.
 pub fn feed(variables: &Variables) -> Result<Box<dyn Feed>, BadSetting> {
-    let sources = [("simulated", Source::Simulated), ("published", Source::Published)];
+    let sources = [("simulated", Source::Simulated), (PUBLISHED, Source::Published)];
     let source = variables.choice(SOURCE_VARIABLE, &sources)?;
     Ok(Box::new(Stock { source, symbols: symbols(variables.text(SYMBOLS_VARIABLE))? }))
 }
@@ -139,6 +140,10 @@ impl Feed for Stock {
                 detail: "quotes are simulated here (STOCK_SOURCE=simulated) and cannot be published",
             }),
         }
+    }
+
+    fn for_posts(&self) -> &'static [(&'static str, &'static str)] {
+        &[(SOURCE_VARIABLE, PUBLISHED)]
     }
 
     fn draft(&self, _: &ChannelName, body: &[u8], _: Option<&str>) -> Result<Draft, Problem> {

@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use bytes::Bytes;
-use ssedge::feeds::stock::{DEFAULT_SYMBOLS, Market, Symbol};
 use ssedge::limits::ID_MAX;
 use ssedge::log::{
     Batch, EntryId, Filter, Gap, GapReason, Page, Position, Requested, Retention, Start, Subscribe,
 };
 use ssedge::session::{Input, StreamRequest, WhenSlow};
 
-use crate::stream::{channel_name, every, replayed};
+use crate::stream::{Numbered, channel_name, every, replayed};
 use crate::world::START;
 
 /// A stream, and what happens to it.
@@ -48,9 +47,9 @@ pub enum Source {
         ticks: Option<Duration>,
         conflates: bool,
     },
-    Market {
+    Ticks {
         #[arbitrary(with = one_of(&[1, 2]))]
-        symbols: usize,
+        blocks: usize,
         #[arbitrary(with = interval)]
         interval: Duration,
         #[arbitrary(with = cursor)]
@@ -142,11 +141,11 @@ impl Source {
                 let filter = key.map_or(Filter::ALL, |key| Filter::keys([key.name().to_owned()]));
                 (filter, (*history).into())
             }
-            Self::Market { .. } => (Filter::ALL, 0),
+            Self::Ticks { .. } => (Filter::ALL, 0),
         }
     }
 
-    /// The stream of a reader that begins at `position`, which a market is told by the scenario.
+    /// The stream of a reader that begins at `position`, which ticks are told by the scenario.
     pub fn opening(&self, position: Position) -> StreamRequest {
         match self {
             Self::Channel { ticks, conflates, .. } => {
@@ -158,9 +157,8 @@ impl Source {
                     has_custom_events: *conflates,
                 }
             }
-            Self::Market { symbols, interval, position } => {
-                let symbols = DEFAULT_SYMBOLS[..*symbols].iter().flat_map(|name| Symbol::new(name)).collect();
-                replayed(Market { symbols }, *interval, position.clone())
+            Self::Ticks { blocks, interval, position } => {
+                replayed(Numbered { blocks: *blocks }, *interval, position.clone())
             }
         }
     }
@@ -215,7 +213,7 @@ fn interval(u: &mut Unstructured) -> Result<Duration> {
     one_of(&[250, 1_000, 60_000])(u).map(Duration::from_millis)
 }
 
-/// Where a reader of the market begins: with history, or after a cursor from the past, from the future, or that is none.
+/// Where a reader of ticks begins: with history, or after a cursor from the past, from the future, or that is none.
 fn cursor(u: &mut Unstructured) -> Result<Position> {
     if u.arbitrary()? {
         return one_of(&[0, 3, 60])(u).map(Position::History);

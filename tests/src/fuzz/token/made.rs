@@ -15,19 +15,19 @@ const FAR: u64 = 64_000_000_000;
 /// What a list may hold that covers a channel, or nearly.
 const PATTERNS: [&str; 14] = [
     "*",
-    "chat/*",
-    "chat",
-    "chat/",
-    "chat/lobby",
-    "chat/a",
-    "stock",
-    "events",
-    "events/*",
-    "events/orders",
+    "rooms/*",
+    "rooms",
+    "rooms/",
+    "rooms/lobby",
+    "rooms/a",
+    "prices",
+    "news",
+    "news/*",
+    "news/orders",
     "/*",
-    "Chat/*",
-    "chat/lob/*",
-    "stoc/*",
+    "Rooms/*",
+    "rooms/lob/*",
+    "pric/*",
 ];
 
 #[derive(Arbitrary, Debug)]
