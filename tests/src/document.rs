@@ -154,3 +154,45 @@ fn closed(mut value: Value) -> Value {
     }
     value
 }
+
+/// A path with something in place of each name that it has a place for.
+#[must_use]
+pub fn filled(path: &str) -> String {
+    let part = |part| match part {
+        "{id}" => "42",
+        part if str::starts_with(part, "{") => "lobby",
+        part => part,
+    };
+    path.split('/').map(part).collect::<Vec<_>>().join("/")
+}
+
+/// Texts at the edge of a rule: each of these before, behind and around as many characters as the bound allows, or about.
+pub fn texts(bound: usize) -> impl Iterator<Item = String> {
+    const ENDS: [&str; 30] = [
+        "", "a", "Z", "0", "_", "-", ".", " ", "\t", "\n", "\r", "\u{b}", "\0", "\u{1f}", "!", "~", "\u{7f}",
+        "\u{80}", "\u{85}", "\u{9f}", "\u{a0}", "\u{1680}", "\u{200a}", "\u{200b}", "\u{2028}", "\u{3000}",
+        "\u{feff}", "é", "😀", "open",
+    ];
+    let lengths = [0, 1, bound - 2, bound - 1, bound, bound + 1];
+    let middles = lengths.map(|length| ["a", "A", "é\n", "\u{85}"].map(|c| c.repeat(length)));
+    middles.into_iter().flatten().flat_map(|middle| {
+        ENDS.into_iter().flat_map(move |end| {
+            [format!("{end}{middle}"), format!("{middle}{end}"), format!("{end}{middle}{end}")]
+        })
+    })
+}
+
+/// Sees that a schema takes the same texts as the code, where the code counts up to the bound.
+#[track_caller]
+pub fn check_texts(schema: &str, bound: usize, takes: impl Fn(&str) -> bool) {
+    let mut document = Document::openapi();
+    let [mut taken, mut refused] = [0, 0];
+    for text in texts(bound) {
+        let by_schema =
+            document.validate(&below("/components/schemas", schema), &text.as_str().into()).is_ok();
+        let by_code = takes(&text);
+        assert_eq!(by_schema, by_code, "the schema {schema}, and the code, of {text:?}");
+        *if by_code { &mut taken } else { &mut refused } += 1;
+    }
+    assert!(taken > 10 && refused > 10, "{schema}: {taken} taken and {refused} refused");
+}

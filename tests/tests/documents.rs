@@ -7,22 +7,24 @@ use std::ops::RangeInclusive;
 
 use serde_json::Value;
 use ssedge::access::Key;
-use ssedge::feeds::chat::{Room, Text, User};
-use ssedge::feeds::events::Topic;
-use ssedge::feeds::stock::{self, Price, Symbol};
-use ssedge::feeds::{chat, events};
+use ssedge::feeds::{Feed, Query};
 use ssedge::limits;
-use ssedge::log::ChannelName;
 use ssedge::route::openapi as served;
 use ssedge::route::{Deployment, documents, endpoints, route};
 use ssedge::settings::Host;
 use ssedge::sse::EventName;
-use ssedge_tests::document::{Document, below, openapi, operations};
+use ssedge_tests::document::{Document, below, check_texts, filled, openapi, operations, texts};
 use ssedge_tests::host::root;
 
-/// One that takes quotes.
+/// One that takes posts to every feed.
 fn deployment() -> Deployment {
-    Deployment::read(Host::Worker, |name| (name == "STOCK_SOURCE").then(|| "published".to_owned())).unwrap()
+    let read = |vars: &[(&str, &str)]| {
+        let lookup =
+            |name: &str| vars.iter().find(|(var, _)| *var == name).map(|(_, value)| (*value).to_owned());
+        Deployment::read(Host::Worker, lookup).unwrap()
+    };
+    let settings: Vec<_> = read(&[]).feeds.for_posts().collect();
+    read(&settings)
 }
 
 // --- The documents as files ---
@@ -66,7 +68,7 @@ fn openapi_has_the_methods_that_each_path_allows() {
     }
     let deployment = deployment();
     for (path, methods) in described {
-        let route = route(&path.replace("{room}", "a").replace("{id}", "7"), &deployment.feeds).unwrap();
+        let route = route(&filled(path), &deployment.feeds).unwrap();
         assert_eq!(methods, route.allow().split(", ").map(str::to_owned).collect(), "{path}");
     }
 }
@@ -118,36 +120,16 @@ fn openapi_refers_to_what_it_has_and_has_what_it_refers_to() {
 fn openapi_has_the_bounds_of_the_code() {
     let document = openapi();
     let schema = |name: &str| document["components"]["schemas"][name].clone();
-    let parameter = |name: &str| document["components"]["parameters"][name]["schema"].clone();
     let check = |what: &str, got: &Value, expected: String| assert_eq!(got.to_string(), expected, "{what}");
     let range = |what: &str, schema: &Value, low: String, high: String| {
         check(what, &schema["minimum"], low);
         check(what, &schema["maximum"], high);
     };
-    for (name, most, default) in [
-        ("eventsHistory", *events::HISTORY.end(), 0),
-        ("stockHistory", stock::TICKS, 0),
-        ("chatHistory", *chat::HISTORY.end(), chat::HISTORY_DEFAULT),
-    ] {
-        range(name, &parameter(name), "0".into(), most.to_string());
-        check(name, &parameter(name)["default"], default.to_string());
-    }
     let interval = limits::INTERVAL_MS;
     range("interval", &schema("Interval"), interval.start().to_string(), interval.end().to_string());
-    for name in ["tick", "interval"] {
-        check(name, &parameter(name)["default"], limits::INTERVAL_DEFAULT_MS.to_string());
-    }
-    check("topics", &parameter("topics")["maxItems"], events::TOPICS.to_string());
-    check("symbols", &parameter("symbols")["maxItems"], stock::SYMBOLS.to_string());
     let (low, high) = (limits::HEARTBEAT_SECS.start(), limits::HEARTBEAT_SECS.end());
     let heartbeat = &schema("CursorData")["properties"]["heartbeat_secs"];
     range("heartbeat_secs", heartbeat, low.to_string(), high.to_string());
-    let [least, most] =
-        [1, stock::MAX_PRICE_CENTS].map(|cents| Price::from_cents(cents).unwrap().to_string());
-    range("price", &schema("Price"), least, most);
-    for (name, entries) in [("EventsSnapshot", "notifications"), ("ChatSnapshot", "messages")] {
-        check(name, &schema(name)["properties"][entries]["maxItems"], limits::SNAPSHOT_ENTRIES.to_string());
-    }
     for gap in [&schema("Gap"), &schema("GapData")] {
         check("gap", &gap["properties"]["requested"]["maxLength"], limits::ECHO_CHARS.to_string());
     }
@@ -176,7 +158,6 @@ fn both_documents_say_the_bounds_in_words() {
         format!("more than {} bytes", limits::BODY_BYTES),
         format!("at most {} days ahead", limits::TOKEN_DAYS),
         format!("within {} minutes", limits::IDEMPOTENCY_WINDOW.as_secs() / 60),
-        format!("more than {} ticks", stock::TICKS),
         format!("up to {}", limits::ID_MAX),
     ] {
         assert!(served::DOCUMENT.contains(&words), "the OpenAPI document does not say {words:?}");
@@ -185,64 +166,120 @@ fn both_documents_say_the_bounds_in_words() {
 
 // --- What is sent ---
 
-/// Texts at the edge of a rule: each of these before, behind and around as many characters as the bound allows, or about.
-fn texts(bound: usize) -> impl Iterator<Item = String> {
-    const ENDS: [&str; 30] = [
-        "", "a", "Z", "0", "_", "-", ".", " ", "\t", "\n", "\r", "\u{b}", "\0", "\u{1f}", "!", "~", "\u{7f}",
-        "\u{80}", "\u{85}", "\u{9f}", "\u{a0}", "\u{1680}", "\u{200a}", "\u{200b}", "\u{2028}", "\u{3000}",
-        "\u{feff}", "é", "😀", "open",
-    ];
-    let lengths = [0, 1, bound - 2, bound - 1, bound, bound + 1];
-    let middles = lengths.map(|length| ["a", "A", "é\n", "\u{85}"].map(|c| c.repeat(length)));
-    middles.into_iter().flatten().flat_map(|middle| {
-        ENDS.into_iter().flat_map(move |end| {
-            [format!("{end}{middle}"), format!("{middle}{end}"), format!("{end}{middle}{end}")]
-        })
-    })
-}
-
-#[track_caller]
-fn check_texts(schema: &str, bound: usize, takes: impl Fn(&str) -> bool) {
-    let mut document = Document::openapi();
-    let [mut taken, mut refused] = [0, 0];
-    for text in texts(bound) {
-        let by_schema =
-            document.validate(&below("/components/schemas", schema), &text.as_str().into()).is_ok();
-        let by_code = takes(&text);
-        assert_eq!(by_schema, by_code, "the schema {schema}, and the code, of {text:?}");
-        *if by_code { &mut taken } else { &mut refused } += 1;
-    }
-    assert!(taken > 10 && refused > 10, "{schema}: {taken} taken and {refused} refused");
-}
-
 #[test]
 fn a_schema_takes_the_texts_that_the_code_takes() {
-    check_texts("User", chat::USER_CHARS, |text| User::new(text).is_ok());
-    check_texts("Text", chat::TEXT_CHARS, |text| Text::new(text).is_ok());
-    check_texts("Room", chat::ROOM_CHARS, |text| Room::new(text).is_ok());
-    check_texts("Topic", events::TOPIC_CHARS, |text| Topic::new(text).is_ok());
     check_texts("EventName", limits::EVENT_NAME_CHARS, |text| EventName::published(text).is_ok());
-    check_texts("Symbol", stock::MAX_SYMBOL_LEN, |text| Symbol::new(text).is_ok());
     check_texts("IdempotencyKey", limits::IDEMPOTENCY_KEY_CHARS, |text| Key::new(text.as_bytes()).is_ok());
 }
 
+/// A schema with what it refers to in place of the reference.
+fn resolved(document: &Value, schema: &Value) -> Value {
+    let mut whole = schema.clone();
+    if let Some(place) = schema["$ref"].as_str() {
+        whole = resolved(document, document.pointer(&place[1..]).unwrap());
+        let beside = schema.as_object().unwrap().iter().filter(|(key, _)| *key != "$ref");
+        whole.as_object_mut().unwrap().extend(beside.map(|(key, value)| (key.clone(), value.clone())));
+    }
+    whole
+}
+
+/// A value of a parameter at the edges of its schema: as text, and as the schema sees it.
+fn edges(document: &Value, schema: &Value) -> Vec<(String, Value)> {
+    let schema = resolved(document, schema);
+    let mut edges: Vec<(String, Value)> = vec![("x y".into(), "x y".into()), (String::new(), "".into())];
+    for choice in schema["anyOf"].as_array().into_iter().flatten() {
+        edges.extend(self::edges(document, choice));
+    }
+    edges.extend(schema["const"].as_str().map(|word| (word.to_owned(), word.into())));
+    for bound in ["minimum", "maximum"] {
+        let numbers = schema[bound].as_i64().map(|bound| [bound - 1, bound, bound + 1]);
+        edges.extend(numbers.into_iter().flatten().map(|n| (n.to_string(), n.into())));
+    }
+    if schema["type"] == "array" {
+        let item = resolved(document, &schema["items"]);
+        let item = item["examples"][0].as_str().unwrap_or_else(|| panic!("{item} has no example"));
+        let too_many = usize::try_from(schema["maxItems"].as_u64().unwrap()).unwrap() + 1;
+        let list = |n: usize| (vec![item; n].join(","), vec![item; n].into());
+        edges = vec![list(1), list(too_many), (String::new(), vec![""].into())];
+    }
+    edges
+}
+
+/// The parameters of a query that are a feed's own: where each stands in the document, and what stands there.
+fn parameters(document: &Value, feed: &dyn Feed) -> Vec<(String, Value)> {
+    let (_, path, _) = feed.endpoints().first().unwrap();
+    let parameters = document["paths"][path]["get"]["parameters"].as_array().unwrap().iter();
+    let places = parameters.map(|it| it["$ref"].as_str().unwrap().trim_start_matches('#').to_owned());
+    let parameters = places.map(|place| (place.clone(), document.pointer(&place).unwrap().clone()));
+    parameters.filter(|(_, it)| it["in"] == "query" && it["name"] != "lastEventId").collect()
+}
+
 #[test]
-fn a_schema_takes_the_prices_that_the_code_takes() {
-    let deployment = deployment();
-    let (stock, channel) = (deployment.feeds.named("stock").unwrap(), ChannelName::new("stock").unwrap());
-    let mut document = Document::openapi();
-    let most = Price::from_cents(stock::MAX_PRICE_CENTS).unwrap().to_string();
-    for price in
-        ["0", "0.00", "0.009", "0.01", "1", "1.5", "189.34", &most, "10000000000000", "-1", "\"1\"", "null"]
-    {
-        let body = format!(r#"{{"symbol":"ACME","price":{price}}}"#);
-        let by_schema =
-            document.validate("/components/schemas/QuoteDraft", &serde_json::from_str(&body).unwrap());
-        assert_eq!(
-            by_schema.is_ok(),
-            stock.draft(&channel, body.as_bytes(), None).is_ok(),
-            "{body}: {by_schema:?}"
-        );
+fn a_parameter_has_the_bounds_of_the_code() {
+    let (openapi, mut document, deployment) = (openapi(), Document::openapi(), deployment());
+    for feed in deployment.feeds.iter() {
+        let [mut taken, mut refused] = [0, 0];
+        for (place, parameter) in parameters(&openapi, feed) {
+            let name = parameter["name"].as_str().unwrap();
+            let read = |query: &str| feed.reading(&Query::new(Some(query)));
+            for (text, value) in edges(&openapi, &parameter["schema"]) {
+                let by_schema = document.validate(&below(&place, "schema"), &value).is_ok();
+                let by_code = read(&format!("{name}={text}")).is_ok();
+                let what = format!("{name} of {}: the schema, and the code, of {text:.60}", feed.name());
+                assert_eq!(by_schema, by_code, "{what}");
+                *if by_code { &mut taken } else { &mut refused } += 1;
+            }
+            if let Some(default) = parameter["schema"].get("default") {
+                let readings =
+                    [format!("{name}={default}"), String::new()].map(|query| read(&query).unwrap());
+                let [default, nothing] = readings.map(|reading| format!("{reading:?}"));
+                assert_eq!(default, nothing, "the default of {name} of {}", feed.name());
+            }
+        }
+        assert!(taken > 0 && refused > 0, "{}: {taken} taken and {refused} refused", feed.name());
+    }
+}
+
+/// The numbers that a pattern counts up to.
+fn counts(pattern: &str) -> impl Iterator<Item = usize> {
+    let ends = pattern.split('{').skip(1).filter_map(|rest| rest.split(['}', ',']).nth(1)?.parse().ok());
+    ends.filter(|bound| *bound > 2)
+}
+
+/// Values of a field of a body, most of them at the edges of its schema.
+fn values(whole: &Value) -> Vec<Value> {
+    // Around a trimmed text there are two characters more than the pattern counts.
+    let bounds = whole["pattern"].as_str().into_iter().flat_map(counts).flat_map(|bound| [bound, bound + 2]);
+    let ends = ["minimum", "maximum"].into_iter().filter_map(|bound| whole[bound].as_f64());
+    let numbers = ends.flat_map(|end| [end - 1.0, end, end + 1.0]).chain([0.0, 0.009, 1.0, 1.5]);
+    let others = [Value::Null, true.into(), vec![1].into()];
+    bounds.flat_map(texts).map(Value::from).chain(numbers.map(Value::from)).chain(others).collect()
+}
+
+/// A feed may be stricter than its schema, which does not know the settings.
+#[test]
+fn what_a_feed_takes_is_by_its_schema() {
+    let (openapi, mut document, deployment) = (openapi(), Document::openapi(), deployment());
+    for (feed, channel) in deployment.feeds.channels("a") {
+        let (_, path, _) = feed.endpoints().iter().rfind(|(method, ..)| method.as_str() == "POST").unwrap();
+        let content = &openapi["paths"][path]["post"]["requestBody"]["content"]["application/json"];
+        let (example, place) = (&content["example"], content["schema"]["$ref"].as_str().unwrap());
+        let schema = openapi.pointer(&place[1..]).unwrap();
+        let [mut taken, mut refused] = [0, 0];
+        for (name, field) in schema["properties"].as_object().unwrap() {
+            let field = resolved(&openapi, field);
+            let field =
+                if field["anyOf"].is_array() { resolved(&openapi, &field["anyOf"][0]) } else { field };
+            for value in values(&field) {
+                let mut body = example.clone();
+                body[name] = value;
+                let by_schema = document.validate(&place[1..], &body);
+                let by_code = feed.draft(&channel, body.to_string().as_bytes(), None).is_ok();
+                assert!(!by_code || by_schema.is_ok(), "{} takes {body}, but {by_schema:?}", feed.name());
+                *if by_code { &mut taken } else { &mut refused } += 1;
+            }
+        }
+        assert!(taken > 0 && refused > 0, "{}: {taken} taken and {refused} refused", feed.name());
     }
 }
 

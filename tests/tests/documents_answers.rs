@@ -11,12 +11,13 @@ use jwt_compact::alg::{Hs256, Hs256Key};
 use jwt_compact::{AlgorithmExt, Claims};
 use serde_json::{Value, json};
 use ssedge::access::{Action, Forbidden, InvalidToken};
+use ssedge::feeds::Feed;
 use ssedge::log::{Gap, GapReason, Requested, Snapshot};
 use ssedge::problem::Problem;
 use ssedge::route::{Deployment, Peer, Plan, finish, head_of_stream, plan};
-use ssedge::settings::{Host, Settings};
+use ssedge::settings::Host;
 use ssedge::store::{Post, Receipt, Stored};
-use ssedge_tests::document::{Document, below, openapi, operations};
+use ssedge_tests::document::{Document, below, filled, openapi, operations};
 use ssedge_tests::stream::{NOW, id};
 
 const SECRET: &str = "the secret of this test, and no other";
@@ -71,6 +72,18 @@ enum Fate {
     Away,
 }
 
+/// The settings with which something can be posted to every feed.
+fn for_posts() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let deployment = Deployment::read(Host::Worker, |_| None).unwrap();
+    deployment.feeds.for_posts().collect::<Vec<_>>().into_iter()
+}
+
+/// The body that the document shows for a feed.
+fn example_of(feed: &dyn Feed) -> Value {
+    let (_, path, _) = feed.endpoints().iter().find(|(method, ..)| method.as_str() == "POST").unwrap();
+    shown(&openapi()["paths"][path]["post"]).clone()
+}
+
 impl Asked {
     /// A request that succeeds: with a token that may do everything, and the body that the document shows.
     fn new(method: &str, path: &str, example: &Value) -> Self {
@@ -82,13 +95,13 @@ impl Asked {
         );
         Self {
             method: method.to_owned(),
-            target: path.replace("{room}", "lobby").replace("{id}", "42"),
+            target: filled(path),
             headers: vec![
                 ("authorization", format!("Bearer {}", token.unwrap())),
                 (JSON.0, JSON.1.to_owned()),
             ],
             body: example.to_string().into_bytes(),
-            vars: vec![("AUTH_SECRET", SECRET), ("STOCK_SOURCE", "published")],
+            vars: [("AUTH_SECRET", SECRET)].into_iter().chain(for_posts()).collect(),
             host: Host::Worker,
             fate: Fate::Done,
         }
@@ -102,19 +115,18 @@ impl Asked {
             "200 on Lambda" => (self.host, self.fate) = (Host::Lambda, Fate::Replayed),
             "201" | "204" => {}
             "400" if is_post => self.body = b"[]".into(),
-            "400" if self.target.contains("/messages/") => {
-                self.target = self.target.replace("lobby", "LOBBY")
-            }
-            "400" => self.target.push_str("?history=x&tick=x"),
+            // Given twice, each reader could take another one.
+            "400" => self.target.push_str("?access_token=x&access_token=x"),
             "401" => self.headers[0].1 = "Bearer x".into(),
             "403" => {
                 self.headers.remove(0);
-                self.vars.push(("ANONYMOUS", "publish chat/den"));
+                self.vars.push(("ANONYMOUS", ""));
             }
             "404" if self.method == "OPTIONS" => self.target = self.target.replace("42", "x"),
             "404" => self.fate = Fate::Absent,
             "406" => self.headers.push(("accept", "text/html".into())),
-            "409" => self.vars[1].1 = "simulated",
+            // What a feed does by default.
+            "409" => self.vars.truncate(1),
             "413" => self.body = vec![b' '; 40_000],
             "415" => self.headers.truncate(1),
             "422" => self.fate = Fate::KeyReused,
@@ -144,14 +156,14 @@ impl Asked {
             Err(problem) => return problem.response(),
         };
         let settings = &deployment.settings;
-        let done =
-            plan(&request, Peer::default(), &deployment, NOW).and_then(|plan| self.carry_out(plan, settings));
+        let done = plan(&request, Peer::default(), &deployment, NOW)
+            .and_then(|plan| self.carry_out(plan, &deployment));
         let mut response = done.unwrap_or_else(|problem| problem.response());
         finish(&mut response, &request.method, &request.headers, settings);
         response
     }
 
-    fn carry_out(&self, plan: Plan, settings: &Settings) -> Result<Response<Bytes>, Problem> {
+    fn carry_out(&self, plan: Plan, deployment: &Deployment) -> Result<Response<Bytes>, Problem> {
         match plan {
             Plan::Reply(response) => Ok(response),
             Plan::Page => panic!("the core has no page"),
@@ -164,8 +176,12 @@ impl Asked {
                 read.response(Snapshot { bodies: Vec::new(), cursor: id(42), more, gap })
             }
             Plan::Entry(read) => {
-                let body = r#"{"id":"42","room":"lobby","user":"ada","text":"hi","time":"2026-11-22T10:00:00.000Z"}"#;
-                read.response((self.fate != Fate::Absent).then(|| body.to_owned()))
+                let name = read.channel.as_str().split('/').next().unwrap();
+                let feed = deployment.feeds.named(name).unwrap();
+                let body = example_of(feed).to_string();
+                let draft = feed.draft(&read.channel, body.as_bytes(), None).unwrap();
+                let entry = draft.entry(read.id, NOW, None).body;
+                read.response((self.fate != Fate::Absent).then_some(entry))
             }
             Plan::Append(append) => {
                 let Post { draft, .. } = append.post(&self.body)?;
@@ -178,7 +194,7 @@ impl Asked {
                         Fate::TooFast => Receipt::TooFast(Duration::from_millis(1)),
                         Fate::Done | Fate::Absent | Fate::Away => Receipt::Stored(stored),
                     },
-                    settings,
+                    &deployment.settings,
                 )
             }
         }
@@ -249,13 +265,14 @@ fn every_answer_is_described_and_every_description_is_of_an_answer() {
 fn a_feed_answers_a_snapshot_as_described() {
     let (openapi, mut document) = (openapi(), Document::closed_openapi());
     for (method, path, operation) in operations(&openapi).filter(|(_, path, _)| path.starts_with("/api/")) {
-        if method != "GET" || path.contains("/messages/") {
+        if method != "GET" || path.contains("{id}") {
             continue;
         }
-        for source in ["published", "simulated"] {
+        // Set so that it takes posts, and as it is by default.
+        for settings in [usize::MAX, 1] {
             let mut asked = Asked::new(&method, path, shown(operation));
             asked.headers.push(("accept", "application/json".into()));
-            asked.vars[1].1 = source;
+            asked.vars.truncate(settings);
             let pointer = below(&format!("{}/get/responses", below("/paths", path)), "200");
             check(&mut document, &format!("a snapshot of {path}"), &pointer, &asked.answer());
         }
@@ -265,7 +282,9 @@ fn a_feed_answers_a_snapshot_as_described() {
 #[test]
 fn a_method_that_a_path_does_not_have_is_answered_as_described() {
     let mut document = Document::closed_openapi();
-    for path in ["/api/chat/lobby", "/healthz"] {
+    let deployment = Deployment::read(Host::Worker, |_| None).unwrap();
+    let channels = deployment.feeds.iter().map(|feed| feed.endpoints()[0].1);
+    for path in channels.chain(["/healthz"]) {
         let answer = Asked::new("DELETE", path, &Value::Null).answer();
         assert_eq!(answer.status(), 405, "{path}");
         check(&mut document, path, "/components/responses/MethodNotAllowed", &answer);
@@ -307,8 +326,9 @@ fn tokens_are_asked_for_where_the_document_says_so() {
 fn problems() -> Vec<Problem> {
     let setting = Deployment::read(Host::Worker, |name| (name == "HEARTBEAT_SECS").then(|| "0".to_owned()));
     let deployment = Deployment::read(Host::Worker, |_| None).unwrap();
-    let simulated = deployment.feeds.named("stock").unwrap();
-    let problems = vec![
+    // Those of feeds stand behind "not acceptable", as the document lists them.
+    let conflicts = deployment.feeds.iter().filter_map(|feed| feed.takes_posts().err());
+    let before = vec![
         Problem::Invalid { field: "history", rule: "must be a whole number from 0 to 200".into() },
         Problem::Malformed("the body must be a JSON object".into()),
         Problem::Unauthorized(InvalidToken::Expired),
@@ -318,7 +338,8 @@ fn problems() -> Vec<Problem> {
         Problem::NotFound("no such message, or it is no longer kept"),
         Problem::MethodNotAllowed { allow: "GET, HEAD, OPTIONS" },
         Problem::NotAcceptable("text/event-stream and application/json"),
-        simulated.takes_posts().unwrap_err(),
+    ];
+    let behind = vec![
         Problem::TooLarge,
         Problem::UnsupportedMediaType,
         Problem::KeyReused,
@@ -328,6 +349,7 @@ fn problems() -> Vec<Problem> {
         Problem::Internal { cause: "a bug".into() },
         Problem::Unavailable { cause: "it is away".into() },
     ];
+    let problems: Vec<_> = before.into_iter().chain(conflicts).chain(behind).collect();
     // A new kind belongs into the list above, and into the document.
     match &problems[0] {
         Problem::Invalid { .. }

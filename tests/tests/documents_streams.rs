@@ -35,13 +35,12 @@ fn request(deployment: &Deployment, target: &str) -> StreamRequest {
 /// Every feed, as a deployment has it that chooses nothing, and as one that takes posts of it. Its entries, from 42 on, are
 /// those of the example that the document shows.
 fn feeds() -> Vec<Feed> {
-    let published = |name: &str| (name == "STOCK_SOURCE").then(|| "published".to_owned());
-    let deployments = [
-        Deployment::read(Host::Worker, |_| None).unwrap(),
-        Deployment::read(Host::Worker, published).unwrap(),
-    ];
+    let default = Deployment::read(Host::Worker, |_| None).unwrap();
+    let settings: BTreeMap<_, _> = default.feeds.for_posts().collect();
+    let lookup = |name: &str| settings.get(name).map(|value| (*value).to_owned());
+    let deployments = [Deployment::read(Host::Worker, lookup).unwrap(), default];
     let document = openapi();
-    let feeds = deployments[1].feeds.iter();
+    let feeds = deployments[0].feeds.iter();
     let feeds = feeds.map(|feed| {
         let path = format!("/api/{}", feed.name());
         let operations = &document["paths"][&path];
