@@ -33,6 +33,7 @@ pub use client::Client;
 pub use faults::post;
 pub use figures::Figures;
 use function::Function;
+pub use function::{Doing, Process, Rig};
 pub use history::History;
 pub use link::Speed;
 use link::{Link, Message};
@@ -40,6 +41,7 @@ pub use model::Model;
 use object::Object;
 pub use object::ObjectLog;
 use sqlite::Sqlite;
+pub use sqlite::Storage;
 
 /// 2026-11-22T10:00:00Z.
 pub const START: UnixMillis = UnixMillis(1_795_341_600_000);

@@ -20,7 +20,7 @@ const WITHOUT_KEY: u64 = 3;
 pub fn post(number: u64, key: &str, size: usize) -> Post {
     // Up and down, and sometimes the same.
     let cents = (number * 7 % 11).cast_signed() * 25;
-    let text = Text::object().field("n", &number).field("key", key).field("pad", &"x".repeat(size));
+    let text = Text::object().id("id").field("n", &number).field("key", key).field("pad", &"x".repeat(size));
     let draft = match key {
         "a" => Draft::new(text.field("cents", &cents).change("change")).with_value(cents),
         _ => Draft::new(text),

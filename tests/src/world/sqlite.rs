@@ -23,7 +23,7 @@ const ALARM_RETRY: Duration = Duration::from_secs(2);
 
 /// The storage of an object.
 #[derive(Clone, Debug)]
-struct Storage {
+pub struct Storage {
     connection: Rc<RefCell<Connection>>,
     /// How many statements there are until the crash, if there is to be one.
     left: Rc<Cell<Option<u32>>>,
@@ -39,10 +39,26 @@ pub struct Sqlite {
     alarm: Option<UnixMillis>,
 }
 
+impl Default for Storage {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Storage {
-    fn new() -> Self {
+    /// An empty one.
+    ///
+    /// # Panics
+    /// If there is no memory.
+    #[must_use]
+    pub fn new() -> Self {
         let connection = Connection::open_in_memory().expect("memory is there");
         Self { connection: Rc::new(RefCell::new(connection)), left: Rc::default() }
+    }
+
+    /// It crashes before so many statements more, or not at all.
+    pub fn crash_after(&self, statements: Option<u32>) {
+        self.left.set(statements);
     }
 
     /// One more statement; nothing is done any more after a crash.
@@ -182,12 +198,12 @@ impl ObjectLog for Sqlite {
     }
 
     fn crash_after(&mut self, statements: u32) -> bool {
-        self.storage.left.set(Some(statements));
+        self.storage.crash_after(Some(statements));
         true
     }
 
     fn restart(&mut self) {
-        self.storage.left.set(None);
+        self.storage.crash_after(None);
         self.channel = Channel::new(self.storage.clone(), self.retention, RATE);
     }
 }

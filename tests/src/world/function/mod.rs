@@ -2,6 +2,7 @@
 
 mod executor;
 mod process;
+mod rig;
 mod table;
 
 use std::sync::{Arc, Mutex};
@@ -21,7 +22,9 @@ use super::history::History;
 use super::link::Message;
 use crate::stream::channel_name;
 use executor::{Executor, Finished};
-use process::{Failure, Process, Shared};
+pub use process::Process;
+use process::{Failure, Shared};
+pub use rig::{Doing, Rig};
 
 /// How far the clocks of two processes differ at most.
 const CLOCKS: Duration = Duration::from_secs(60);

@@ -122,6 +122,10 @@ impl Process {
         Self { shared, ahead }
     }
 
+    fn count_write(&self) {
+        lock(&self.shared).figures.count("writes");
+    }
+
     async fn sleep(&self, span: Duration) {
         let until = lock(&self.shared).now + span;
         std::future::poll_fn(|_| {
@@ -184,6 +188,7 @@ impl Table for Process {
     }
 
     async fn append(&self, _: &ChannelName, append: &Append<'_>) -> Result<Put, Failure> {
+        self.count_write();
         let (item, remember, expires) = (append.item.clone(), append.remember.cloned(), append.expires);
         self.ask(move |items| items.append(&item, remember.as_ref(), expires)).await
     }
@@ -205,6 +210,7 @@ impl Table for Process {
         unless_above: u64,
         expires: UnixMillis,
     ) -> Result<Put, Failure> {
+        self.count_write();
         let name = name.to_owned();
         self.ask(move |items| items.put_counter(&name, counter, unless_above, expires)).await
     }
@@ -216,6 +222,7 @@ impl Table for Process {
         range: RangeInclusive<u64>,
         expires: UnixMillis,
     ) -> Result<Put, Failure> {
+        self.count_write();
         let name = name.to_owned();
         self.ask(move |items| items.add(&name, by, &range, expires)).await
     }
