@@ -46,27 +46,26 @@ async fn fetch(request: Request, env: Env, _: Context) -> Result<Response> {
         Ok(parts) => parts,
         Err(problem) => return Ok(reply::whole(problem.response())),
     };
-    let exchange = Exchange { request, env, parts };
-    exchange.answer(&deployment).await
+    Exchange { request, env, parts: &parts, deployment: &deployment }.answer().await
 }
 
-struct Exchange {
+struct Exchange<'a> {
     request: Request,
     env: Env,
-    parts: http::request::Parts,
+    parts: &'a http::request::Parts,
+    deployment: &'a Deployment,
 }
 
-impl Exchange {
-    async fn answer(mut self, deployment: &Deployment) -> Result<Response> {
-        let settings = &deployment.settings;
-        let parts = self.parts.clone();
+impl Exchange<'_> {
+    async fn answer(mut self) -> Result<Response> {
+        let parts = self.parts;
         let peer = Peer { address: host::address(&parts.headers), scheme: parts.uri.scheme_str() };
-        let reply = match route::plan(&parts, peer, deployment, host::now()) {
+        let reply = match route::plan(parts, peer, self.deployment, host::now()) {
             Ok(Plan::Page) => return self.env.assets(ASSETS)?.fetch_request(self.request).await,
-            Ok(Plan::Stream(request, subscriber)) if self.parts.method != Method::HEAD => {
-                return self.stream(*request, subscriber, settings).await;
+            Ok(Plan::Stream(request, subscriber)) if parts.method != Method::HEAD => {
+                return self.stream(*request, subscriber).await;
             }
-            Ok(plan) => self.reply(plan, settings).await,
+            Ok(plan) => self.reply(plan).await,
             Err(problem) => {
                 // It fails if there is no body.
                 if let Ok(body) = self.request.stream() {
@@ -76,22 +75,22 @@ impl Exchange {
             }
         };
         let reply = reply.unwrap_or_else(|problem| {
-            reply::log(&problem, settings.log_level);
+            reply::log(&problem, self.settings().log_level);
             problem.response()
         });
-        Ok(reply::whole(self.finish(reply, settings)))
+        Ok(reply::whole(self.finish(reply)))
     }
 
-    fn finish(&self, mut reply: Reply<bytes::Bytes>, settings: &Settings) -> Reply<bytes::Bytes> {
-        route::finish(&mut reply, &self.parts.method, &self.parts.headers, settings);
+    const fn settings(&self) -> &Settings {
+        &self.deployment.settings
+    }
+
+    fn finish(&self, mut reply: Reply<bytes::Bytes>) -> Reply<bytes::Bytes> {
+        route::finish(&mut reply, &self.parts.method, &self.parts.headers, self.settings());
         reply
     }
 
-    async fn reply(
-        &mut self,
-        plan: Plan<'_>,
-        settings: &Settings,
-    ) -> std::result::Result<Reply<bytes::Bytes>, Problem> {
+    async fn reply(&mut self, plan: Plan<'_>) -> std::result::Result<Reply<bytes::Bytes>, Problem> {
         match plan {
             Plan::Reply(reply) => Ok(reply),
             Plan::Read(read) => {
@@ -110,9 +109,9 @@ impl Exchange {
                 if wait.is_none() && !matches!(receipt, Receipt::Begun(_)) {
                     admission::discount_channel(&append.sender, append.beginning_rate());
                 }
-                append.response(receipt, settings)
+                append.response(receipt, self.settings())
             }
-            Plan::Stream(request, _) => Ok(route::head_of_stream(self.start(*request, settings).await?)),
+            Plan::Stream(request, _) => Ok(route::head_of_stream(self.start(*request).await?)),
             Plan::Page => Err(Problem::NotFound("no page")),
         }
     }
@@ -121,25 +120,20 @@ impl Exchange {
     async fn start(
         &self,
         request: StreamRequest,
-        settings: &Settings,
     ) -> std::result::Result<Option<ssedge::log::EntryId>, Problem> {
         if let Some((channel, subscribe)) = request.log {
             let start: ssedge::log::Start = self.link(&channel)?.ask(&Command::Start(subscribe)).await?;
             return Ok(Some(start.after));
         }
-        let session = Session::<JsFrame>::open(request, settings.stream(), 0, host::now());
+        let session = Session::<JsFrame>::open(request, self.settings().stream(), 0, host::now());
         Ok(session.starts_after())
     }
 
-    async fn stream(
-        self,
-        request: StreamRequest,
-        subscriber: Subscriber,
-        settings: &Settings,
-    ) -> Result<Response> {
+    async fn stream(self, request: StreamRequest, subscriber: Subscriber) -> Result<Response> {
+        let settings = self.settings();
         let Some(admission) = Admission::request(subscriber.sender, settings.streams_per_sender, host::now())
         else {
-            return Ok(reply::whole(self.finish(route::overloaded(host::seed()), settings)));
+            return Ok(reply::whole(self.finish(route::overloaded(host::seed()))));
         };
         let link = match &request.log {
             Some((channel, _)) => Some(Link::new(&self.env, channel)?),
@@ -149,7 +143,7 @@ impl Exchange {
         let config = settings.stream().expiring(subscriber.expires);
         let (stream, body) =
             Stream::open(request, config, link, admission, settings.log_level, &signal).await?;
-        let head = self.finish(route::head_of_stream(stream.starts_after()), settings);
+        let head = self.finish(route::head_of_stream(stream.starts_after()));
         Ok(reply::streamed(&head, body))
     }
 
