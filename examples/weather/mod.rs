@@ -4,7 +4,7 @@ use http::Method;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Endpoint, Feed, Query, Reading, Target};
+use super::{Endpoint, Feed, Query, Reading};
 use crate::json::{self, InvalidBody};
 use crate::log::{ChannelName, Draft, Filter, Text};
 use crate::problem::Problem;
@@ -54,13 +54,6 @@ impl Feed for Weather {
 
     fn anonymous(&self) -> &'static str {
         "subscribe weather"
-    }
-
-    fn target(&self, rest: &[&str]) -> Result<Target, Problem> {
-        match rest {
-            [] => ChannelName::new("weather").map(Target::Channel).map_err(Problem::invalid("channel")),
-            _ => Err(Problem::NotFound("no such path")),
-        }
     }
 
     fn lists(&self) -> &'static [&'static str] {

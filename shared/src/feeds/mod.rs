@@ -55,11 +55,17 @@ pub trait Feed: fmt::Debug + Send + Sync {
     /// What it adds to ANONYMOUS when that is not set: a list of grants.
     fn anonymous(&self) -> &'static str;
 
-    /// Where a path leads. `rest` are its decoded segments behind the name.
+    /// Where a path leads. `rest` are its decoded segments behind the name. Unless it says otherwise, a feed is one channel,
+    /// of its own name.
     ///
     /// # Errors
     /// [`Problem::NotFound`], or [`Problem::Invalid`] for a segment that is against its rule.
-    fn target(&self, rest: &[&str]) -> Result<Target, Problem>;
+    fn target(&self, rest: &[&str]) -> Result<Target, Problem> {
+        match rest {
+            [] => ChannelName::new(self.name()).map(Target::Channel).map_err(Problem::invalid("channel")),
+            _ => Err(Problem::NotFound("no such path")),
+        }
+    }
 
     /// The parameters of a query that are lists, and so may be given more than once.
     fn lists(&self) -> &'static [&'static str] {

@@ -9,7 +9,7 @@ use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Endpoint, Feed, Query, Reading, Target, Tick};
+use super::{Endpoint, Feed, Query, Reading, Tick};
 use crate::json::{self, InvalidBody};
 use crate::log::{ChannelName, Draft, Filter, Text};
 use crate::problem::Problem;
@@ -24,9 +24,6 @@ pub const TOPIC_CHARS: usize = 64;
 pub const TOPICS: usize = 16;
 /// Kept notifications that a reader may ask for on its first connect.
 pub const HISTORY: RangeInclusive<u32> = 0..=100;
-
-/// The feed, and its one channel.
-const NAME: &str = "events";
 
 /// What a notification is about: `[A-Za-z0-9_.-]{1,64}`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -93,7 +90,7 @@ pub fn feed(_: &Variables) -> Result<Box<dyn Feed>, BadSetting> {
 
 impl Feed for Events {
     fn name(&self) -> &'static str {
-        NAME
+        "events"
     }
 
     fn endpoints(&self) -> &'static [Endpoint] {
@@ -105,13 +102,6 @@ impl Feed for Events {
 
     fn anonymous(&self) -> &'static str {
         "subscribe events"
-    }
-
-    fn target(&self, rest: &[&str]) -> Result<Target, Problem> {
-        match rest {
-            [] => ChannelName::new(NAME).map(Target::Channel).map_err(Problem::invalid("channel")),
-            _ => Err(Problem::NotFound("no such path")),
-        }
     }
 
     fn lists(&self) -> &'static [&'static str] {
@@ -177,7 +167,7 @@ mod tests {
     use crate::log::EntryId;
 
     fn draft(body: &str) -> Result<Draft, Problem> {
-        Events.draft(&ChannelName::new(NAME).unwrap(), body.as_bytes(), None)
+        Events.draft(&ChannelName::new("events").unwrap(), body.as_bytes(), None)
     }
 
     #[track_caller]

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Method;
 
-use super::{Endpoint, Feed, Query, Reading, Target, Tick};
+use super::{Endpoint, Feed, Query, Reading, Tick};
 use crate::json;
 use crate::log::{ChannelName, Draft, Filter};
 use crate::problem::Problem;
@@ -34,8 +34,6 @@ pub const MAX_SYMBOL_LEN: usize = 10;
 /// reader's double. So the difference of two prices is as exact, and their arithmetic is far from `i64::MAX`.
 pub const MAX_PRICE_CENTS: i64 = 999_999_999_999_999;
 
-/// The feed, and its one channel.
-const NAME: &str = "stock";
 const SOURCE_VARIABLE: &str = "STOCK_SOURCE";
 const SYMBOLS_VARIABLE: &str = "STOCK_SYMBOLS";
 const PUBLISHED: &str = "published";
@@ -85,7 +83,7 @@ fn symbols(list: Option<String>) -> Result<Vec<Symbol>, BadSetting> {
 
 impl Feed for Stock {
     fn name(&self) -> &'static str {
-        NAME
+        "stock"
     }
 
     fn endpoints(&self) -> &'static [Endpoint] {
@@ -98,13 +96,6 @@ impl Feed for Stock {
 
     fn anonymous(&self) -> &'static str {
         "subscribe stock"
-    }
-
-    fn target(&self, rest: &[&str]) -> Result<Target, Problem> {
-        match rest {
-            [] => ChannelName::new(NAME).map(Target::Channel).map_err(Problem::invalid("channel")),
-            _ => Err(Problem::NotFound("no such path")),
-        }
     }
 
     fn lists(&self) -> &'static [&'static str] {
