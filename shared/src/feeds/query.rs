@@ -23,14 +23,14 @@ impl<'a> Query<'a> {
         Self(form_urlencoded::parse(query.unwrap_or_default().as_bytes()).collect())
     }
 
-    /// Sees that nothing but these lists and cursors is given twice: two readers could each take another one.
+    /// Sees that nothing but lists and cursors is given twice: two readers could each take another one.
     ///
     /// # Errors
     /// [`Problem::Repeated`].
-    pub(crate) fn check(&self, lists: &[&str]) -> Result<(), Problem> {
+    pub(crate) fn check(&self, is_list: impl Fn(&str) -> bool) -> Result<(), Problem> {
         let mut seen = BTreeSet::new();
         let mut names = self.0.iter().map(|(name, _)| &**name);
-        let may_repeat = |name: &str| lists.contains(&name) || name == CURSOR;
+        let may_repeat = |name: &str| is_list(name) || name == CURSOR;
         match names.find(|name| !may_repeat(name) && !seen.insert(*name)) {
             Some(name) => Err(Problem::Repeated(name.chars().take(ECHO_CHARS).collect())),
             None => Ok(()),
