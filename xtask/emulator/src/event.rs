@@ -27,6 +27,20 @@ pub struct Origin<'a> {
     pub now: Timestamp,
 }
 
+#[cfg(test)]
+impl Origin<'static> {
+    /// What the tests of both formats know of a request.
+    pub fn of_tests() -> Self {
+        Self {
+            request_id: "4b5c",
+            trace_id: "Root=1-6741-ab",
+            peer: ([127, 0, 0, 1], 5000).into(),
+            port: 9000,
+            now: Timestamp::UNIX_EPOCH + std::time::Duration::from_millis(1_795_341_600_123),
+        }
+    }
+}
+
 /// The payload is larger than Lambda takes.
 #[derive(Debug, PartialEq)]
 pub struct TooLarge;

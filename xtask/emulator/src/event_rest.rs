@@ -222,22 +222,14 @@ fn query(request: &Parts) -> Values {
 #[cfg(test)]
 mod tests {
     use http::Request;
-    use jiff::Timestamp;
     use serde_json::{Value, json};
 
     use super::*;
     use crate::event::PAYLOAD_LIMIT;
 
     fn try_event(request: http::request::Builder, body: &[u8]) -> Result<Value, Refused> {
-        let origin = Origin {
-            request_id: "4b5c",
-            trace_id: "Root=1-6741-ab",
-            peer: ([127, 0, 0, 1], 5000).into(),
-            port: 9000,
-            now: Timestamp::from_millisecond(1_795_341_600_123).unwrap(),
-        };
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        let event = encode(&parts, &Bytes::copy_from_slice(body), origin, "live")?;
+        let event = encode(&parts, &Bytes::copy_from_slice(body), Origin::of_tests(), "live")?;
         Ok(serde_json::from_slice(&event).unwrap())
     }
 

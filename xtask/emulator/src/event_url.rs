@@ -194,15 +194,9 @@ mod tests {
     use crate::event::PAYLOAD_LIMIT;
 
     fn event(request: http::request::Builder, body: &'static [u8]) -> Value {
-        let origin = Origin {
-            request_id: "4b5c",
-            trace_id: "Root=1-6741-ab",
-            peer: ([127, 0, 0, 1], 5000).into(),
-            port: 9000,
-            now: Timestamp::from_millisecond(1_795_341_600_123).unwrap(),
-        };
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        serde_json::from_slice(&encode(&parts, &Bytes::from_static(body), origin).unwrap()).unwrap()
+        serde_json::from_slice(&encode(&parts, &Bytes::from_static(body), Origin::of_tests()).unwrap())
+            .unwrap()
     }
 
     #[test]
