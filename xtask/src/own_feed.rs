@@ -63,10 +63,11 @@ pub fn test(repo: &Repo) -> Result<()> {
     }
     fs::copy(repo.path(".tools/page.stamp"), copy.join(".tools/page.stamp"))
         .context("the page is not built")?;
+    let programs = copy.join("target/debug");
+    fs::create_dir_all(&programs)?;
     for program in PROGRAMS {
-        let built = copy.join("target/debug").join(program);
-        fs::create_dir_all(copy.join("target/debug"))?;
-        fs::copy(repo.built(program), &built).with_context(|| format!("{program} is not built"))?;
+        fs::copy(repo.built(program), programs.join(program))
+            .with_context(|| format!("{program} is not built"))?;
     }
     // The dependencies are those of this checkout, so only its own packages are compiled anew.
     let cargo = |arguments: &[&str]| -> Result<()> {
@@ -95,10 +96,7 @@ pub fn test(repo: &Repo) -> Result<()> {
 /// Brings the copy up to date, but for what is made anew in it. A file that is the same keeps its time, so that what was
 /// made of it is kept, too.
 fn copy_sources(repo: &Repo, copy: &Path) -> Result<()> {
-    let listed =
-        repo.command("git")?.args(["ls-files", "--cached", "--others", "--exclude-standard"]).output();
-    let listed = String::from_utf8(listed.context("cannot start git")?.stdout)?;
-    for path in listed.lines().filter(|path| repo.path(path).is_file() && !MADE.contains(path)) {
+    for path in repo.sources()?.iter().filter(|path| !MADE.contains(&path.as_str())) {
         write(&copy.join(path), &fs::read(repo.path(path))?)?;
     }
     Ok(())

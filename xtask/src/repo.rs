@@ -35,6 +35,17 @@ impl Repo {
         self.root.join(relative)
     }
 
+    /// The files that git tracks or would track, by their paths from the root.
+    ///
+    /// # Errors
+    /// When git cannot list them.
+    pub fn sources(&self) -> Result<Vec<String>> {
+        let listing = ["ls-files", "--cached", "--others", "--exclude-standard"];
+        let listed = self.command("git")?.args(listing).output().context("cannot start git")?;
+        let listed = String::from_utf8(listed.stdout).context("a path is not UTF-8")?;
+        Ok(listed.lines().filter(|path| self.path(path).is_file()).map(str::to_owned).collect())
+    }
+
     /// A command that runs at the root and finds the npm tools first, Node 24 among them, then those of Python.
     /// Nothing that it starts reports on its use, and Node keeps what it compiles of scripts. What cargo tells of the package that it runs is kept from it: build
     /// scripts read that, so each of `cargo run` and `cargo test` would build the function anew.

@@ -6,7 +6,7 @@ mod schedule;
 
 use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
@@ -150,24 +150,12 @@ const CHECKS: &[Check] = &[
 /// Cargo does not find the feeds, whose modules a macro declares, and the example.
 fn format(repo: &Repo, _: &Test) -> Result<()> {
     cargo(repo, &["fmt --all --check"])?;
+    let sources = repo.sources()?;
+    let is_hidden = |path: &&String| {
+        (path.starts_with("shared/src/feeds/") || path.starts_with("examples/")) && path.ends_with(".rs")
+    };
     let mut rustfmt = repo.command("rustfmt")?;
-    run(rustfmt
-        .args(["--check", "--edition", "2024"])
-        .args(["shared/src/feeds", "examples"].iter().flat_map(|under| rust_files(&repo.path(under)))))
-}
-
-/// The sources below a folder.
-fn rust_files(under: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(under).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            files.extend(rust_files(&path));
-        } else if path.extension().is_some_and(|ending| ending == "rs") {
-            files.push(path);
-        }
-    }
-    files
+    run(rustfmt.args(["--check", "--edition", "2024"]).args(sources.iter().filter(is_hidden)))
 }
 
 impl Test {
