@@ -2,7 +2,7 @@
 // with what it kept. SSEDGE_HOST names it.
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -30,7 +30,8 @@ const HOSTS = {
       ...vars,
     };
     const built = join(BUILT, "ssedge-lambda");
-    const emulator = { port, function: built, concurrency: 200, reap: true, environment, build };
+    const reload = build && { build, script: await readFile("xtask/reload.js", "utf8") };
+    const emulator = { port, function: built, concurrency: 200, reap: true, environment, reload };
     return [
       [join(BUILT, "ssedge-table"), { port: table, state, table: TABLE }],
       [join(BUILT, "ssedge-emulator"), emulator],
