@@ -27,6 +27,8 @@ pub mod log;
 
 pub mod session;
 
+pub mod hub;
+
 pub mod access;
 
 pub mod store;

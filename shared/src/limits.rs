@@ -53,8 +53,6 @@ pub const SNAPSHOT_ENTRIES: u32 = 200;
 
 /// Longest time that a channel may take to answer a request.
 pub const CHANNEL_TIMEOUT: Duration = Duration::from_secs(10);
-/// Time per reader for which a channel gathers entries after it has sent some: about what one delivery costs.
-pub const COALESCE_PER_READER: Duration = Duration::from_micros(60);
 /// How long a Durable Object stays in memory while nothing happens, at least: what it remembers is forgotten later.
 pub const OBJECT_MEMORY: Duration = Duration::from_secs(10);
 /// New channels that a sender without a token's `sub` may begin in [`NEW_CHANNELS_SPAN`]. Each costs a database or
@@ -71,8 +69,22 @@ pub const BUCKETS: usize = 1_024;
 /// How long an object whose entries have all expired remembers its last id: longer than a reader that was cut off takes
 /// to come back to it. After that the object is empty, as a table is after [`TABLE_GRACE`].
 pub const OBJECT_GRACE: Duration = TABLE_GRACE;
-/// Longest time that an entry waits for others.
-pub const COALESCE_MAX: Duration = Duration::from_millis(50);
+/// Longest time that an entry waits for others, and how long a channel counts as lively after it has sent something: what a
+/// person does not notice.
+pub const COALESCE_MAX: Duration = Duration::from_millis(100);
+/// Hubs of a channel, each with one socket: a Durable Object takes 32,768.
+pub const HUBS: usize = 32_000;
+/// How long a stream may take to open the connection of its hub, until another one does: longer than the channel may take to
+/// answer.
+pub const HUB_OPENING: Duration = CHANNEL_TIMEOUT.saturating_add(Duration::from_secs(5));
+/// Bytes of the newest entries that a hub gets as it opens: some hundred short messages, so that a crowd that comes back after
+/// a cut finds what it has missed.
+pub const HUB_PAGE_BYTES: usize = PAGE_BYTES / 4;
+/// Bytes that all hubs of an isolate keep together, each of them at most [`PAGE_BYTES`].
+pub const HUBS_BYTES: usize = 16 * 1024 * 1024;
+/// Batches that one stream hands to others until another stream does. The platform charges the request of that stream, which
+/// may use 30 s of CPU by default, and a delivery takes less than 0.1 ms.
+pub const HUB_DELIVERIES: u32 = 100_000;
 
 /// Entries that a table is asked for at once. With long messages the platform's own bound of 1 MB is below it.
 pub const QUERY_ENTRIES: u32 = 256;
@@ -169,7 +181,7 @@ pub const POST_BURST: RangeInclusive<u64> = 1..=1_000_000;
 pub const POLL_MS: RangeInclusive<u64> = 20..=10_000;
 /// TABLE_NAME: characters that DynamoDB takes.
 pub const TABLE_NAME_CHARS: RangeInclusive<usize> = 3..=255;
-/// STREAMS_PER_CHANNEL; a Durable Object takes 32,768 sockets. 0 leaves only the platform's bound.
+/// STREAMS_PER_CHANNEL; more take more than an isolate's memory. 0 leaves only the platform's bound.
 pub const STREAMS_PER_CHANNEL: RangeInclusive<u64> = 0..=32_000;
 /// STREAMS_PER_SENDER; 0 switches the bound off. One address may be that of a whole office, and as many streams as the default
 /// allows take less than half of an isolate's 128 MB while they are read.

@@ -23,13 +23,28 @@ const LARGE = 4096;
 const remember = (value) => (value instanceof ArrayBuffer && received.add(value), value);
 const { arrayBuffer } = Response.prototype;
 Response.prototype.arrayBuffer = async function () { return remember(await arrayBuffer.call(this)); };
+// The next stream is cut off as it is opened.
+let cutsOff = false;
+// What comes for a hub is written to one stream, its owner, and to no other.
+let forbids = false;
+let written;
+const NOBODY = {};
 const { addEventListener } = EventTarget.prototype;
 WebSocket.prototype.addEventListener = function (type, ...rest) {
-  if (type === "message") addEventListener.call(this, type, (event) => remember(event.data));
+  if (cutsOff) return;
+  if (type === "message") {
+    addEventListener.call(this, type, (event) => {
+      remember(event.data);
+      written = NOBODY;
+      queueMicrotask(() => (written = undefined));
+    });
+  }
   addEventListener.call(this, type, ...rest);
 };
 const { enqueue } = ReadableStreamDefaultController.prototype;
 ReadableStreamDefaultController.prototype.enqueue = function (chunk) {
+  if (written === NOBODY) written = this;
+  if (forbids && written && written !== this) throw new Error("Cannot perform I/O on behalf of a different request.");
   if (chunk.byteLength > LARGE) chunks[received.has(chunk.buffer) ? "passed" : "copied"] += 1;
   return enqueue.call(this, chunk);
 };
@@ -44,6 +59,7 @@ WebSocket.prototype.send = function (message) {
 
 const { setTimeout, clearTimeout } = globalThis;
 globalThis.setTimeout = (callback, ...rest) => {
+  if (cutsOff) return 0;
   const timer = Number(setTimeout((...values) => (timers.delete(timer), callback(...values)), ...rest));
   timers.add(timer);
   return timer;
@@ -70,7 +86,7 @@ export class Channel extends DurableObject {
   webSocketMessage(...event) { return this.real.webSocketMessage(...event); }
   webSocketClose(...event) { return this.real.webSocketClose(...event); }
   webSocketError(...event) { return this.real.webSocketError(...event); }
-  readers() { return this.ctx.getWebSockets().length; }
+  sockets() { return this.ctx.getWebSockets().length; }
   sql(statement) { return this.ctx.storage.sql.exec(statement).toArray(); }
   // When its alarm is due, once it is due so many milliseconds earlier.
   async hurry(millis) {
@@ -90,7 +106,7 @@ export class Channel extends DurableObject {
 }
 
 const commands = {
-  readers: (env, channel) => env.CHANNELS.getByName(channel).readers(),
+  sockets: (env, channel) => env.CHANNELS.getByName(channel).sockets(),
   sql: (env, channel, statement) => env.CHANNELS.getByName(channel).sql(statement),
   hurry: (env, channel, millis) => env.CHANNELS.getByName(channel).hurry(Number(millis)),
   alarmless: (env, channel) => env.CHANNELS.getByName(channel).alarmless(),
@@ -106,6 +122,8 @@ const commands = {
       throw new Error("a failure that a test asked for");
     };
   },
+  cutOff: () => void (cutsOff = true),
+  forbid: () => void (forbids = true),
   chunks: () => chunks,
   differ: (env, channel, what) => void (differing = what),
   // The next object of this channel takes so many milliseconds to start.
@@ -116,7 +134,11 @@ export default class extends WorkerEntrypoint {
   async fetch(request) {
     const { pathname, searchParams } = new URL(request.url);
     const command = commands[pathname.replace("/around/", "")];
-    if (!command) return new Worker(this.ctx, this.env).fetch(request);
+    if (!command) {
+      const answer = await new Worker(this.ctx, this.env).fetch(request);
+      cutsOff = false;
+      return answer;
+    }
     return Response.json({ ok: (await command(this.env, searchParams.get("channel"), searchParams.get("value"))) ?? null });
   }
 }

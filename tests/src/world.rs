@@ -12,6 +12,7 @@ mod faults;
 mod figures;
 mod function;
 mod history;
+mod isolates;
 mod link;
 mod model;
 mod object;
@@ -35,10 +36,10 @@ pub use figures::Figures;
 use function::Function;
 pub use function::{Doing, Process, Rig};
 pub use history::History;
+use isolates::Isolates;
 pub use link::Speed;
 use link::{Link, Message};
 pub use model::Model;
-use object::Object;
 pub use object::ObjectLog;
 use sqlite::Sqlite;
 pub use sqlite::Storage;
@@ -129,8 +130,8 @@ impl World {
             drops: false,
         };
         let channel: Box<dyn Channel> = match log {
-            Log::Model => Box::new(Object::new(Model::new(retention), retention)),
-            Log::Sqlite => Box::new(Object::new(Sqlite::new(retention), retention)),
+            Log::Model => Box::new(Isolates::new(Model::new(retention), retention, seed)),
+            Log::Sqlite => Box::new(Isolates::new(Sqlite::new(retention), retention, seed)),
             Log::Table => Box::new(Function::new(retention, seed, START)),
         };
         Self {
@@ -219,7 +220,7 @@ impl World {
 
     /// Ends the connection as it is, with what the network still holds.
     fn cut(&mut self, reader: usize) -> Option<Link> {
-        self.channel.unsubscribe(reader);
+        self.channel.leave(reader, self.now);
         let Reader { client, link, back_at, .. } = &mut self.readers[reader];
         let link = link.take()?;
         *back_at = self.now + client.retry;
@@ -287,6 +288,7 @@ impl World {
             return self.lost(reader);
         }
         if link.wake_at.is_some_and(|at| at <= self.now) {
+            self.channel.alive(reader, self.now);
             self.feed(reader, Input::Wake);
         }
     }
@@ -317,7 +319,7 @@ impl World {
                 }
                 Output::Close(_) => {
                     link.closed = true;
-                    self.channel.unsubscribe(reader);
+                    self.channel.leave(reader, self.now);
                     break;
                 }
             }

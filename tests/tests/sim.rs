@@ -10,6 +10,7 @@ use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{RngSeed, TestRunner};
+use ssedge::limits::PAGE_BYTES;
 use ssedge::log::{EntryId, Retention};
 use ssedge::session::WhenSlow;
 use ssedge_tests::world::{Fault, Figures, Log, Profile, Speed, World};
@@ -23,6 +24,7 @@ enum Op {
     Advance(Duration),
     Sleep(Duration),
     Disconnect(usize),
+    CutOff(usize),
     Kill,
     Drop(usize),
     Delay(usize, Duration),
@@ -50,6 +52,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => ms(4_000..70_000).prop_map(Op::Advance),
         1 => select([60, 1_200, 20_000].as_slice()).prop_map(|secs| Op::Sleep(Duration::from_secs(secs))),
         3 => reader().prop_map(Op::Disconnect),
+        2 => reader().prop_map(Op::CutOff),
         1 => Just(Op::Kill),
         2 => reader().prop_map(Op::Drop),
         2 => (reader(), ms(0..300)).prop_map(|(reader, latency)| Op::Delay(reader, latency)),
@@ -64,7 +67,8 @@ fn fault() -> impl Strategy<Value = Fault> {
         2 => (0..READERS).prop_map(Fault::Lose),
         2 => Just(Fault::Evict),
         1 => (ms(0..100_000), any::<bool>()).prop_map(move |(span, refuses)| outage(span, refuses)),
-        1 => ms(0..500).prop_map(Fault::Coalesce),
+        1 => ms(0..500).prop_map(Fault::Deliver),
+        1 => select([0, 300, PAGE_BYTES].as_slice()).prop_map(Fault::Room),
         1 => Just(Fault::Free),
         3 => (0_u32..30).prop_map(Fault::Crash),
         3 => slow(),
@@ -111,6 +115,7 @@ fn apply(world: &mut World, op: &Op) {
         Op::Advance(span) => world.advance(*span),
         Op::Sleep(span) => world.sleep(*span),
         Op::Disconnect(reader) => world.disconnect(*reader),
+        Op::CutOff(reader) => world.cut_off(*reader),
         Op::Kill => world.kill(),
         Op::Drop(reader) => world.drop_next(*reader),
         Op::Delay(reader, latency) => world.delay(*reader, *latency),

@@ -1,5 +1,5 @@
 //! Who is let in by this isolate: how many streams each sender has open here, how many bytes wait for their readers, and how
-//! many channels each sender has begun. The objects count the streams of their channels, in all isolates.
+//! many channels each sender has begun.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -72,10 +72,6 @@ impl Admission {
         streams.bodies.borrow_mut().insert(number, body.clone());
         SENDERS.with_borrow_mut(|senders| senders.insert(sender.clone(), streams.clone()));
         Some(Self { sender, streams, number, body })
-    }
-
-    pub const fn sender(&self) -> &Sender {
-        &self.sender
     }
 
     pub const fn body(&self) -> &Rc<Body> {

@@ -75,11 +75,10 @@ impl Body {
         }
     }
 
-    pub fn send(&self, bytes: &Uint8Array) {
-        if let Some(controller) = self.controller.get() {
-            // A body that was closed or cancelled takes no more.
-            let _ = controller.enqueue_with_chunk(bytes);
-        }
+    /// # Errors
+    /// A body that was closed or cancelled takes no more.
+    pub fn send(&self, bytes: &Uint8Array) -> std::result::Result<(), JsValue> {
+        self.controller.get().map_or(Ok(()), |controller| controller.enqueue_with_chunk(bytes))
     }
 
     /// Cuts the body off, with what was not taken.

@@ -1,14 +1,13 @@
-//! The Durable Object: one channel, its log, and the sockets of its readers.
+//! The Durable Object: one channel, its log, and the sockets of its hubs.
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use ssedge::access::Sender;
-use ssedge::log::{Filter, Subscribe};
+use ssedge::limits::HUBS;
+use ssedge::log::{EntryId, Subscribe};
 use ssedge::route::Deployment;
 use ssedge::settings::{LogLevel, Settings};
-use ssedge::store::sql::{self, NewEntry};
+use ssedge::store::sql;
 use ssedge::store::{Post, Receipt};
 use ssedge::time::UnixMillis;
 use worker::{
@@ -16,10 +15,10 @@ use worker::{
     durable_object,
 };
 
-use crate::fan_out::{FILTERED, FanOut, UNFILTERED};
-use crate::link::{Command, PageHead, VERSION, VERSION_HEADER, command, pack};
+use crate::fan_out::{FanOut, close, tag};
+use crate::host;
+use crate::link::{Command, OpenHead, PageHead, VERSION, VERSION_HEADER, command, message, pack, set_head};
 use crate::storage::{Alarm, Sqlite};
-use crate::{PAGE_HEADER, host};
 
 /// One channel. It holds no timer while nothing happens, so it hibernates under its open sockets.
 #[durable_object]
@@ -28,8 +27,6 @@ pub struct Channel {
     kept: Result<Kept>,
     fan_out: Rc<FanOut>,
     alarm: Alarm,
-    /// How many readers there are at most: those that left since they were counted are still in it.
-    readers: Cell<Option<u64>>,
 }
 
 /// What is in the storage, and the rules for it.
@@ -53,7 +50,11 @@ impl DurableObject for Channel {
             Kept { channel: sql::Channel::new(sqlite, settings.retention, settings.posts()), deployment }
         });
         let kept = kept.map_err(|bad| worker::Error::RustError(bad.to_string()));
-        Self { state, kept, fan_out: Rc::default(), alarm: Alarm::default(), readers: Cell::default() }
+        // Hubs of another version come back from where they stand.
+        let hubs = state.get_websockets_with_tag(&tag());
+        let is_old = |socket: &WebSocket| !hubs.contains(socket);
+        state.get_websockets().iter().filter(|socket| is_old(socket)).for_each(close);
+        Self { state, kept, fan_out: Rc::default(), alarm: Alarm::default() }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
@@ -67,14 +68,17 @@ impl DurableObject for Channel {
             Command::Read(subscribe) => Response::from_json(&channel.snapshot(&subscribe, now)?),
             Command::Entry(id) => Response::from_json(&channel.entry(id, now)?),
             Command::Start(subscribe) => Response::from_json(&channel.start(&subscribe, now)?),
-            Command::Subscribe(subscribe, sender) => self.subscribe(kept, &subscribe, &sender, now),
+            Command::Page(subscribe) => self.page(kept, &subscribe, now),
+            Command::Open(after) => self.open(kept, after, now),
         }?;
         response.headers_mut().set(VERSION_HEADER, &VERSION.to_string())?;
         Ok(response)
     }
 
-    async fn websocket_message(&self, socket: WebSocket, _: WebSocketIncomingMessage) -> Result<()> {
-        socket.close(Some(1008), Some("readers do not speak"))
+    /// A hub has delivered what it was sent.
+    async fn websocket_message(&self, _: WebSocket, _: WebSocketIncomingMessage) -> Result<()> {
+        self.fan_out.answered(&self.state, host::now());
+        Ok(())
     }
 
     async fn websocket_close(&self, socket: WebSocket, _: usize, _: String, _: bool) -> Result<()> {
@@ -114,8 +118,9 @@ impl Channel {
         now: UnixMillis,
     ) -> Result<Receipt> {
         let appended = kept.channel.append(post, wait, now)?;
-        let Some(NewEntry { entry, after, free_at }) = appended.new else { return Ok(appended.receipt) };
-        self.fan_out.clone().push(&self.state, entry, after, now);
+        let Some(new) = appended.new else { return Ok(appended.receipt) };
+        let free_at = new.free_at;
+        self.fan_out.push(&self.state, new, now);
         // It is stored, and the next post sees to the alarm again.
         if let Err(e) = self.alarm.due_by(&self.state, free_at).await {
             host::log(kept.settings().log_level, LogLevel::Warn, &format!("an alarm was not set: {e}"));
@@ -123,48 +128,36 @@ impl Channel {
         Ok(appended.receipt)
     }
 
-    fn is_full(&self, settings: &Settings, sender: &Sender) -> bool {
-        let count = |tag: &str| self.state.get_websockets_with_tag(tag).len() as u64;
-        if settings.streams_per_sender.is_some_and(|most| count(sender.as_str()) >= most) {
-            return true;
-        }
-        let fits = |readers: &u64| settings.streams_per_channel.is_none_or(|most| *readers < most);
-        let readers = self.readers.get().filter(fits).unwrap_or_else(|| count(UNFILTERED) + count(FILTERED));
-        self.readers.set(Some(readers + 1));
-        !fits(&readers)
-    }
-
-    fn subscribe(
-        &self,
-        kept: &Kept,
-        subscribe: &Subscribe,
-        sender: &Sender,
-        now: UnixMillis,
-    ) -> Result<Response> {
-        // What is pending is in the log already: with it sent, the page and the live frames join without overlap.
+    /// What is pending is in the log already: with it sent, what a reader gets ends where a frame of the hubs ends.
+    fn page(&self, kept: &Kept, subscribe: &Subscribe, now: UnixMillis) -> Result<Response> {
         self.fan_out.flush(&self.state, now);
         let page = kept.channel.page(subscribe, now)?;
-        let full = !page.more && self.is_full(kept.settings(), sender);
-        let head = if full { PageHead::Full } else { PageHead::Page { start: page.start, more: page.more } };
-        let head = serde_json::to_string(&head)?;
-        // A requested cursor may be any text, and a header may not.
-        let head: String = form_urlencoded::byte_serialize(head.as_bytes()).collect();
-        let first = page.batch.as_ref().map(pack);
-        let mut response = if full {
-            Response::empty()?
-        } else if page.more {
-            Response::from_bytes(first.map_or_else(Vec::new, |bytes| bytes.to_vec()))?
-        } else {
-            let WebSocketPair { client, server } = WebSocketPair::new()?;
-            let tag = if subscribe.filter == Filter::ALL { UNFILTERED } else { FILTERED };
-            self.state.accept_websocket_with_tags(&server, &[tag, sender.as_str()]);
-            server.serialize_attachment((VERSION, &subscribe.filter))?;
-            if let Some(first) = first {
-                server.as_ref().send_with_array_buffer(&first.buffer())?;
-            }
-            Response::from_websocket(client)?
-        };
-        response.headers_mut().set(PAGE_HEADER, &head)?;
+        let body = page.batch.as_ref().map_or_else(Vec::new, pack);
+        let mut response = Response::from_bytes(body)?;
+        set_head(&mut response, &PageHead { start: page.start, more: page.more })?;
+        Ok(response)
+    }
+
+    /// The same for a hub: with what is pending sent to the others, it goes on where the newest entry ends.
+    fn open(&self, kept: &Kept, after: Option<EntryId>, now: UnixMillis) -> Result<Response> {
+        self.fan_out.flush(&self.state, now);
+        let tag = tag();
+        if self.state.get_websockets_with_tag(&tag).len() >= HUBS {
+            let mut response = Response::empty()?;
+            set_head(&mut response, &OpenHead::Full)?;
+            return Ok(response);
+        }
+        let opening = kept.channel.open(after, now)?;
+        let WebSocketPair { client, server } = WebSocketPair::new()?;
+        self.state.accept_websocket_with_tags(&server, &[&tag]);
+        if let Some(news) = &opening.news {
+            server.as_ref().send_with_array_buffer(&message(news, false).buffer())?;
+        }
+        let mut response = Response::from_websocket(client)?;
+        set_head(
+            &mut response,
+            &OpenHead::Open { extent: opening.extent, has_news: opening.news.is_some() },
+        )?;
         Ok(response)
     }
 }

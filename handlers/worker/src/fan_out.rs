@@ -1,106 +1,119 @@
-//! From the log to the sockets of the readers: gathered while the channel is busy, encoded once per filter.
+//! From the log to the hubs: gathered while they are busy, encoded once.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::time::Duration;
 
-use bytes::Bytes;
-use ssedge::limits::{COALESCE_MAX, COALESCE_PER_READER, PAGE_BYTES};
-use ssedge::log::{Batch, Entry, EntryId, Filter};
+use ssedge::hub::{Gather, News};
+use ssedge::limits::PAGE_BYTES;
+use ssedge::log::{Entry, EntryId};
+use ssedge::store::sql::NewEntry;
 use ssedge::time::UnixMillis;
 use worker::{Delay, State, WebSocket};
 
 use crate::host;
-use crate::link::{VERSION, pack};
+use crate::link::{VERSION, message};
 
-/// Readers without a filter share a tag, so that a message is sent to them without looking at each.
-pub const UNFILTERED: &str = "all";
-pub const FILTERED: &str = "some";
+/// The tag of the sockets whose hubs are of this version.
+pub fn tag() -> String {
+    format!("hub-{VERSION}")
+}
 
-/// Stored entries on their way to the readers.
+/// Stored entries on their way to the hubs.
 #[derive(Default)]
 pub struct FanOut {
-    pending: RefCell<Vec<Entry>>,
-    /// Bytes of the pending bodies: a frame is no longer than a page and one entry.
-    bytes: Cell<usize>,
-    /// The id before the first pending entry.
-    after: Cell<Option<EntryId>>,
-    /// Until then entries are gathered, so that a burst leaves as few frames.
-    busy_until: Cell<Option<UnixMillis>>,
-    armed: Cell<bool>,
+    pending: RefCell<Pending>,
+    gather: Cell<Gather>,
+    /// When they are looked at next.
+    armed: Cell<Option<UnixMillis>>,
+}
+
+/// Entries of one run.
+#[derive(Default)]
+struct Pending {
+    entries: Vec<Entry>,
+    /// Of their bodies: a frame is no longer than a page and one entry.
+    bytes: usize,
+    run: EntryId,
+    /// The id before the first one.
+    after: EntryId,
 }
 
 impl FanOut {
-    /// Takes an entry that is stored. It leaves once its sender is answered: at once when the channel is idle, with
-    /// its neighbours when it is busy.
-    pub fn push(self: Rc<Self>, state: &Rc<State>, entry: Entry, after: EntryId, now: UnixMillis) {
-        if self.after.get().is_none() {
-            self.after.set(Some(after));
-        }
-        self.bytes.set(self.bytes.get() + entry.bytes());
-        self.pending.borrow_mut().push(entry);
-        if self.bytes.get() >= PAGE_BYTES {
+    /// Takes an entry that is stored. It leaves once its sender is answered: at once if the hubs are idle, with its
+    /// neighbours if they are busy.
+    pub fn push(self: &Rc<Self>, state: &Rc<State>, new: NewEntry, now: UnixMillis) {
+        if self.pending.borrow().run != new.run {
             self.flush(state, now);
-        } else if !self.armed.replace(true) {
-            let pause = self.busy_until.get().map_or(Duration::ZERO, |until| until.since(now));
-            let state_of_timer = state.clone();
-            state.wait_until(async move {
-                Delay::from(pause).await;
-                self.armed.set(false);
-                self.flush(&state_of_timer, host::now());
-            });
         }
-    }
-
-    /// Sends everything pending, encoded once per filter.
-    pub fn flush(&self, state: &State, now: UnixMillis) {
-        let Some(after) = self.after.take() else { return };
-        let entries = self.pending.take();
-        self.bytes.set(0);
-        let mut frames = Frames { after, entries: &entries, by_filter: BTreeMap::new() };
-        let unfiltered = state.get_websockets_with_tag(UNFILTERED);
-        let filtered = state.get_websockets_with_tag(FILTERED);
-        let readers = unfiltered.len() + filtered.len();
-        for socket in unfiltered {
-            frames.send(&socket, Filter::ALL);
-        }
-        for socket in filtered {
-            match socket.deserialize_attachment() {
-                Ok(Some((VERSION, filter))) => frames.send(&socket, filter),
-                // It comes back with its cursor.
-                _ => close(&socket),
+        let bytes = {
+            let mut pending = self.pending.borrow_mut();
+            if pending.entries.is_empty() {
+                (pending.run, pending.after, pending.bytes) = (new.run, new.after, 0);
             }
-        }
-        let busy = (COALESCE_PER_READER * u32::try_from(readers).unwrap_or(u32::MAX)).min(COALESCE_MAX);
-        self.busy_until.set(Some(now + busy));
-    }
-}
-
-/// One batch, as each kind of reader gets it. The same JS buffer goes to all sockets of a kind.
-struct Frames<'a> {
-    after: EntryId,
-    entries: &'a [Entry],
-    by_filter: BTreeMap<Filter, Option<js_sys::ArrayBuffer>>,
-}
-
-impl Frames<'_> {
-    fn send(&mut self, socket: &WebSocket, filter: Filter) {
-        let encode = |filter: &Filter| Batch::<Bytes>::encode(self.after, self.entries, filter);
-        let frame = match self.by_filter.get(&filter) {
-            Some(frame) => frame,
-            None => {
-                let frame = encode(&filter).map(|batch| pack(&batch).buffer());
-                self.by_filter.entry(filter).or_insert(frame)
-            }
+            pending.bytes += new.entry.bytes();
+            pending.entries.push(new.entry);
+            pending.bytes
         };
-        if frame.as_ref().is_some_and(|frame| socket.as_ref().send_with_array_buffer(frame).is_err()) {
-            close(socket);
+        if bytes >= PAGE_BYTES {
+            self.flush(state, now);
+        } else {
+            self.arm(state, now);
+        }
+    }
+
+    /// Sends everything pending.
+    pub fn flush(&self, state: &State, now: UnixMillis) {
+        let Pending { entries, run, after, .. } = self.pending.take();
+        let Some(news) = News::encode(run, after, &entries) else { return };
+        let mut gather = self.gather.get();
+        let message = message(&news, gather.sent(now)).buffer();
+        self.gather.set(gather);
+        for socket in state.get_websockets_with_tag(&tag()) {
+            if socket.as_ref().send_with_array_buffer(&message).is_err() {
+                close(&socket);
+            }
+        }
+    }
+
+    /// A hub has delivered what was sent to it.
+    pub fn answered(self: &Rc<Self>, state: &Rc<State>, now: UnixMillis) {
+        let mut gather = self.gather.get();
+        gather.answered(now);
+        self.gather.set(gather);
+        if !self.pending.borrow().entries.is_empty() {
+            self.arm(state, now);
+        }
+    }
+
+    /// Looks at what is pending when the hubs may be idle.
+    fn arm(self: &Rc<Self>, state: &Rc<State>, now: UnixMillis) {
+        let pause = self.gather.get().pause(now);
+        let at = now + pause;
+        if self.armed.get().is_some_and(|armed| armed <= at) {
+            return;
+        }
+        self.armed.set(Some(at));
+        let (fan_out, state_of_timer) = (self.clone(), state.clone());
+        state.wait_until(async move {
+            Delay::from(pause).await;
+            fan_out.look(&state_of_timer, at, host::now());
+        });
+    }
+
+    fn look(self: &Rc<Self>, state: &Rc<State>, armed: UnixMillis, now: UnixMillis) {
+        if self.armed.get() != Some(armed) {
+            return;
+        }
+        self.armed.set(None);
+        if self.gather.get().pause(now).is_zero() {
+            self.flush(state, now);
+        } else if !self.pending.borrow().entries.is_empty() {
+            self.arm(state, now);
         }
     }
 }
 
-/// A socket that takes nothing is one whose reader left, or comes back with its cursor.
-fn close(socket: &WebSocket) {
+/// The hub of a socket that takes nothing comes back from where it stands.
+pub fn close(socket: &WebSocket) {
     let _ = socket.close(Some(1011), Some("not delivered"));
 }

@@ -69,7 +69,7 @@ pub struct Timer(Cell<Option<(i32, UnixMillis)>>);
 impl Timer {
     /// Calls back at this time, or before.
     pub fn arm(&self, at: UnixMillis, callback: &Callback) {
-        if self.0.get().is_some_and(|(_, armed)| armed <= at) {
+        if self.is_due_by(at) {
             return;
         }
         self.cancel();
@@ -80,8 +80,13 @@ impl Timer {
         self.0.set(Some((handle, at)));
     }
 
-    /// It has called back.
-    pub fn fired(&self) {
+    /// Whether it calls back at this time, or before.
+    pub fn is_due_by(&self, at: UnixMillis) -> bool {
+        self.0.get().is_some_and(|(_, armed)| armed <= at)
+    }
+
+    /// It has called back, or never will: its request has ended.
+    pub fn forget(&self) {
         self.0.set(None);
     }
 
@@ -90,6 +95,14 @@ impl Timer {
             global().clear_timeout_with_handle(handle);
         }
     }
+}
+
+/// Has something done behind all that follows from this event.
+pub fn after_this(what: impl FnOnce() + 'static) {
+    let what = Closure::once_into_js(what);
+    global()
+        .set_timeout_with_callback_and_timeout_and_arguments_0(what.unchecked_ref(), 0)
+        .expect("setTimeout throws only for what is no function");
 }
 
 fn global() -> WorkerGlobalScope {

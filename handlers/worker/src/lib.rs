@@ -7,8 +7,10 @@
 mod admission;
 mod body;
 mod channel;
+mod crossing;
 mod fan_out;
 mod host;
+mod hubs;
 mod link;
 mod reply;
 mod storage;
@@ -33,8 +35,6 @@ pub use channel::Channel;
 const BINDING: &str = "CHANNELS";
 /// The binding of the page and its assets in wrangler.toml.
 const ASSETS: &str = "ASSETS";
-/// How a channel says where a subscriber starts.
-const PAGE_HEADER: &str = "x-ssedge-page";
 
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, _: Context) -> Result<Response> {
@@ -106,6 +106,10 @@ impl Exchange<'_> {
                 let wait = admission::count_channel(&append.sender, append.beginning_rate(), host::now());
                 let command = Command::Append(post, wait);
                 let receipt = self.link(&append.channel)?.ask(&command).await?;
+                if let Receipt::Begun(stored) | Receipt::Stored(stored) | Receipt::Replayed(stored) = &receipt
+                {
+                    hubs::heard_of(&append.channel, stored.id);
+                }
                 if wait.is_none() && !matches!(receipt, Receipt::Begun(_)) {
                     admission::discount_channel(&append.sender, append.beginning_rate());
                 }
@@ -141,8 +145,7 @@ impl Exchange<'_> {
         };
         let signal = self.request.inner().signal();
         let config = settings.stream().expiring(subscriber.expires);
-        let (stream, body) =
-            Stream::open(request, config, link, admission, settings.log_level, &signal).await?;
+        let (stream, body) = Stream::open(request, config, link, admission, self.deployment, &signal).await?;
         let head = self.finish(route::head_of_stream(stream.starts_after()));
         Ok(reply::streamed(&head, body))
     }

@@ -1,29 +1,33 @@
 //! The Worker's way to a channel's Durable Object, and what they say to each other.
 
+use std::ops::Range;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::future::{Either, select};
 use js_sys::{ArrayBuffer, Uint8Array};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use ssedge::access::Sender;
+use ssedge::hub::{Block, News};
 use ssedge::limits::CHANNEL_TIMEOUT;
-use ssedge::log::{Batch, ChannelName, EntryId, Page, Start, Subscribe};
+use ssedge::log::{Batch, ChannelName, EntryId, Extent, Page, Start, Subscribe};
 use ssedge::problem::Problem;
 use ssedge::session::Frame;
 use ssedge::store::Post;
 use wasm_bindgen::JsCast;
 use worker::wasm_bindgen_futures::JsFuture;
-use worker::{Delay, Env, Method, ObjectNamespace, Request, RequestInit, Result, WebSocket};
+use worker::{Delay, Env, Method, ObjectNamespace, Request, RequestInit, Response, Result, WebSocket};
 
-use crate::{BINDING, PAGE_HEADER};
+use crate::BINDING;
 
 /// The version of what a Worker and a channel say to each other: commands, answers, messages, and what is attached to a
 /// socket. It changes with any of them, because after a deployment an isolate of the Worker before may talk to an object of
 /// the one after.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 /// How a channel says its version.
 pub const VERSION_HEADER: &str = "x-ssedge-version";
+/// What a channel says besides the body, as JSON.
+const HEAD_HEADER: &str = "x-ssedge-head";
 
 /// A request to a channel, as JSON in the query of its URL.
 #[derive(Debug, Serialize, Deserialize)]
@@ -34,32 +38,41 @@ pub enum Command {
     Entry(EntryId),
     /// Where the reader would start; nothing is sent to it.
     Start(Subscribe),
-    /// Answered by a WebSocket once the reader is at the head, by one page of entries before.
-    Subscribe(Subscribe, Sender),
+    /// A page for a reader.
+    Page(Subscribe),
+    /// Answered by a WebSocket for a hub that stands there, or nowhere yet.
+    Open(Option<EntryId>),
 }
 
-/// The head of the answer to [`Command::Subscribe`].
+/// The head of the answer to [`Command::Page`], whose body is the batch.
 #[derive(Debug, Serialize, Deserialize)]
-pub enum PageHead {
-    Page {
-        start: Start,
-        more: bool,
+pub struct PageHead {
+    pub start: Start,
+    pub more: bool,
+}
+
+/// The head of the answer to [`Command::Open`].
+#[derive(Debug, Serialize, Deserialize)]
+pub enum OpenHead {
+    Open {
+        extent: Option<Extent>,
+        /// The newest entries come as the first message of the socket.
+        has_news: bool,
     },
-    /// There are as many readers as there may be.
+    /// There are as many hubs as there may be.
     Full,
 }
 
-/// The answer to [`Command::Subscribe`].
-pub enum Subscribed {
-    /// With a socket if the reader is live.
-    Page(Page<JsFrame>, Option<WebSocket>),
+/// What a channel answers to a stream.
+pub enum Said<T> {
+    This(T),
     Full,
     /// The channel is of another [`VERSION`].
     Other,
 }
 
-/// An encoded batch, as it came from the Durable Object: it goes on to the reader without a copy through wasm.
-#[derive(Debug)]
+/// Encoded entries, as they came from the Durable Object: they go on to the reader without a copy through wasm.
+#[derive(Clone, Debug)]
 pub struct JsFrame(pub Uint8Array);
 
 impl Frame for JsFrame {
@@ -68,11 +81,44 @@ impl Frame for JsFrame {
     }
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "a message is far shorter than 4 GB")]
+impl Block for JsFrame {
+    fn part(&self, range: Range<usize>) -> Self {
+        Self(self.0.subarray(range.start as u32, range.end as u32))
+    }
+
+    fn join(parts: &[Self]) -> Self {
+        let joined = Uint8Array::new_with_length(parts.iter().map(|part| part.0.length()).sum());
+        let mut at = 0;
+        for Self(part) in parts {
+            joined.set(part, at);
+            at += part.length();
+        }
+        Self(joined)
+    }
+}
+
+/// A message of the WebSocket.
+pub fn message(news: &News<Bytes>, wants_answer: bool) -> Uint8Array {
+    let mut message = vec![VERSION];
+    message.extend(news.write(wants_answer));
+    Uint8Array::from(&message[..])
+}
+
+/// Reads what [`message`] wrote; `None` if another version did.
+#[expect(clippy::cast_possible_truncation, reason = "a message is far shorter than 4 GB")]
+pub fn read(message: &ArrayBuffer) -> Option<(News<JsFrame>, bool)> {
+    let bytes = Uint8Array::new(message);
+    let copy = bytes.to_vec();
+    let Some((&VERSION, news)) = copy.split_first() else { return None };
+    News::read(news, |at| JsFrame(bytes.subarray(at as u32 + 1, bytes.length())))
+}
+
 /// Bytes before the frame: [`VERSION`]; then `after`, `upto` and `shown`, each a big-endian u64.
 const HEAD: usize = 25;
 
-/// One message of the WebSocket.
-pub fn pack(batch: &Batch<bytes::Bytes>) -> Uint8Array {
+/// The body of a page.
+pub fn pack(batch: &Batch<Bytes>) -> Vec<u8> {
     let frame = batch.frame.as_deref().unwrap_or_default();
     let mut message = Vec::with_capacity(HEAD + frame.len());
     message.push(VERSION);
@@ -80,7 +126,7 @@ pub fn pack(batch: &Batch<bytes::Bytes>) -> Uint8Array {
         message.extend_from_slice(&id.get().to_be_bytes());
     }
     message.extend_from_slice(frame);
-    Uint8Array::from(&message[..])
+    message
 }
 
 /// Reads what [`pack`] wrote; `None` if another version did.
@@ -117,6 +163,19 @@ pub async fn command(request: &mut Request) -> Result<Option<Command>> {
     Ok(Some(serde_json::from_str(&request.text().await?)?))
 }
 
+/// The head of an answer, as [`set_head`] set it.
+fn head<T: DeserializeOwned>(response: &Response) -> Result<T> {
+    let head = response.headers().get(HEAD_HEADER)?.unwrap_or_default();
+    let head = form_urlencoded::parse(head.as_bytes()).next().map(|(json, _)| json.into_owned());
+    Ok(serde_json::from_str(&head.unwrap_or_default())?)
+}
+
+/// A requested cursor may be any text, and a header may not.
+pub fn set_head(response: &mut Response, head: &impl Serialize) -> Result<()> {
+    let head: String = form_urlencoded::byte_serialize(&serde_json::to_vec(head)?).collect();
+    response.headers_mut().set(HEAD_HEADER, &head)
+}
+
 /// A channel, seen from a request.
 pub struct Link {
     channels: ObjectNamespace,
@@ -137,30 +196,30 @@ impl Link {
         }
     }
 
-    pub async fn subscribe(&self, subscribe: Subscribe, sender: Sender) -> Result<Subscribed> {
-        let response = self.fetch(&Command::Subscribe(subscribe, sender)).await?;
-        let Some(response) = response else { return Ok(Subscribed::Other) };
-        let head = response.headers().get(PAGE_HEADER)?.unwrap_or_default();
-        let head = form_urlencoded::parse(head.as_bytes()).next().map(|(json, _)| json.into_owned());
-        let PageHead::Page { start, more } = serde_json::from_str(&head.unwrap_or_default())? else {
-            return Ok(Subscribed::Full);
-        };
-        if more {
-            // Not as bytes of Rust: it goes on to the reader without a copy.
-            let body = web_sys::Response::from(response).array_buffer()?;
-            let batch = unpack(JsFuture::from(body).await?.unchecked_ref());
-            return Ok(match batch {
-                Some(_) => Subscribed::Page(Page { start, batch, more }, None),
-                None => Subscribed::Other,
-            });
+    /// A page for a reader.
+    pub async fn page(&self, subscribe: Subscribe) -> Result<Said<Page<JsFrame>>> {
+        let Some(response) = self.fetch(&Command::Page(subscribe)).await? else { return Ok(Said::Other) };
+        let PageHead { start, more } = head(&response)?;
+        // Not as bytes of Rust: it goes on to the reader without a copy.
+        let body = web_sys::Response::from(response).array_buffer()?;
+        let body: ArrayBuffer = JsFuture::from(body).await?.unchecked_into();
+        if body.byte_length() == 0 {
+            return Ok(Said::This(Page { start, batch: None, more }));
         }
+        let page = |batch| Said::This(Page { start, batch: Some(batch), more });
+        Ok(unpack(&body).map_or(Said::Other, page))
+    }
+
+    /// A connection for a hub that stands there, the extent of the log, and whether news come at once.
+    pub async fn open(&self, after: Option<EntryId>) -> Result<Said<(WebSocket, Option<Extent>, bool)>> {
+        let Some(response) = self.fetch(&Command::Open(after)).await? else { return Ok(Said::Other) };
+        let OpenHead::Open { extent, has_news } = head(&response)? else { return Ok(Said::Full) };
         let socket = response.websocket().ok_or("the channel gave no socket")?;
-        // What the page holds comes as the socket's first message.
-        Ok(Subscribed::Page(Page { start, batch: None, more }, Some(socket)))
+        Ok(Said::This((socket, extent, has_news)))
     }
 
     /// The answer to a command; `None` if it is of another version.
-    async fn fetch(&self, command: &Command) -> Result<Option<worker::Response>> {
+    async fn fetch(&self, command: &Command) -> Result<Option<Response>> {
         // A stub does not outlive a crash of its object.
         let stub = self.channels.get_by_name(&self.name)?;
         let json = serde_json::to_string(command)?;
@@ -168,7 +227,7 @@ impl Link {
         let mut init = RequestInit::new();
         init.with_method(Method::Post);
         let request = match command {
-            Command::Subscribe(..) => {
+            Command::Open(_) => {
                 let query: String = form_urlencoded::byte_serialize(json.as_bytes()).collect();
                 let request = Request::new(&format!("{url}?{query}"), Method::Get)?;
                 request.headers().set("Upgrade", "websocket")?;

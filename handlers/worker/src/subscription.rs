@@ -1,22 +1,21 @@
-//! A subscription to a channel: the WebSocket from its Durable Object.
+//! The connection of a hub to its channel: the WebSocket from its Durable Object.
 
 use js_sys::{ArrayBuffer, Function};
-use ssedge::log::Batch;
+use ssedge::hub::News;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::{Closure, JsValue};
 use web_sys::{BinaryType, MessageEvent};
 use worker::{Result, WebSocket};
 
-use crate::host::{Callback, function};
-use crate::link::{JsFrame, unpack};
+use crate::host::{Callback, after_this, function};
+use crate::hubs::Loss;
+use crate::link::{JsFrame, read};
 
 /// What a channel says.
-pub enum News {
-    Batch(Batch<JsFrame>),
-    /// What another version of the channel says.
-    Other,
-    /// The socket broke.
-    Lost,
+pub enum Tells {
+    News(News<JsFrame>),
+    /// Nothing that is of use, from now on.
+    Lost(Loss),
 }
 
 /// Ends as it is dropped.
@@ -28,13 +27,22 @@ pub struct Subscription {
 
 impl Subscription {
     /// Takes the socket over.
-    pub fn open(socket: WebSocket, tell: impl Fn(News) + Clone + 'static) -> Result<Self> {
+    pub fn open(socket: WebSocket, tell: impl Fn(Tells) + Clone + 'static) -> Result<Self> {
         let tell_lost = tell.clone();
+        let answering = socket.clone();
         let message = Closure::new(move |event: JsValue| {
             let data = event.unchecked_into::<MessageEvent>().data();
-            tell(data.dyn_ref::<ArrayBuffer>().and_then(unpack).map_or(News::Other, News::Batch));
+            let Some((news, wants_answer)) = data.dyn_ref::<ArrayBuffer>().and_then(read) else {
+                return tell(Tells::Lost(Loss::Other));
+            };
+            tell(Tells::News(news));
+            if wants_answer {
+                let socket = answering.clone();
+                // Behind what the streams do with it. It fails if the socket is closed.
+                after_this(move || drop(socket.send_with_str("")));
+            }
         });
-        let lost = Closure::new(move |_| tell_lost(News::Lost));
+        let lost = Closure::new(move |_| tell_lost(Tells::Lost(Loss::Broken)));
         let subscription = Self { socket, message, lost };
         let socket = &subscription.socket;
         socket.as_ref().set_binary_type(BinaryType::Arraybuffer);

@@ -74,7 +74,13 @@ impl Filter {
     /// Whether the entry passes.
     #[must_use]
     pub fn admits(&self, entry: &Entry) -> bool {
-        match (&self.0, &entry.key) {
+        self.admits_key(entry.key.as_deref())
+    }
+
+    /// Whether an entry with this key passes.
+    #[must_use]
+    pub fn admits_key(&self, key: Option<&str>) -> bool {
+        match (&self.0, key) {
             (None, _) => true,
             (Some(keys), Some(key)) => keys.contains(key),
             (Some(_), None) => false,

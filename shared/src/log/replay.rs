@@ -6,7 +6,7 @@ use super::{Batch, EntryId, Filter, Requested};
 use crate::time::UnixMillis;
 
 /// What a log knows of itself once it has had an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extent {
     /// The first id of the current run ([`super::Tail`]).
     pub run: EntryId,

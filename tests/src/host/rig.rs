@@ -86,14 +86,25 @@ impl Rig {
         self.ask(json!({ "do": "differ", "value": what })).await;
     }
 
+    /// Cuts the next stream that is opened off: nothing of its request happens after its first block. The platform does so with
+    /// a request that has used up its time, and tells nobody.
+    pub async fn cut_off(&mut self) {
+        self.ask(json!({ "do": "cutOff" })).await;
+    }
+
+    /// Forbids that what happens in the request of one stream writes to the body of another one.
+    pub async fn forbid(&mut self) {
+        self.ask(json!({ "do": "forbid" })).await;
+    }
+
     /// Makes the next object of a channel slow to start.
     pub async fn stall(&mut self, channel: &str, by: Duration) {
         self.ask(json!({ "do": "stall", "channel": channel, "value": by.as_millis().to_string() })).await;
     }
 
     /// How many sockets a channel holds. Asking wakes it.
-    pub async fn readers(&mut self, channel: &str) -> u64 {
-        self.number(json!({ "do": "readers", "channel": channel })).await
+    pub async fn sockets(&mut self, channel: &str) -> u64 {
+        self.number(json!({ "do": "sockets", "channel": channel })).await
     }
 
     /// How many entries a channel stores, kept or not. Asking wakes it.
@@ -163,16 +174,16 @@ impl Rig {
     }
 
     /// Waits until a channel has so many sockets and the isolate so many timers, and says how long that took.
-    pub async fn settle(&mut self, channel: &str, readers: u64, timers: u64) -> Duration {
+    pub async fn settle(&mut self, channel: &str, sockets: u64, timers: u64) -> Duration {
         let started = Instant::now();
         loop {
-            let found = (self.readers(channel).await, self.timers().await);
-            if found == (readers, timers) {
+            let found = (self.sockets(channel).await, self.timers().await);
+            if found == (sockets, timers) {
                 return started.elapsed();
             }
             assert!(
                 started.elapsed() < PATIENCE,
-                "(sockets, timers) stay {found:?}, not {readers}, {timers}"
+                "(sockets, timers) stay {found:?}, not {sockets}, {timers}"
             );
             sleep(Duration::from_millis(20)).await;
         }

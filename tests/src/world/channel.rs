@@ -21,6 +21,22 @@ pub trait Channel {
     /// A stream gives its subscription up.
     fn unsubscribe(&mut self, reader: usize);
 
+    /// A stream ends.
+    fn leave(&mut self, reader: usize, _: UnixMillis) {
+        self.unsubscribe(reader);
+    }
+
+    /// A stream is cut off by the platform, and nothing is told of it.
+    fn vanish(&mut self, reader: usize) {
+        self.unsubscribe(reader);
+    }
+
+    /// A stream has woken.
+    fn alive(&mut self, _: usize, _: UnixMillis) {}
+
+    /// All streams are gone at once.
+    fn kill(&mut self) {}
+
     /// When something happens next by itself.
     fn next_event(&self) -> Option<UnixMillis>;
 
@@ -60,7 +76,7 @@ pub enum Event {
 /// What may go wrong with a channel.
 #[derive(Clone, Debug)]
 pub enum Fault {
-    /// The subscription of this reader breaks.
+    /// The subscription of this reader breaks, or the connection of its hub.
     Lose(usize),
     /// An object, or one process of a function, is gone, with what it held in memory.
     Evict,
@@ -71,8 +87,10 @@ pub enum Fault {
         /// Whether it is refused.
         refuses: bool,
     },
-    /// News leave at most this often.
-    Coalesce(Duration),
+    /// What is sent to hubs is delivered after so long.
+    Deliver(Duration),
+    /// A hub may keep so many bytes.
+    Room(usize),
     /// What nobody can ask for is freed: all of it by the model, some of it by a table, in any order.
     Free,
     /// The object of an SQLite crashes before this many statements more.

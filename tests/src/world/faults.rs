@@ -119,9 +119,18 @@ impl World {
         }
     }
 
+    /// The platform cuts the stream of a reader off, and tells nobody but the reader.
+    pub fn cut_off(&mut self, reader: usize) {
+        self.channel.vanish(reader);
+        if self.cut(reader).is_some() {
+            self.figures.count("streams cut off");
+        }
+    }
+
     /// The host is gone, and with it every stream.
     pub fn kill(&mut self) {
         self.figures.count("hosts gone");
+        self.channel.kill();
         for reader in 0..self.readers.len() {
             self.cut(reader);
         }

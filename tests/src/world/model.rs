@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use bytes::Bytes;
+use ssedge::hub::Opening;
 use ssedge::log::{
     Batch, Entry, EntryId, Extent, Filter, Page, Position, Retention, Selection, Start, Subscribe, Tail,
 };
@@ -90,7 +91,8 @@ impl ObjectLog for Model {
         self.runs.insert(entry.id, place.run);
         self.entries.push(entry.clone());
         let receipt = Receipt::Stored(Stored { id: entry.id, body: entry.body.clone() });
-        Ok((receipt, Some(NewEntry { entry, after: place.after(), free_at: now + self.retention.age })))
+        let free_at = now + self.retention.age;
+        Ok((receipt, Some(NewEntry { entry, after: place.after(), run: place.run, free_at })))
     }
 
     fn observe(&mut self) -> Vec<(Entry, EntryId)> {
@@ -98,6 +100,11 @@ impl ObjectLog for Model {
         let new = new.iter().map(|entry| (entry.clone(), self.runs[&entry.id])).collect();
         self.observed = self.entries.len();
         new
+    }
+
+    fn open(&mut self, after: Option<EntryId>, now: UnixMillis) -> Result<Opening, Crashed> {
+        let newest_first = self.kept(now).iter().rev().cloned().map(Ok::<_, Crashed>);
+        Opening::new(self.extent(now), after, newest_first)
     }
 
     fn page(&mut self, subscribe: &Subscribe, now: UnixMillis) -> Result<Page<Bytes>, Crashed> {

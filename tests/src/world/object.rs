@@ -1,18 +1,19 @@
-//! A host that keeps each channel in one object, with the subscriptions of its readers.
+//! An object that keeps one channel, with the connections of its hubs.
 
 use std::time::Duration;
 
 use bytes::Bytes;
+use ssedge::hub::{Gather, News, Opening};
 use ssedge::limits::PAGE_BYTES;
-use ssedge::log::{Batch, Entry, EntryId, Filter, Page, Retention, Subscribe};
+use ssedge::log::{Entry, EntryId, Page, Retention, Subscribe};
 use ssedge::store::sql::NewEntry;
 use ssedge::store::{Post, Receipt};
 use ssedge::time::UnixMillis;
 
-use super::channel::{Channel, Event, Fault};
+use super::channel::{Event, Fault};
 use super::figures::Figures;
 use super::history::History;
-use super::link::Message;
+use super::isolates::Sent;
 
 /// The object is gone in the middle of something.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +28,11 @@ pub trait ObjectLog {
     fn append(&mut self, post: &Post, now: UnixMillis) -> Result<(Receipt, Option<NewEntry>), Crashed>;
     /// What was stored since it was last asked, whoever was told; with the first id of the run.
     fn observe(&mut self) -> Vec<(Entry, EntryId)>;
+    /// What a hub gets.
+    ///
+    /// # Errors
+    /// [`Crashed`].
+    fn open(&mut self, after: Option<EntryId>, now: UnixMillis) -> Result<Opening, Crashed>;
     /// What a reader gets.
     ///
     /// # Errors
@@ -45,11 +51,17 @@ pub trait ObjectLog {
     fn restart(&mut self);
 }
 
-struct Subscriber {
-    reader: usize,
-    serial: u64,
-    filter: Filter,
+/// What an isolate asks.
+#[derive(Debug)]
+pub enum Call {
+    /// A page for a reader.
+    Page(Subscribe),
+    /// A connection for a hub that stands there, or nowhere yet.
+    Open(Option<EntryId>),
 }
+
+/// A connection: its isolate, and its number.
+type Connection = (usize, u64);
 
 /// When the object does not answer, and whether it says so.
 #[derive(Clone, Copy)]
@@ -58,129 +70,161 @@ struct Outage {
     refuses: bool,
 }
 
-/// The object and its host.
+/// The object.
 pub struct Object<L> {
     log: L,
     history: History,
-    subscribers: Vec<Subscriber>,
+    connections: Vec<Connection>,
     pending: Vec<Entry>,
     /// Of the pending bodies.
     bytes: usize,
-    /// The id before the first pending entry.
-    after: Option<EntryId>,
+    /// The run of the pending entries, and the id before the first one.
+    place: (EntryId, EntryId),
+    gather: Gather,
     flush_at: Option<UnixMillis>,
-    coalesces: Duration,
     outage: Outage,
-    events: Vec<Event>,
+    sent: Vec<(usize, Sent)>,
 }
 
 impl<L: ObjectLog> Object<L> {
-    /// One without subscribers.
-    pub const fn new(log: L, retention: Retention) -> Self {
+    /// One without connections.
+    pub fn new(log: L, retention: Retention) -> Self {
         Self {
             log,
             history: History::new(retention, Duration::ZERO),
-            subscribers: Vec::new(),
+            connections: Vec::new(),
             pending: Vec::new(),
             bytes: 0,
-            after: None,
+            place: (EntryId::BEGINNING, EntryId::BEGINNING),
+            gather: Gather::default(),
             flush_at: None,
-            coalesces: Duration::ZERO,
             outage: Outage { until: UnixMillis(0), refuses: false },
-            events: Vec::new(),
+            sent: Vec::new(),
         }
     }
 
-    fn flush(&mut self) {
+    /// What was sent to the isolates since it was last asked.
+    pub fn sent(&mut self) -> Vec<(usize, Sent)> {
+        std::mem::take(&mut self.sent)
+    }
+
+    fn flush(&mut self, now: UnixMillis) {
         (self.flush_at, self.bytes) = (None, 0);
-        let (entries, Some(after)) = (std::mem::take(&mut self.pending), self.after.take()) else { return };
-        for Subscriber { reader, serial, filter } in &self.subscribers {
-            let batch = Batch::encode(after, &entries, filter).expect("entries are pending");
-            self.events.push(Event::Message(*reader, *serial, Message::Batch(batch)));
+        let entries = std::mem::take(&mut self.pending);
+        let Some(news) = News::encode(self.place.0, self.place.1, &entries) else { return };
+        let wants_answer = self.gather.sent(now);
+        // As it is written on the wire.
+        let message = Bytes::from(news.write(wants_answer));
+        for (isolate, number) in &self.connections {
+            let (news, wants_answer) =
+                News::read(&message, |at| message.slice(at..)).expect("it is what was written");
+            self.sent.push((*isolate, Sent::News(*number, news, wants_answer)));
         }
     }
 
-    fn break_off(&mut self, which: impl Fn(&Subscriber) -> bool) {
-        let broken = self.subscribers.extract_if(.., |subscriber| which(subscriber));
-        let events = broken.map(|broken| Event::Message(broken.reader, broken.serial, Message::Lost));
-        self.events.extend(events);
+    /// A hub has delivered.
+    pub fn answered(&mut self, now: UnixMillis) {
+        self.gather.answered(now);
+        if !self.pending.is_empty() {
+            self.flush_at = Some(now + self.gather.pause(now));
+        }
     }
 
-    /// The object goes on with what is stored, and has forgotten its subscribers and what was to be sent.
+    /// An isolate has closed a connection.
+    pub fn disconnect(&mut self, number: u64) {
+        self.connections.retain(|(_, open)| *open != number);
+    }
+
+    /// The object goes on with what is stored, and has forgotten what was to be sent.
     fn restart(&mut self) {
         self.log.restart();
-        (self.flush_at, self.after, self.bytes) = (None, None, 0);
+        (self.flush_at, self.bytes, self.gather) = (None, 0, Gather::default());
         self.pending.clear();
-        self.break_off(|_| true);
+        let broken = self.connections.drain(..);
+        self.sent.extend(broken.map(|(isolate, number)| (isolate, Sent::Broken(number))));
     }
-}
 
-impl<L: ObjectLog> Channel for Object<L> {
-    fn post(&mut self, number: u64, post: &Post, now: UnixMillis) {
+    /// A post comes; what becomes of it.
+    pub fn post(&mut self, number: u64, post: &Post, now: UnixMillis) -> Event {
         let appended = self.log.append(post, now);
         for (entry, run) in self.log.observe() {
             self.history.add(entry, run);
         }
         let Ok((receipt, new)) = appended else {
-            self.events.push(Event::Answered(number, None));
-            return self.restart();
+            self.restart();
+            return Event::Answered(number, None);
         };
-        if let Some(NewEntry { entry, after, .. }) = new {
-            self.after.get_or_insert(after);
-            self.flush_at.get_or_insert(now + self.coalesces);
+        if let Some(NewEntry { entry, after, run, .. }) = new {
+            if run != self.place.0 {
+                self.flush(now);
+            }
+            if self.pending.is_empty() {
+                self.place = (run, after);
+            }
+            self.flush_at.get_or_insert(now + self.gather.pause(now));
             self.bytes += entry.bytes();
             self.pending.push(entry);
             if self.bytes >= PAGE_BYTES {
-                self.flush();
+                self.flush(now);
             }
         }
-        self.events.push(Event::Answered(number, Some(receipt)));
+        Event::Answered(number, Some(receipt))
     }
 
-    fn subscribe(&mut self, reader: usize, serial: u64, subscribe: &Subscribe, now: UnixMillis) {
-        self.unsubscribe(reader);
-        let lost = Event::Message(reader, serial, Message::Lost);
+    /// An isolate asks something.
+    pub fn call(&mut self, isolate: usize, number: u64, call: &Call, now: UnixMillis) {
+        let refused = match call {
+            Call::Page(_) => Sent::Page(number, None),
+            Call::Open(_) => Sent::Opened(number, None),
+        };
         if now < self.outage.until {
-            self.events.extend(self.outage.refuses.then_some(lost));
+            self.sent.extend(self.outage.refuses.then_some((isolate, refused)));
             return;
         }
-        // What is pending is in the log already: with it sent, the page and the news join without overlap.
-        self.flush();
-        let Ok(page) = self.log.page(subscribe, now) else {
-            self.events.push(lost);
-            return self.restart();
+        // What is pending is in the log already: with it sent, the answer and the news join without overlap.
+        self.flush(now);
+        let answer = match call {
+            Call::Page(subscribe) => self.log.page(subscribe, now).map(|page| Sent::Page(number, Some(page))),
+            Call::Open(after) => {
+                self.log.open(*after, now).map(|opening| Sent::Opened(number, Some(opening)))
+            }
         };
-        if !page.more {
-            self.subscribers.push(Subscriber { reader, serial, filter: subscribe.filter.clone() });
+        match answer {
+            Ok(answer) => {
+                if let Call::Open(_) = call {
+                    self.connections.push((isolate, number));
+                }
+                self.sent.push((isolate, answer));
+            }
+            Err(Crashed) => {
+                self.sent.push((isolate, refused));
+                self.restart();
+            }
         }
-        self.events.push(Event::Message(reader, serial, Message::Page(page)));
     }
 
-    fn unsubscribe(&mut self, reader: usize) {
-        self.subscribers.retain(|subscriber| subscriber.reader != reader);
+    /// When something happens next by itself.
+    pub fn next_event(&self) -> Option<UnixMillis> {
+        let sent = (!self.sent.is_empty()).then_some(UnixMillis(0));
+        [self.flush_at, self.log.next_alarm(), sent].into_iter().flatten().min()
     }
 
-    fn next_event(&self) -> Option<UnixMillis> {
-        let events = (!self.events.is_empty()).then_some(UnixMillis(0));
-        [self.flush_at, self.log.next_alarm(), events].into_iter().flatten().min()
-    }
-
-    fn step(&mut self, now: UnixMillis) -> Vec<Event> {
+    /// Lets happen what is due.
+    pub fn step(&mut self, now: UnixMillis) {
         if self.flush_at.is_some_and(|at| at <= now) {
-            self.flush();
+            self.flush(now);
         }
         if self.log.next_alarm().is_some_and(|at| at <= now) {
-            match self.log.free(!self.subscribers.is_empty(), now) {
+            match self.log.free(!self.connections.is_empty(), now) {
                 Ok(forgets) => self.history.forgot |= forgets,
                 Err(Crashed) => self.restart(),
             }
         }
-        std::mem::take(&mut self.events)
     }
 
-    fn fault(&mut self, fault: &Fault, now: UnixMillis, figures: &mut Figures) {
+    /// Something goes wrong.
+    pub fn fault(&mut self, fault: &Fault, now: UnixMillis, figures: &mut Figures) {
         match *fault {
-            Fault::Lose(reader) => self.break_off(|subscriber| subscriber.reader == reader),
             Fault::Evict => {
                 figures.count("objects gone");
                 self.restart();
@@ -189,7 +233,6 @@ impl<L: ObjectLog> Channel for Object<L> {
                 figures.count("outages");
                 self.outage = Outage { until: now + span, refuses };
             }
-            Fault::Coalesce(span) => self.coalesces = span,
             // One that has alarms frees by these.
             Fault::Free if self.log.next_alarm().is_none() => {
                 let forgets = self.log.free(false, now).is_ok_and(|forgets| forgets);
@@ -199,30 +242,28 @@ impl<L: ObjectLog> Channel for Object<L> {
             Fault::Crash(statements) => {
                 figures.add("crashes", self.log.crash_after(statements).into());
             }
-            Fault::Free | Fault::Slow { .. } => {}
+            _ => {}
         }
     }
 
-    fn calm(&mut self, now: UnixMillis) {
+    /// No more faults.
+    pub fn calm(&mut self, now: UnixMillis) {
         self.outage.until = now;
-        self.coalesces = Duration::ZERO;
         self.restart();
     }
 
-    fn sleep(&mut self, until: UnixMillis) {
+    /// Nobody is there for so long.
+    pub fn sleep(&mut self, until: UnixMillis) {
         self.restart();
-        self.events.clear();
+        self.sent.clear();
         while let Some(at) = self.log.next_alarm().filter(|at| *at <= until) {
             let forgets = self.log.free(false, at);
             self.history.forgot |= forgets.expect("it does not crash while it sleeps");
         }
     }
 
-    fn history(&self) -> &History {
+    /// All that was ever stored.
+    pub const fn history(&self) -> &History {
         &self.history
-    }
-
-    fn patience(&self) -> Duration {
-        Duration::from_secs(2)
     }
 }

@@ -9,6 +9,7 @@ use rusqlite::fallible_iterator::FallibleIterator as _;
 use rusqlite::types::ValueRef;
 use rusqlite::{Batch, Connection, params_from_iter, types};
 use ssedge::access::Rate;
+use ssedge::hub::Opening;
 use ssedge::log::{Entry, EntryId, Page, Retention, Subscribe};
 use ssedge::store::sql::{Appended, Channel, NewEntry, Sql, Value};
 use ssedge::store::{Post, Receipt};
@@ -178,6 +179,10 @@ impl ObjectLog for Sqlite {
         let new: Vec<_> = rows.and_then(Iterator::collect).expect("rows of entries");
         self.observed = new.last().map_or(self.observed, |(entry, _)| entry.id);
         new
+    }
+
+    fn open(&mut self, after: Option<EntryId>, now: UnixMillis) -> Result<Opening, Crashed> {
+        self.channel.open(after, now)
     }
 
     fn page(&mut self, subscribe: &Subscribe, now: UnixMillis) -> Result<Page<Bytes>, Crashed> {

@@ -47,7 +47,7 @@ async fn a_reader_stays_connected_while_its_channel_hibernates() {
         hears(&mut reader, id).await;
         assert_eq!(rig.instances(LOBBY).await, n + 1, "it was another object that delivered");
     }
-    assert_eq!(rig.readers(LOBBY).await, 1);
+    assert_eq!(rig.sockets(LOBBY).await, 1);
 }
 
 /// The isolate goes on with a fresh instance of the wasm, in which its channels are, too.

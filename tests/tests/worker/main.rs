@@ -3,6 +3,7 @@
 mod attacks;
 mod contract;
 mod faults;
+mod hubs;
 mod leave;
 mod load;
 mod log;

@@ -12,11 +12,13 @@ impl Stream {
     pub(super) fn end(&self, reason: CloseReason) {
         host::log(self.log_level, LogLevel::Info, &format!("a stream ended: {reason}"));
         self.timer.cancel();
-        drop(self.subscription.take());
         // A request that is over never wakes what still waits in it.
-        if let Some(asked) = self.asked.take() {
+        for asked in [self.asked.take(), self.opening.take()].into_iter().flatten() {
             asked.abort();
         }
+        // The next owner of the hub opens a connection of its own.
+        drop(self.connection.take());
+        drop(self.place.take());
         match self.body.backlog() {
             0 => self.leave(),
             _ if reason == CloseReason::ReaderGone => self.leave(),
@@ -32,7 +34,8 @@ impl Stream {
     }
 
     /// Takes what happens after the session is over.
-    pub(super) fn finish(&self, input: &Input<JsFrame>, left: usize, backlog: usize) {
+    pub(super) fn finish(&self, input: &Input<JsFrame>, left: usize) {
+        let backlog = self.body.backlog();
         match input {
             Input::ReaderGone => self.leave(),
             _ if backlog == 0 => self.leave(),

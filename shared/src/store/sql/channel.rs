@@ -9,6 +9,7 @@ use super::log::Log;
 use super::rates::Rates;
 use super::{Sql, keys};
 use crate::access::Rate;
+use crate::hub::Opening;
 use crate::limits::{IDEMPOTENCY_WINDOW, OBJECT_GRACE};
 use crate::log::{Entry, EntryId, Page, Retention, Selection, Snapshot, Start, Subscribe};
 use crate::store::{Post, Receipt, Stored};
@@ -42,6 +43,8 @@ pub struct NewEntry {
     pub entry: Entry,
     /// The id before it, as a [`crate::log::Batch`] names it.
     pub after: EntryId,
+    /// The first id of its run.
+    pub run: EntryId,
     /// By when [`Channel::free`] is to be called.
     pub free_at: UnixMillis,
 }
@@ -78,22 +81,23 @@ impl<S: Sql> Channel<S> {
             if let Some(receipt) = self.refuse(post, now)? {
                 return Ok(Err(receipt));
             }
-            let (entry, after) = self.log().append(&post.draft, now)?;
+            let (entry, place) = self.log().append(&post.draft, now)?;
             let stored = Stored { id: entry.id, body: entry.body.clone() };
             if post.key.is_some() {
                 self.forget_old_keys(now)?;
                 keys::remember(&self.sql, post, &stored, now)?;
             }
-            Ok(Ok((entry, after, stored)))
+            Ok(Ok((entry, place, stored)))
         })?;
-        let (entry, after, stored) = match written {
+        let (entry, place, stored) = match written {
             Ok(written) => written,
             Err(receipt) => return Ok(refused(receipt)),
         };
         let expires = now + self.retention.age;
         let free_at = post.key.as_ref().map_or(expires, |_| expires.min(now + IDEMPOTENCY_WINDOW));
         let receipt = if begins { Receipt::Begun(stored) } else { Receipt::Stored(stored) };
-        Ok(Appended { receipt, new: Some(NewEntry { entry, after, free_at }) })
+        let new = NewEntry { entry, after: place.after(), run: place.run, free_at };
+        Ok(Appended { receipt, new: Some(new) })
     }
 
     /// What becomes of a post that is not to be stored.
@@ -133,7 +137,17 @@ impl<S: Sql> Channel<S> {
         self.log().start(self.log().extent(now)?, subscribe, now)
     }
 
-    /// The first page of a reader, or the last if it reaches the head.
+    /// What a hub gets that stands at `after`, or nowhere yet.
+    ///
+    /// # Errors
+    /// [`Sql::Failure`].
+    pub fn open(&self, after: Option<EntryId>, now: UnixMillis) -> Result<Opening, S::Failure> {
+        let log = self.log();
+        let extent = log.extent(now)?;
+        Opening::new(extent, after, log.newest_first(extent)?)
+    }
+
+    /// A page for a reader.
     ///
     /// # Errors
     /// [`Sql::Failure`].

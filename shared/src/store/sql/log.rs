@@ -4,7 +4,7 @@ use super::freed::Freed;
 use super::interface::{Value, first, has_table, number};
 use super::{Sql, memory};
 use crate::json;
-use crate::log::{Draft, Entry, EntryId, Extent, Filter, Position, Retention, Start, Subscribe, Tail};
+use crate::log::{Draft, Entry, EntryId, Extent, Filter, Place, Position, Retention, Start, Subscribe, Tail};
 use crate::time::UnixMillis;
 
 /// Made by the first entry of a run.
@@ -26,6 +26,7 @@ const NTH_NEWEST: &str = "
     WHERE id >= ?1 AND (?2 = 'null' OR key IN (SELECT value FROM json_each(?2)))
     ORDER BY id DESC LIMIT 1 OFFSET ?3";
 const ENTRIES_FROM: &str = "SELECT * FROM entries WHERE id >= ?1 ORDER BY id";
+const NEWEST_FIRST: &str = "SELECT * FROM entries WHERE id >= ?1 ORDER BY id DESC";
 
 /// The log. It keeps nothing in memory, so an object that is made anew goes on where the last one stopped.
 pub(super) struct Log<'a, S> {
@@ -54,8 +55,8 @@ impl<S: Sql> Log<'_, S> {
         })
     }
 
-    /// Stores the draft as the next entry; with the id before it, as a [`crate::log::Batch`] names it.
-    pub(super) fn append(&self, draft: &Draft, now: UnixMillis) -> Result<(Entry, EntryId), S::Failure> {
+    /// Stores the draft as the next entry; with its place.
+    pub(super) fn append(&self, draft: &Draft, now: UnixMillis) -> Result<(Entry, Place), S::Failure> {
         let extent = self.extent(now)?;
         let time = match extent {
             Some(_) => self.newest_time()?,
@@ -82,7 +83,7 @@ impl<S: Sql> Log<'_, S> {
         memory::remember(self.sql, draft, entry.id)?;
         let oldest = oldest.unwrap_or(entry.id).max(self.retention.oldest_id(entry.id));
         self.sql.run("DELETE FROM entries WHERE id < ?1", vec![oldest.into()])?;
-        Ok((entry, place.after()))
+        Ok((entry, place))
     }
 
     /// Frees what has expired.
@@ -111,11 +112,27 @@ impl<S: Sql> Log<'_, S> {
         after: EntryId,
         extent: Option<Extent>,
     ) -> Result<impl Iterator<Item = Result<Entry, S::Failure>>, S::Failure> {
-        let rows = match extent.and_then(|extent| extent.first) {
-            Some(first) => Some(self.sql.rows(ENTRIES_FROM, vec![first.max(after.next()).into()])?),
-            None => None,
-        };
-        let read = |row: Vec<Value>| entry(row).ok_or_else(|| S::malformed(ENTRIES_FROM));
+        self.entries(
+            ENTRIES_FROM,
+            extent.and_then(|extent| extent.first).map(|first| first.max(after.next())),
+        )
+    }
+
+    /// The kept entries, newest first.
+    pub(super) fn newest_first(
+        &self,
+        extent: Option<Extent>,
+    ) -> Result<impl Iterator<Item = Result<Entry, S::Failure>>, S::Failure> {
+        self.entries(NEWEST_FIRST, extent.and_then(|extent| extent.first))
+    }
+
+    fn entries(
+        &self,
+        query: &'static str,
+        from: Option<EntryId>,
+    ) -> Result<impl Iterator<Item = Result<Entry, S::Failure>>, S::Failure> {
+        let rows = from.map(|from| self.sql.rows(query, vec![from.into()])).transpose()?;
+        let read = move |row: Vec<Value>| entry(row).ok_or_else(|| S::malformed(query));
         Ok(rows.into_iter().flatten().map(move |row| row.and_then(read)))
     }
 

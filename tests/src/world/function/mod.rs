@@ -241,7 +241,7 @@ impl Channel for Function {
                 figures.count("changes of the network");
                 shared.slow(latency, lost, throttled);
             }
-            Fault::Coalesce(_) | Fault::Crash(_) => {}
+            Fault::Deliver(_) | Fault::Room(_) | Fault::Crash(_) => {}
         }
     }
 
