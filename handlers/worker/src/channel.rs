@@ -16,8 +16,9 @@ use worker::{
 };
 
 use crate::fan_out::{FanOut, close, tag};
+use crate::frame::{VERSION, message, pack};
 use crate::host;
-use crate::link::{Command, OpenHead, PageHead, VERSION, VERSION_HEADER, command, message, pack, set_head};
+use crate::link::{Command, OpenHead, PageHead, VERSION_HEADER, command, set_head};
 use crate::storage::{Alarm, Sqlite};
 
 /// One channel. It holds no timer while nothing happens, so it hibernates under its open sockets.

@@ -10,8 +10,8 @@ use ssedge::store::sql::NewEntry;
 use ssedge::time::UnixMillis;
 use worker::{Delay, State, WebSocket};
 
+use crate::frame::{VERSION, message};
 use crate::host;
-use crate::link::{VERSION, message};
 
 /// The tag of the sockets whose hubs are of this version.
 pub fn tag() -> String {

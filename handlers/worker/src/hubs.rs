@@ -12,8 +12,8 @@ use ssedge::limits::HUBS_BYTES;
 use ssedge::log::{Batch, ChannelName, EntryId, Extent, Subscribe};
 use ssedge::settings::Settings;
 
+use crate::frame::JsFrame;
 use crate::host;
-use crate::link::JsFrame;
 
 /// A stream, as its hub sees it.
 pub trait Member {

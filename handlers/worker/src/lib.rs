@@ -9,6 +9,7 @@ mod body;
 mod channel;
 mod crossing;
 mod fan_out;
+mod frame;
 mod host;
 mod hubs;
 mod link;
@@ -26,7 +27,8 @@ use ssedge::store::Receipt;
 use worker::{Context, Env, Request, Response, Result, event};
 
 use crate::admission::Admission;
-use crate::link::{Command, JsFrame, Link};
+use crate::frame::JsFrame;
+use crate::link::{Command, Link};
 use crate::stream::Stream;
 
 pub use channel::Channel;

@@ -7,9 +7,9 @@ use wasm_bindgen::prelude::{Closure, JsValue};
 use web_sys::{BinaryType, MessageEvent};
 use worker::{Result, WebSocket};
 
+use crate::frame::{JsFrame, read};
 use crate::host::{Callback, after_this, function};
 use crate::hubs::Loss;
-use crate::link::{JsFrame, read};
 
 /// What a channel says.
 pub enum Tells {

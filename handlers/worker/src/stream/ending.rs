@@ -5,8 +5,8 @@ use ssedge::session::{CloseReason, Input};
 use ssedge::settings::LogLevel;
 
 use super::Stream;
+use crate::frame::JsFrame;
 use crate::host;
-use crate::link::JsFrame;
 
 impl Stream {
     pub(super) fn end(&self, reason: CloseReason) {

@@ -7,17 +7,17 @@ use futures::channel::oneshot;
 use futures::future::abortable;
 use ssedge::hub::{Answer, News};
 use ssedge::limits::HUB_DELIVERIES;
-use ssedge::log::{Batch, EntryId, Extent, Page, Subscribe};
+use ssedge::log::{EntryId, Extent, Page, Subscribe};
 use ssedge::session::Input;
 use ssedge::settings::LogLevel;
-use wasm_bindgen::prelude::JsValue;
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::{Result, WebSocket};
 
 use super::Stream;
+use crate::frame::JsFrame;
 use crate::host;
-use crate::hubs::{Loss, Member, Place};
-use crate::link::{JsFrame, Said};
+use crate::hubs::{Loss, Place};
+use crate::link::Said;
 use crate::subscription::{Subscription, Tells};
 
 /// The connection of a hub, with the stream that owns it.
@@ -31,44 +31,6 @@ struct Opening {
     extent: Option<Extent>,
     /// Told when the hub is open.
     done: oneshot::Sender<()>,
-}
-
-impl Member for Stream {
-    fn entries(&self, batch: Batch<JsFrame>) {
-        self.feed_across(Input::Entries(batch));
-    }
-
-    fn ask_again(&self) {
-        self.waiting.cross(&JsValue::TRUE);
-    }
-
-    fn lost(&self, why: Loss) {
-        // One that waits asks again, and finds out by itself.
-        if !self.waiting.cross(&JsValue::FALSE) {
-            self.feed_across(why.input());
-        }
-    }
-
-    fn own(&self) {
-        self.owns.set(true);
-        self.cross();
-    }
-
-    fn abandon(&self) {
-        self.ending.set(Some(0));
-        self.timer.forget();
-        drop((self.place.take(), self.connection.take(), self.admission.take()));
-        drop(self.callbacks.take());
-    }
-}
-
-impl Loss {
-    const fn input(self) -> Input<JsFrame> {
-        match self {
-            Self::Broken => Input::Lost,
-            Self::Other => Input::GaveUp,
-        }
-    }
 }
 
 impl Stream {
