@@ -66,6 +66,14 @@ pub const NEW_CHANNELS_SPAN: Duration = Duration::from_secs(3_600);
 pub const BEGINNERS: usize = 10_000;
 /// Senders whose buckets an object holds; of more, those are forgotten that are the fullest.
 pub const BUCKETS: usize = 1_024;
+/// Keys of which an object holds the last value in memory, so that a post to them asks the storage for nothing: all symbols
+/// of a busy exchange. With more, all are forgotten and read anew. About 100 KB.
+pub const VALUES: usize = 1_024;
+/// What part of HISTORY_MAX an object stores beyond it before it deletes what is no longer kept: so a post deletes nothing,
+/// but for one in so many.
+pub const SURPLUS_SHARE: u64 = 8;
+/// And that in entries: enough that it is rare, and few enough that it takes some milliseconds.
+pub const SURPLUS: RangeInclusive<u64> = 32..=1_024;
 /// How long an object whose entries have all expired remembers its last id: longer than a reader that was cut off takes
 /// to come back to it. After that the object is empty, as a table is after [`TABLE_GRACE`].
 pub const OBJECT_GRACE: Duration = TABLE_GRACE;

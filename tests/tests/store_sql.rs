@@ -14,7 +14,7 @@ const AGE: Duration = Duration::from_secs(60);
 const RETENTION: Retention = Retention { max: 3, age: AGE };
 const FAST: Rate = Rate::per_second(1_000, 1_000);
 /// More statements than one post runs.
-const STATEMENTS: u32 = 60;
+const STATEMENTS: u32 = 20;
 const SECOND: Duration = Duration::from_secs(1);
 
 fn channel(storage: &Storage, rate: Rate) -> Channel<Storage> {
@@ -52,7 +52,7 @@ fn wherever_it_crashes_a_post_is_stored_whole_or_not_at_all() {
         assert!(matches!(receipt, Receipt::Replayed(_)) == is_there, "{statements}: {receipt:?}");
         assert_eq!(bodies(&second, START + SECOND).len(), 2, "{statements}");
     }
-    assert!((10..STATEMENTS).contains(&crashes), "{crashes} of {STATEMENTS} crashed");
+    assert!((5..STATEMENTS).contains(&crashes), "{crashes} of {STATEMENTS} crashed");
 }
 
 #[test]

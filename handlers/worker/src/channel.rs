@@ -99,7 +99,11 @@ impl DurableObject for Channel {
         let is_read = !self.state.get_websockets().is_empty();
         match kept.channel.free(is_read, now)? {
             Some(at) => self.alarm.due_by(&self.state, at).await?,
-            None => self.state.storage().delete_all().await?,
+            None => {
+                let deleted = self.state.storage().delete_all().await;
+                kept.channel.forget();
+                deleted?;
+            }
         }
         Response::ok("")
     }

@@ -146,6 +146,8 @@ impl Rig {
             let by = millis * parts;
             self.sql(channel, &format!("UPDATE {table} SET {column} = {column} - {by}")).await;
         }
+        // The object knows by heart when its newest entry was stored.
+        self.evict(channel, Sockets::Hibernate).await;
         self.ask(json!({ "do": "hurry", "channel": channel, "value": millis.to_string() })).await;
     }
 

@@ -57,6 +57,14 @@ impl Storage {
         Self { connection: Rc::new(RefCell::new(connection)), left: Rc::default() }
     }
 
+    /// Deletes all of it.
+    ///
+    /// # Panics
+    /// If there is no memory.
+    pub fn clear(&self) {
+        *self.connection.borrow_mut() = Connection::open_in_memory().expect("memory is there");
+    }
+
     /// It crashes before so many statements more, or not at all.
     pub fn crash_after(&self, statements: Option<u32>) {
         self.left.set(statements);
@@ -78,10 +86,12 @@ impl Storage {
     }
 }
 
+/// As the platform binds it, whose numbers are those of JavaScript: a column makes an integer of it, and arithmetic does not.
+#[expect(clippy::cast_precision_loss, reason = "it is at most 2^53 in size")]
 fn bind(value: Value) -> types::Value {
     match value {
         Value::Null => types::Value::Null,
-        Value::Integer(n) => types::Value::Integer(n),
+        Value::Integer(n) => types::Value::Real(n as f64),
         Value::Text(text) => types::Value::Text(text),
     }
 }
@@ -122,6 +132,10 @@ impl Sql for Storage {
         while let Some(mut one) = batch.next().unwrap_or_else(|e| panic!("{statement}: {e}")) {
             let bindings = params_from_iter(bindings.iter().cloned().map(bind));
             written += one.execute(bindings).unwrap_or_else(|e| panic!("{statement}: {e}"));
+        }
+        // Outside of a transaction it is written, and may crash before anybody is told.
+        if connection.is_autocommit() {
+            self.step()?;
         }
         Ok(written as u64)
     }
@@ -193,7 +207,8 @@ impl ObjectLog for Sqlite {
         self.alarm = Some(now + ALARM_RETRY);
         self.alarm = self.channel.free(is_read, now)?;
         if self.alarm.is_none() {
-            *self.storage.connection.borrow_mut() = Connection::open_in_memory().expect("memory is there");
+            self.storage.clear();
+            self.channel.forget();
         }
         Ok(self.alarm.is_none() && self.observed > EntryId::BEGINNING)
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use ssedge::limits::{IDEMPOTENCY_WINDOW, OBJECT_GRACE, ROTATE_RETRY_MS, STREAM_QUESTIONS};
+use ssedge::limits::{IDEMPOTENCY_WINDOW, OBJECT_GRACE, ROTATE_RETRY_MS, STREAM_QUESTIONS, SURPLUS};
 use ssedge::sse::Decoded;
 use ssedge_tests::client::{Client, End, EventSource, Heard, PATIENCE, Stream, TRIES, id_of};
 use ssedge_tests::host::{Host, POST_BURST, POST_RATE, Rig, Sockets};
@@ -170,6 +170,8 @@ async fn a_post_whose_alarm_fails_is_stored_and_delivered() {
 #[tokio::test]
 async fn a_post_is_stored_whole_or_not_at_all() {
     const KEPT: u64 = 2;
+    // The one after these deletes what is no longer kept.
+    let before = KEPT + SURPLUS.start() - 1;
     let vars = [("HISTORY_MAX", "2"), ("POST_RATE", "1"), ("POST_BURST", "1000")];
     let mut rig = Rig::start(&vars).await;
     let client = rig.client.clone();
@@ -178,12 +180,14 @@ async fn a_post_is_stored_whole_or_not_at_all() {
         client.post("/api/chat/lobby", &headers, r#"{"user":"ada","text":"once"}"#).await
     };
     let mut last = 0;
-    for n in 0..KEPT {
+    for n in 0..before {
         last = id_of(&say(&n.to_string()).await);
     }
     let mut reader = rig.client.open("/api/chat/lobby?history=0", &[]).await;
     assert_eq!(reader.message().await.event, "cursor");
-    for write in ["INSERT ON entries", "DELETE ON entries", "INSERT ON keys", "INSERT ON buckets"] {
+    assert_eq!(rig.entries(LOBBY).await, before);
+    let writes = ["DELETE ON entries", "INSERT ON entries", "INSERT ON keys", "INSERT ON buckets"];
+    for (write, entries) in writes.into_iter().zip(KEPT..) {
         rig.refuse(LOBBY, write).await;
         let key = write.replace(' ', "-");
         let refused = say(&key).await;
@@ -193,7 +197,7 @@ async fn a_post_is_stored_whole_or_not_at_all() {
         assert_eq!((stored.status, id_of(&stored)), (201, last + 1), "{write}: {stored:?}");
         last += 1;
         hears(&mut reader, last).await;
-        assert_eq!(rig.entries(LOBBY).await, KEPT, "{write}");
+        assert_eq!(rig.entries(LOBBY).await, entries, "{write}");
     }
 }
 

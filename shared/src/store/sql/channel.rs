@@ -1,12 +1,14 @@
 //! One channel as a whole.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::known::Known;
 use super::log::Log;
 use super::rates::Rates;
+use super::writes::Writes;
 use super::{Sql, keys};
 use crate::access::Rate;
 use crate::hub::Opening;
@@ -15,16 +17,13 @@ use crate::log::{Entry, EntryId, Page, Retention, Selection, Snapshot, Start, Su
 use crate::store::{Post, Receipt, Stored};
 use crate::time::UnixMillis;
 
-/// How often old keys are forgotten: looking for them reads all.
-const FORGET_EVERY: Duration = Duration::from_secs(60);
-
 /// A channel in its SQLite.
 #[derive(Debug)]
 pub struct Channel<S> {
     sql: S,
     retention: Retention,
     rates: Rates,
-    forgot_at: Cell<UnixMillis>,
+    known: RefCell<Option<Known>>,
 }
 
 /// What became of a post.
@@ -53,11 +52,26 @@ impl<S: Sql> Channel<S> {
     /// The channel in `sql`. `rate` is how fast one sender may post to it.
     #[must_use]
     pub const fn new(sql: S, retention: Retention, rate: Rate) -> Self {
-        Self { sql, retention, rates: Rates::new(rate), forgot_at: Cell::new(UnixMillis(0)) }
+        Self { sql, retention, rates: Rates::new(rate), known: RefCell::new(None) }
     }
 
     const fn log(&self) -> Log<'_, S> {
         Log { sql: &self.sql, retention: self.retention }
+    }
+
+    /// Asks what is known of the storage. When anything fails it may be written or not, so what was known is forgotten, and
+    /// read anew by who asks next.
+    fn with_known<T>(&self, ask: impl FnOnce(&mut Known) -> Result<T, S::Failure>) -> Result<T, S::Failure> {
+        let mut known = match self.known.take() {
+            Some(known) => known,
+            None => Known::read(&self.sql)?,
+        };
+        let answer = ask(&mut known);
+        match answer {
+            Ok(_) => drop(self.known.replace(Some(known))),
+            Err(_) => self.rates.forget_stored(),
+        }
+        answer
     }
 
     /// Stores the post as the next entry, unless its sender is too fast or it is stored already. If its sender has begun too
@@ -72,61 +86,77 @@ impl<S: Sql> Channel<S> {
         beginning: Option<Duration>,
         now: UnixMillis,
     ) -> Result<Appended, S::Failure> {
-        let refused = |receipt| Appended { receipt, new: None };
-        let begins = self.log().is_new()?;
-        if let (true, Some(wait)) = (begins, beginning) {
-            return Ok(refused(Receipt::TooMany(wait)));
-        }
-        let written = self.sql.transaction(|| {
-            if let Some(receipt) = self.refuse(post, now)? {
-                return Ok(Err(receipt));
+        self.with_known(|known| {
+            let begins = known.tail.is_none();
+            let stored = match beginning {
+                Some(wait) if begins => Err(Receipt::TooMany(wait)),
+                _ => self.store(known, post, now)?,
+            };
+            Ok(match stored {
+                Ok(new) => {
+                    let stored = Stored { id: new.entry.id, body: new.entry.body.clone() };
+                    let receipt = if begins { Receipt::Begun(stored) } else { Receipt::Stored(stored) };
+                    Appended { receipt, new: Some(new) }
+                }
+                Err(receipt) => Appended { receipt, new: None },
+            })
+        })
+    }
+
+    /// Stores the post, or says why it is not stored.
+    fn store(
+        &self,
+        known: &mut Known,
+        post: &Post,
+        now: UnixMillis,
+    ) -> Result<Result<NewEntry, Receipt>, S::Failure> {
+        let full_at = match self.rates.take(&self.sql, known, &post.sender, now)? {
+            Ok(full_at) => full_at,
+            Err(wait) => {
+                let used = keys::used(&self.sql, known, post, now)?;
+                return Ok(Err(used.unwrap_or(Receipt::TooFast(wait))));
             }
-            let (entry, place) = self.log().append(&post.draft, now)?;
-            let stored = Stored { id: entry.id, body: entry.body.clone() };
-            if post.key.is_some() {
-                self.forget_old_keys(now)?;
-                keys::remember(&self.sql, post, &stored, now)?;
-            }
-            Ok(Ok((entry, place, stored)))
-        })?;
-        let (entry, place, stored) = match written {
-            Ok(written) => written,
-            Err(receipt) => return Ok(refused(receipt)),
         };
+        let (place, entry) = self.log().next(known, &post.draft, now)?;
+        let mut writes = Writes::default();
+        keys::claim(known, post, &entry, now, &mut writes);
+        self.rates.store(known, &post.sender, full_at, now, &mut writes);
+        self.log().append(known, (place, &entry), &post.draft, &mut writes);
+        if !writes.run(&self.sql)? {
+            // Nothing is written of what is known by now.
+            *known = Known::read(&self.sql)?;
+            return match keys::used(&self.sql, known, post, now)? {
+                Some(receipt) => Ok(Err(receipt)),
+                None => Err(keys::lost::<S>()),
+            };
+        }
+        self.rates.fill(&post.sender, full_at, now);
         let expires = now + self.retention.age;
         let free_at = post.key.as_ref().map_or(expires, |_| expires.min(now + IDEMPOTENCY_WINDOW));
-        let receipt = if begins { Receipt::Begun(stored) } else { Receipt::Stored(stored) };
-        let new = NewEntry { entry, after: place.after(), run: place.run, free_at };
-        Ok(Appended { receipt, new: Some(new) })
-    }
-
-    /// What becomes of a post that is not to be stored.
-    fn refuse(&self, post: &Post, now: UnixMillis) -> Result<Option<Receipt>, S::Failure> {
-        match keys::used(&self.sql, post, now)? {
-            Some(receipt) => Ok(Some(receipt)),
-            None => self.rates.refuse(&self.sql, &post.sender, now),
-        }
-    }
-
-    fn forget_old_keys(&self, now: UnixMillis) -> Result<(), S::Failure> {
-        if now.since(self.forgot_at.get()) >= FORGET_EVERY {
-            self.forgot_at.set(now);
-            keys::forget(&self.sql, now)?;
-        }
-        Ok(())
+        Ok(Ok(NewEntry { entry, after: place.after(), run: place.run, free_at }))
     }
 
     /// Frees what has expired, and says when there is more to free. `None` if nothing is left that anybody can ask for, so
-    /// that all of the storage can be deleted: entries go first, then keys and buckets, and [`OBJECT_GRACE`] later the last
-    /// id, unless somebody reads (`is_read`).
+    /// that all of the storage can be deleted, and then [`Self::forget`] is to be called: entries go first, then keys and
+    /// buckets, and [`OBJECT_GRACE`] later the last id, unless somebody reads (`is_read`).
     ///
     /// # Errors
     /// [`Sql::Failure`].
     pub fn free(&self, is_read: bool, now: UnixMillis) -> Result<Option<UnixMillis>, S::Failure> {
-        let keys = keys::forget(&self.sql, now)?.and(Rates::forget(&self.sql, now)?);
-        let freed = keys.and(self.log().expire(now)?);
-        let is_in_use = freed.any || is_read || !self.log().is_before(now)?;
-        Ok(freed.rest_at.or_else(|| is_in_use.then(|| now + OBJECT_GRACE)))
+        self.with_known(|known| {
+            let keys = keys::forget(&self.sql, known, now)?;
+            let buckets = Rates::forget(&self.sql, known, now)?;
+            let freed = keys.and(buckets).and(self.log().expire(known, now)?);
+            // It begins anew at the time, so it would give its last id again if that is not before.
+            let is_before = known.tail.is_none_or(|tail| tail.last.get() < now.0);
+            let is_in_use = freed.any || is_read || !is_before;
+            Ok(freed.rest_at.or_else(|| is_in_use.then(|| now + OBJECT_GRACE)))
+        })
+    }
+
+    /// Forgets what is known of the storage: all of that is deleted.
+    pub fn forget(&self) {
+        self.known.take();
     }
 
     /// Where a reader starts.
@@ -134,7 +164,8 @@ impl<S: Sql> Channel<S> {
     /// # Errors
     /// [`Sql::Failure`].
     pub fn start(&self, subscribe: &Subscribe, now: UnixMillis) -> Result<Start, S::Failure> {
-        self.log().start(self.log().extent(now)?, subscribe, now)
+        let log = self.log();
+        self.with_known(|known| log.start(log.extent(known, now)?, subscribe, now))
     }
 
     /// What a hub gets that stands at `after`, or nowhere yet.
@@ -143,8 +174,10 @@ impl<S: Sql> Channel<S> {
     /// [`Sql::Failure`].
     pub fn open(&self, after: Option<EntryId>, now: UnixMillis) -> Result<Opening, S::Failure> {
         let log = self.log();
-        let extent = log.extent(now)?;
-        Opening::new(extent, after, log.newest_first(extent)?)
+        self.with_known(|known| {
+            let extent = log.extent(known, now)?;
+            Opening::new(extent, after, log.newest_first(extent)?)
+        })
     }
 
     /// A page for a reader.
@@ -171,10 +204,12 @@ impl<S: Sql> Channel<S> {
         kind: impl FnOnce(Start, &'s Subscribe) -> Selection<'s>,
     ) -> Result<Selection<'s>, S::Failure> {
         let log = self.log();
-        let extent = log.extent(now)?;
-        let start = log.start(extent, subscribe, now)?;
-        let entries = log.after(start.after, extent)?;
-        kind(start, subscribe).fill(entries)
+        self.with_known(|known| {
+            let extent = log.extent(known, now)?;
+            let start = log.start(extent, subscribe, now)?;
+            let entries = log.after(start.after, extent)?;
+            kind(start, subscribe).fill(entries)
+        })
     }
 
     /// The body of one entry, if it is kept.
@@ -183,7 +218,8 @@ impl<S: Sql> Channel<S> {
     /// [`Sql::Failure`].
     pub fn entry(&self, id: EntryId, now: UnixMillis) -> Result<Option<String>, S::Failure> {
         let log = self.log();
-        let found = log.after(id.back(1), log.extent(now)?)?.next().transpose()?;
+        let found =
+            self.with_known(|known| log.after(id.back(1), log.extent(known, now)?)?.next().transpose())?;
         Ok(found.filter(|entry| entry.id == id).map(|entry| entry.body))
     }
 }

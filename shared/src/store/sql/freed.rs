@@ -1,7 +1,8 @@
 //! What is freed, and when the rest can be.
 
 use super::Sql;
-use super::interface::{Value, has_table};
+use super::interface::{Value, number};
+use super::known::{Known, Table};
 use crate::time::UnixMillis;
 
 /// What became of a table from which all is freed that nobody can ask for any more.
@@ -21,9 +22,9 @@ impl Freed {
     }
 }
 
-/// The statements that free a table of what has a time.
+/// A table of what has a time, and the statements that free it.
 pub(super) struct Timed {
-    pub table: &'static str,
+    pub table: Table,
     /// Deletes the rows up to the time that it is bound to.
     pub delete: &'static str,
     /// Finds the last time of the others.
@@ -32,11 +33,16 @@ pub(super) struct Timed {
 
 impl Timed {
     /// Frees the rows up to this time: whether there were any, and the last time of the others.
-    pub(super) fn free<S: Sql>(&self, sql: &S, upto: u64) -> Result<(bool, Option<u64>), S::Failure> {
-        if !has_table(sql, self.table)? {
+    pub(super) fn free<S: Sql>(
+        &self,
+        sql: &S,
+        known: &Known,
+        upto: u64,
+    ) -> Result<(bool, Option<u64>), S::Failure> {
+        if !known.has(&self.table) {
             return Ok((false, None));
         }
         let any = sql.run(self.delete, vec![Value::from(upto)])? > 0;
-        Ok((any, super::interface::number(sql, self.last, Vec::new())?))
+        Ok((any, number(sql, self.last, Vec::new())?))
     }
 }

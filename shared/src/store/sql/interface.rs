@@ -40,7 +40,8 @@ pub trait Sql {
 pub enum Value {
     /// None.
     Null,
-    /// At most 2^53 in size, as JavaScript has it.
+    /// At most 2^53 in size, as JavaScript has it. A statement is bound to it as a real number, until a column or a `CAST`
+    /// makes an integer of it.
     Integer(i64),
     /// Unicode.
     Text(String),
@@ -122,10 +123,4 @@ pub(super) fn number<S: Sql>(
     bindings: Vec<Value>,
 ) -> Result<Option<u64>, S::Failure> {
     first(sql, query, bindings, |[n]| n.number())
-}
-
-/// Whether there is this table.
-pub(super) fn has_table<S: Sql>(sql: &S, name: &str) -> Result<bool, S::Failure> {
-    let found = number(sql, "SELECT 1 FROM sqlite_master WHERE name = ?1", vec![name.into()])?;
-    Ok(found.is_some())
 }

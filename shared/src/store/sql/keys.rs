@@ -2,31 +2,46 @@
 
 use super::Sql;
 use super::freed::{Freed, Timed};
-use super::interface::{Value, first, has_table};
+use super::interface::{Value, first};
+use super::known::{Known, Table};
+use super::writes::Writes;
 use crate::limits::IDEMPOTENCY_WINDOW;
+use crate::log::Entry;
 use crate::store::{Post, Receipt, Stored};
 use crate::time::UnixMillis;
 
-/// Made by the first post with a key.
-const TABLE: &str = "
+const TIMED: Timed = Timed {
+    // Made by the first post with a key.
+    table: Table {
+        name: "keys",
+        create: "
     CREATE TABLE IF NOT EXISTS keys (
         mark TEXT PRIMARY KEY, time INTEGER NOT NULL, draft TEXT NOT NULL, id INTEGER NOT NULL, body TEXT NOT NULL)
-    WITHOUT ROWID;";
-const TIMED: Timed = Timed {
-    table: "keys",
+    WITHOUT ROWID;",
+    },
     delete: "DELETE FROM keys WHERE time <= ?1",
     last: "SELECT time AS n FROM keys ORDER BY time DESC LIMIT 1",
 };
+/// Writes no row if the key was used after the time ?6.
+const CLAIM: &str = "
+    INSERT INTO keys VALUES (?1, ?2, ?3, ?4, ?5)
+    ON CONFLICT (mark) DO UPDATE
+    SET time = excluded.time, draft = excluded.draft, id = excluded.id, body = excluded.body WHERE time <= ?6";
+const USED: &str = "SELECT draft, id, body FROM keys WHERE mark = ?1 AND time > ?2";
 
 /// What was stored by the post's key, if it has one that was used.
-pub(super) fn used<S: Sql>(sql: &S, post: &Post, now: UnixMillis) -> Result<Option<Receipt>, S::Failure> {
+pub(super) fn used<S: Sql>(
+    sql: &S,
+    known: &Known,
+    post: &Post,
+    now: UnixMillis,
+) -> Result<Option<Receipt>, S::Failure> {
     let Some((mark, draft)) = post.mark() else { return Ok(None) };
-    if !has_table(sql, TIMED.table)? {
+    if !known.has(&TIMED.table) {
         return Ok(None);
     }
-    let query = "SELECT draft, id, body FROM keys WHERE mark = ?1 AND time > ?2";
     let bindings = vec![mark.as_str().into(), (now - IDEMPOTENCY_WINDOW).0.into()];
-    let used = first(sql, query, bindings, |[first, id, body]| {
+    let used = first(sql, USED, bindings, |[first, id, body]| {
         Some((first.text()?, Stored { id: id.id()?, body: body.text()? }))
     })?;
     Ok(used.map(
@@ -36,27 +51,28 @@ pub(super) fn used<S: Sql>(sql: &S, post: &Post, now: UnixMillis) -> Result<Opti
     ))
 }
 
-/// Remembers what was stored by the post's key.
-pub(super) fn remember<S: Sql>(
-    sql: &S,
-    post: &Post,
-    stored: &Stored,
-    now: UnixMillis,
-) -> Result<(), S::Failure> {
-    let Some((mark, draft)) = post.mark() else { return Ok(()) };
-    sql.run(TABLE, Vec::new())?;
+/// Remembers the entry that is stored by the post's key, if it has one. A key that was used lately stops all that is written after it.
+pub(super) fn claim(known: &mut Known, post: &Post, entry: &Entry, now: UnixMillis, writes: &mut Writes) {
+    let Some((mark, draft)) = post.mark() else { return };
+    known.need(&TIMED.table, writes);
     let row: Vec<Value> = vec![
         mark.as_str().into(),
         now.0.into(),
         draft.as_str().into(),
-        stored.id.into(),
-        stored.body.as_str().into(),
+        entry.id.into(),
+        entry.body.as_str().into(),
+        (now - IDEMPOTENCY_WINDOW).0.into(),
     ];
-    sql.run("INSERT OR REPLACE INTO keys VALUES (?1, ?2, ?3, ?4, ?5)", row).map(drop)
+    writes.push_deciding(CLAIM, row);
 }
 
 /// Frees those that nobody can use again.
-pub(super) fn forget<S: Sql>(sql: &S, now: UnixMillis) -> Result<Freed, S::Failure> {
-    let (any, last) = TIMED.free(sql, (now - IDEMPOTENCY_WINDOW).0)?;
+pub(super) fn forget<S: Sql>(sql: &S, known: &Known, now: UnixMillis) -> Result<Freed, S::Failure> {
+    let (any, last) = TIMED.free(sql, known, (now - IDEMPOTENCY_WINDOW).0)?;
     Ok(Freed { any, rest_at: last.map(|time| UnixMillis(time) + IDEMPOTENCY_WINDOW) })
+}
+
+/// A key was used, and there is nothing that was stored by it.
+pub(super) fn lost<S: Sql>() -> S::Failure {
+    S::malformed(USED)
 }
