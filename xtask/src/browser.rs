@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::Host;
 use crate::process::run;
@@ -22,19 +22,37 @@ const AT_ONCE: u32 = 2;
 /// Milliseconds that a file of tests may take, which is a minute where all is well: a browser that hangs is a failure.
 const TIMEOUT: u32 = 900_000;
 
-/// Runs the browser tests against this host.
+/// Tests of what is the page's alone, which is the same on every host.
+const OF_THE_PAGE: [&str; 2] = ["access.test.mjs", "keyboard.test.mjs"];
+
+/// Runs the browser tests against this host; those of the page alone against the Worker.
 ///
 /// # Errors
 /// When there is no browser, or a test fails.
 pub fn test(repo: &Repo, host: Host) -> Result<()> {
     let chromium = chromium(repo)?;
+    let mut files = files(repo)?;
+    files.retain(|file| matches!(host, Host::Worker) || !OF_THE_PAGE.iter().any(|of| file.ends_with(of)));
     run(repo
         .command("node")?
         .args(["--test", "--test-reporter=spec", &format!("--test-concurrency={AT_ONCE}")])
         .arg(format!("--test-timeout={TIMEOUT}"))
-        .arg("tests/browser/*.test.mjs")
+        .args(files)
         .env("CHROMIUM", chromium)
         .env("SSEDGE_HOST", host.name()))
+}
+
+fn files(repo: &Repo) -> Result<Vec<PathBuf>> {
+    let folder = repo.path("tests/browser");
+    let found = fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut files = found.map(|file| Ok(file?.path())).collect::<Result<Vec<_>>>()?;
+    files.retain(|file| file.to_string_lossy().ends_with(".test.mjs"));
+    files.sort();
+    ensure!(
+        OF_THE_PAGE.iter().all(|of| files.iter().any(|file| file.ends_with(of))),
+        "{OF_THE_PAGE:?} are files"
+    );
+    Ok(files)
 }
 
 /// Finds Chromium or Chrome, or installs it.
