@@ -48,7 +48,7 @@ export const { name } = unstable_readConfig({ config: CONFIG });
  * settings, which win over the [vars] of wrangler.toml if the Worker is `configured` by these, `state` is the folder where
  * channels are kept, and `around`, if given, makes the text of a module that stands in for the built one, which it imports.
  */
-function options({ bundle, state, configured, vars, around }) {
+export function options({ bundle, state, configured, vars, around }) {
   // `modulesRules` tell wrangler's bundler what a file is. This one is bundled already, into two modules.
   const { workerOptions, main: deployed } = unstable_getMiniflareWorkerOptions(CONFIG, undefined, { envFiles: [NO_FILE] });
   const { modulesRules, ...worker } = workerOptions;

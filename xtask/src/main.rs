@@ -65,11 +65,11 @@ enum Command {
         #[arg(value_enum, default_value_t)]
         host: Host,
     },
-    /// Measure a release build
-    Bench {
-        #[arg(value_enum)]
-        what: bench::Bench,
-    },
+    /// Measure the Worker beside what does the same, or the function
+    ///
+    /// Each run of a system is on a server of its own. Runs are interleaved: the first of each system, then the second of
+    /// each. It prints medians, what is between the least and the most, and the ratio of ssedge to each.
+    Bench(bench::Bench),
     /// Write the documents of the API, openapi.json and asyncapi.json, of what each feed says of itself
     Openapi,
     /// Install what the other commands need
@@ -140,7 +140,7 @@ fn run(command: &Command) -> anyhow::Result<()> {
         Command::Test(options) => test::test(&repo, options),
         Command::Build { host: Host::Worker } => bundle::worker(&repo),
         Command::Build { host: Host::Lambda } => bundle::lambda(&repo),
-        Command::Bench { what } => bench::bench(&repo, *what),
+        Command::Bench(options) => bench::bench(&repo, options),
         Command::Setup => {
             setup::all(&repo)?;
             browser::chromium(&repo).map(drop)

@@ -1,0 +1,114 @@
+//! Measures ssedge and its peers in one run. `cargo xtask bench` builds and installs what this needs, and starts it at
+//! the root of the checkout.
+//!
+//! All systems do the same job: readers hold streams of one room, and what is posted there goes to each of them. The
+//! load comes from this one process. A run of a system is on a server of its own, and runs are interleaved: the first
+//! of each system, then the second of each. What is noise of the machine so meets all of them alike.
+
+mod client;
+mod figure;
+mod load;
+mod message;
+mod report;
+mod server;
+mod stats;
+mod system;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Parser, ValueEnum};
+use tokio::runtime::Builder;
+use tokio::task::LocalSet;
+
+use crate::load::{Load, Size};
+use crate::report::Report;
+use crate::server::Server;
+use crate::system::System;
+
+/// What quick looks at: one system of each kind.
+const QUICK: [System; 4] = [System::Ssedge, System::HonoDo, System::JsWs, System::Express];
+const QUICK_LOADS: [Load; 4] = [Load::Connect, Load::Paced, Load::Burst16, Load::Post];
+
+#[derive(Parser)]
+struct Options {
+    /// A load, or `quick`: some of them in two minutes
+    #[arg(long, default_value = "all", value_parser = loads)]
+    load: Plan,
+    /// Systems, by commas
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<System>,
+    /// Runs of each system
+    #[arg(long, default_value_t = 5)]
+    runs: u32,
+    /// Print a line of JSON for each figure
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone)]
+struct Plan {
+    loads: Vec<Load>,
+    size: Size,
+}
+
+fn loads(name: &str) -> Result<Plan, String> {
+    match name {
+        "all" => Ok(Plan { loads: Load::ALL.to_vec(), size: Size::Full }),
+        "quick" => Ok(Plan { loads: QUICK_LOADS.to_vec(), size: Size::Quick }),
+        name => Load::from_str(name, false)
+            .map(|load| Plan { loads: vec![load], size: Size::Full })
+            .map_err(|_| format!("the loads are all, quick, {}", Load::ALL.map(Load::name).join(", "))),
+    }
+}
+
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<()> {
+    let Plan { loads, size } = &options.load;
+    let systems = match (&options.only[..], size) {
+        ([], Size::Full) => System::ALL.to_vec(),
+        ([], Size::Quick) => QUICK.to_vec(),
+        (some, _) => some.to_vec(),
+    };
+    let runs = if *size == Size::Quick { 1 } else { options.runs };
+    let runtime = Builder::new_current_thread().enable_all().build().context("there is no runtime")?;
+    let mut report = Report::default();
+    for load in loads {
+        eprintln!("\n{}: {}", load.name(), load.describe(*size));
+        for run in 1..=runs {
+            for system in &systems {
+                eprint!("\r  run {run} of {runs}: {:<20}", system.name());
+                match runtime.block_on(LocalSet::new().run_until(measure(*load, *size, *system))) {
+                    Ok(figures) => report.add(*load, *system, &figures),
+                    Err(error) => eprintln!("\r  {} fails: {error:#}", system.name()),
+                }
+            }
+        }
+        eprint!("\r{:40}\r{}", "", report.table(*load));
+    }
+    let stores = systems.iter().filter(|system| system.stores()).map(|system| system.name());
+    eprintln!(
+        "× is ssedge by the other. Stored before the answer: {}",
+        stores.collect::<Vec<_>>().join(", ")
+    );
+    if options.json {
+        report.lines().iter().for_each(|line| println!("{line}"));
+    }
+    Ok(())
+}
+
+async fn measure(load: Load, size: Size, system: System) -> Result<Vec<(figure::Figure, f64)>> {
+    let server = Server::start(system).await?;
+    let figures = load.run(&server, size).await;
+    server.stop().await;
+    figures
+}
