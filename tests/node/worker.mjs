@@ -58,8 +58,11 @@ WebSocket.prototype.send = function (message) {
 };
 
 const { setTimeout, clearTimeout } = globalThis;
+// Shorter ones are over soon, or end with the object that a test crashes.
+const COUNTED_MS = 150;
 globalThis.setTimeout = (callback, ...rest) => {
   if (cutsOff) return 0;
+  if (!(rest[0] > COUNTED_MS)) return setTimeout(callback, ...rest);
   const timer = Number(setTimeout((...values) => (timers.delete(timer), callback(...values)), ...rest));
   timers.add(timer);
   return timer;

@@ -100,7 +100,7 @@ async fn a_reader_that_stands_still_is_ended_and_comes_back_to_all_of_it() {
     let mut other = open(&client, &cursor).await;
     let (mut last, mut lag, mut said) = (first, Duration::ZERO, 0);
     while too_slow() < 2 {
-        assert!(said < ENOUGH, "a reader that takes nothing is still sent more");
+        assert!(said < ENOUGH, "a reader that takes nothing is still sent more: {}", host.log());
         last = say(&host.client, ABREAST).await;
         let stored = Instant::now();
         let heard = other.plain(ABREAST).await;
