@@ -85,6 +85,7 @@ export class Channel extends DurableObject {
     url.pathname += "1";
     return this.real.fetch(new Request(url, request));
   }
+  ask(version, question) { return this.real.ask(version + (differing === "commands"), question); }
   alarm() { return this.real.alarm(); }
   webSocketMessage(...event) { return this.real.webSocketMessage(...event); }
   webSocketClose(...event) { return this.real.webSocketClose(...event); }

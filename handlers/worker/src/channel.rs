@@ -7,9 +7,11 @@ use ssedge::limits::HUBS;
 use ssedge::log::{EntryId, Subscribe};
 use ssedge::route::Deployment;
 use ssedge::settings::{LogLevel, Settings};
-use ssedge::store::sql;
-use ssedge::store::{Post, Receipt};
+use ssedge::store::Post;
+use ssedge::store::sql::{self, Appended};
 use ssedge::time::UnixMillis;
+use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
+use worker::wasm_bindgen_futures::future_to_promise;
 use worker::{
     DurableObject, Env, Request, Response, Result, State, WebSocket, WebSocketIncomingMessage, WebSocketPair,
     durable_object,
@@ -18,7 +20,7 @@ use worker::{
 use crate::fan_out::{FanOut, close, tag};
 use crate::frame::{VERSION, message, pack};
 use crate::host;
-use crate::link::{Command, OpenHead, PageHead, VERSION_HEADER, command, set_head};
+use crate::link::{Command, OpenHead, PageHead, Question, VERSION_HEADER, command, set_head};
 use crate::storage::{Alarm, Sqlite};
 
 /// One channel. It holds no timer while nothing happens, so it hibernates under its open sockets.
@@ -27,7 +29,7 @@ pub struct Channel {
     state: Rc<State>,
     kept: Result<Kept>,
     fan_out: Rc<FanOut>,
-    alarm: Alarm,
+    alarm: Rc<Alarm>,
 }
 
 /// What is in the storage, and the rules for it.
@@ -55,22 +57,16 @@ impl DurableObject for Channel {
         let hubs = state.get_websockets_with_tag(&tag());
         let is_old = |socket: &WebSocket| !hubs.contains(socket);
         state.get_websockets().iter().filter(|socket| is_old(socket)).for_each(close);
-        Self { state, kept, fan_out: Rc::default(), alarm: Alarm::default() }
+        Self { state, kept, fan_out: Rc::default(), alarm: Rc::default() }
     }
 
-    async fn fetch(&self, mut request: Request) -> Result<Response> {
-        let kept = self.kept()?;
-        let (channel, now) = (&kept.channel, host::now());
-        let command = command(&mut request).await?;
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        let (kept, now) = (self.kept()?, host::now());
         // An answer without a version is not understood.
-        let Some(command) = command else { return Response::empty() };
-        let mut response = match command {
-            Command::Append(post, wait) => Response::from_json(&self.append(kept, &post, wait, now).await?),
-            Command::Read(subscribe) => Response::from_json(&channel.snapshot(&subscribe, now)?),
-            Command::Entry(id) => Response::from_json(&channel.entry(id, now)?),
-            Command::Start(subscribe) => Response::from_json(&channel.start(&subscribe, now)?),
-            Command::Page(subscribe) => self.page(kept, &subscribe, now),
-            Command::Open(after) => self.open(kept, after, now),
+        let mut response = match command(&request)? {
+            None => return Response::empty(),
+            Some(Command::Page(subscribe)) => self.page(kept, &subscribe, now),
+            Some(Command::Open(after)) => self.open(kept, after, now),
         }?;
         response.headers_mut().set(VERSION_HEADER, &VERSION.to_string())?;
         Ok(response)
@@ -109,28 +105,57 @@ impl DurableObject for Channel {
     }
 }
 
+#[wasm_bindgen]
+impl Channel {
+    /// Answers a question of a Worker, at once or by a promise; with nothing if that is of another version.
+    ///
+    /// # Errors
+    /// The storage failed, or what is asked is not understood.
+    pub fn ask(&self, version: u8, question: &str) -> std::result::Result<JsValue, JsValue> {
+        if version != VERSION {
+            return Ok(JsValue::UNDEFINED);
+        }
+        Ok(self.answer(question)?)
+    }
+}
+
 impl Channel {
     fn kept(&self) -> Result<&Kept> {
         self.kept.as_ref().map_err(|e| worker::Error::RustError(e.to_string()))
     }
 
-    /// Nothing is awaited before the entry is on its way to the readers, so entries are sent in the order of the log.
-    async fn append(
-        &self,
-        kept: &Kept,
-        post: &Post,
-        wait: Option<Duration>,
-        now: UnixMillis,
-    ) -> Result<Receipt> {
-        let appended = kept.channel.append(post, wait, now)?;
-        let Some(new) = appended.new else { return Ok(appended.receipt) };
+    fn answer(&self, question: &str) -> Result<JsValue> {
+        let (kept, now) = (self.kept()?, host::now());
+        let channel = &kept.channel;
+        let text = match serde_json::from_str(question)? {
+            Question::Append(post, wait) => return self.append(kept, &post, wait, now),
+            Question::Read(subscribe) => serde_json::to_string(&channel.snapshot(&subscribe, now)?),
+            Question::Entry(id) => serde_json::to_string(&channel.entry(id, now)?),
+            Question::Start(subscribe) => serde_json::to_string(&channel.start(&subscribe, now)?),
+        }?;
+        Ok(text.into())
+    }
+
+    /// Nothing is awaited before the entry is on its way to the readers, so entries are sent in the order of the log. Nothing
+    /// is awaited at all unless the alarm is to be set.
+    fn append(&self, kept: &Kept, post: &Post, wait: Option<Duration>, now: UnixMillis) -> Result<JsValue> {
+        let Appended { receipt, new } = kept.channel.append(post, wait, now)?;
+        let answer = JsValue::from(serde_json::to_string(&receipt)?);
+        let Some(new) = new else { return Ok(answer) };
         let free_at = new.free_at;
         self.fan_out.push(&self.state, new, now);
-        // It is stored, and the next post sees to the alarm again.
-        if let Err(e) = self.alarm.due_by(&self.state, free_at).await {
-            host::log(kept.settings().log_level, LogLevel::Warn, &format!("an alarm was not set: {e}"));
+        if self.alarm.is_due_by(free_at) {
+            return Ok(answer);
         }
-        Ok(appended.receipt)
+        let (alarm, state, log_level) = (self.alarm.clone(), self.state.clone(), kept.settings().log_level);
+        let set = async move {
+            // It is stored, and the next post sees to the alarm again.
+            if let Err(e) = alarm.due_by(&state, free_at).await {
+                host::log(log_level, LogLevel::Warn, &format!("an alarm was not set: {e}"));
+            }
+            Ok(answer)
+        };
+        Ok(future_to_promise(set).into())
     }
 
     /// What is pending is in the log already: with it sent, what a reader gets ends where a frame of the hubs ends.

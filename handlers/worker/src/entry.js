@@ -41,6 +41,10 @@ export class Channel extends DurableObject {
     return this.#live().fetch(request);
   }
 
+  ask(version, question) {
+    return this.#live().ask(version, question);
+  }
+
   alarm() {
     return this.#live().alarm();
   }

@@ -11,7 +11,7 @@ use ssedge::session::Frame;
 /// The version of what a Worker and a channel say to each other: commands, answers, messages, and what is attached to a
 /// socket. It changes with any of them, because after a deployment an isolate of the Worker before may talk to an object of
 /// the one after.
-pub const VERSION: u8 = 3;
+pub const VERSION: u8 = 4;
 /// Encoded entries, as they came from the Durable Object: they go on to the reader without a copy through wasm.
 #[derive(Clone, Debug)]
 pub struct JsFrame(pub Uint8Array);

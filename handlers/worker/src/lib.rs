@@ -24,11 +24,12 @@ use ssedge::route::{self, Deployment, Peer, Plan, Subscriber};
 use ssedge::session::{Session, StreamRequest};
 use ssedge::settings::Settings;
 use ssedge::store::Receipt;
-use worker::{Context, Env, Request, Response, Result, event};
+use web_sys::{Request, Response};
+use worker::{Context, Env, Result, event};
 
 use crate::admission::Admission;
 use crate::frame::JsFrame;
-use crate::link::{Command, Link};
+use crate::link::{Link, Question};
 use crate::stream::Stream;
 
 pub use channel::Channel;
@@ -42,11 +43,11 @@ const ASSETS: &str = "ASSETS";
 async fn fetch(request: Request, env: Env, _: Context) -> Result<Response> {
     let deployment = match host::deployment(&env) {
         Ok(deployment) => deployment,
-        Err(bad) => return Ok(reply::whole(Problem::from(bad).response())),
+        Err(bad) => return reply::whole(Problem::from(bad).response()),
     };
     let parts = match reply::parts(&request) {
         Ok(parts) => parts,
-        Err(problem) => return Ok(reply::whole(problem.response())),
+        Err(problem) => return reply::whole(problem.response()),
     };
     Exchange { request, env, parts: &parts, deployment: &deployment }.answer().await
 }
@@ -59,18 +60,20 @@ struct Exchange<'a> {
 }
 
 impl Exchange<'_> {
-    async fn answer(mut self) -> Result<Response> {
+    async fn answer(self) -> Result<Response> {
         let parts = self.parts;
         let peer = Peer { address: host::address(&parts.headers), scheme: parts.uri.scheme_str() };
         let reply = match route::plan(parts, peer, self.deployment, host::now()) {
-            Ok(Plan::Page) => return self.env.assets(ASSETS)?.fetch_request(self.request).await,
+            Ok(Plan::Page) => {
+                let page = self.env.assets(ASSETS)?.fetch_request(self.request).await?;
+                return Ok(page.into());
+            }
             Ok(Plan::Stream(request, subscriber)) if parts.method != Method::HEAD => {
                 return self.stream(*request, subscriber).await;
             }
             Ok(plan) => self.reply(plan).await,
             Err(problem) => {
-                // It fails if there is no body.
-                if let Ok(body) = self.request.stream() {
+                if let Some(body) = reply::stream(&self.request) {
                     reply::discard(body).await;
                 }
                 Err(problem)
@@ -80,7 +83,7 @@ impl Exchange<'_> {
             reply::log(&problem, self.settings().log_level);
             problem.response()
         });
-        Ok(reply::whole(self.finish(reply)))
+        reply::whole(self.finish(reply))
     }
 
     const fn settings(&self) -> &Settings {
@@ -92,22 +95,22 @@ impl Exchange<'_> {
         reply
     }
 
-    async fn reply(&mut self, plan: Plan<'_>) -> std::result::Result<Reply<bytes::Bytes>, Problem> {
+    async fn reply(&self, plan: Plan<'_>) -> std::result::Result<Reply<bytes::Bytes>, Problem> {
         match plan {
             Plan::Reply(reply) => Ok(reply),
             Plan::Read(read) => {
-                let snapshot = self.link(&read.channel)?.ask(&Command::Read(read.subscribe.clone())).await?;
+                let snapshot = self.link(&read.channel)?.ask(&Question::Read(read.subscribe.clone())).await?;
                 read.response(snapshot)
             }
             Plan::Entry(read) => {
-                read.response(self.link(&read.channel)?.ask(&Command::Entry(read.id)).await?)
+                read.response(self.link(&read.channel)?.ask(&Question::Entry(read.id)).await?)
             }
             Plan::Append(append) => {
-                let body = reply::body(&mut self.request).await.map_err(internal)?;
+                let body = reply::body(&self.request, &self.parts.headers).await.map_err(internal)?;
                 let post = append.post(&body)?;
                 let wait = admission::count_channel(&append.sender, append.beginning_rate(), host::now());
-                let command = Command::Append(post, wait);
-                let receipt = self.link(&append.channel)?.ask(&command).await?;
+                let question = Question::Append(post, wait);
+                let receipt = self.link(&append.channel)?.ask(&question).await?;
                 if let Receipt::Begun(stored) | Receipt::Stored(stored) | Receipt::Replayed(stored) = &receipt
                 {
                     hubs::heard_of(&append.channel, stored.id);
@@ -128,7 +131,7 @@ impl Exchange<'_> {
         request: StreamRequest,
     ) -> std::result::Result<Option<ssedge::log::EntryId>, Problem> {
         if let Some((channel, subscribe)) = request.log {
-            let start: ssedge::log::Start = self.link(&channel)?.ask(&Command::Start(subscribe)).await?;
+            let start: ssedge::log::Start = self.link(&channel)?.ask(&Question::Start(subscribe)).await?;
             return Ok(Some(start.after));
         }
         let session = Session::<JsFrame>::open(request, self.settings().stream(), 0, host::now());
@@ -139,17 +142,17 @@ impl Exchange<'_> {
         let settings = self.settings();
         let Some(admission) = Admission::request(subscriber.sender, settings.streams_per_sender, host::now())
         else {
-            return Ok(reply::whole(self.finish(route::overloaded(host::seed()))));
+            return reply::whole(self.finish(route::overloaded(host::seed())));
         };
         let link = match &request.log {
             Some((channel, _)) => Some(Link::new(&self.env, channel)?),
             None => None,
         };
-        let signal = self.request.inner().signal();
+        let signal = self.request.signal();
         let config = settings.stream().expiring(subscriber.expires);
         let (stream, body) = Stream::open(request, config, link, admission, self.deployment, &signal).await?;
         let head = self.finish(route::head_of_stream(stream.starts_after()));
-        Ok(reply::streamed(&head, body))
+        reply::streamed(&head, &body)
     }
 
     fn link(&self, channel: &ssedge::log::ChannelName) -> std::result::Result<Link, Problem> {

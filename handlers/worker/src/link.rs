@@ -1,9 +1,10 @@
 //! The Worker's way to a channel's Durable Object, and what they say to each other.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use futures::future::{Either, select};
-use js_sys::ArrayBuffer;
+use js_sys::{ArrayBuffer, Promise};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use ssedge::limits::CHANNEL_TIMEOUT;
@@ -11,8 +12,9 @@ use ssedge::log::{ChannelName, EntryId, Extent, Page, Start, Subscribe};
 use ssedge::problem::Problem;
 use ssedge::store::Post;
 use wasm_bindgen::JsCast;
+use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 use worker::wasm_bindgen_futures::JsFuture;
-use worker::{Delay, Env, Method, ObjectNamespace, Request, RequestInit, Response, Result, WebSocket};
+use worker::{Delay, Env, Method, ObjectNamespace, Request, Response, Result, Stub, WebSocket};
 
 use crate::BINDING;
 use crate::frame::{JsFrame, VERSION, unpack};
@@ -22,15 +24,30 @@ pub const VERSION_HEADER: &str = "x-ssedge-version";
 /// What a channel says besides the body, as JSON.
 const HEAD_HEADER: &str = "x-ssedge-head";
 
-/// A request to a channel, as JSON in the query of its URL.
+/// A question to a channel, and its answer, as JSON.
 #[derive(Debug, Serialize, Deserialize)]
-pub enum Command {
+pub enum Question {
     /// A post, and how long it takes until its sender may begin a channel, if it may not now.
     Append(Post, Option<Duration>),
     Read(Subscribe),
     Entry(EntryId),
     /// Where the reader would start; nothing is sent to it.
     Start(Subscribe),
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// An object, as the platform passes calls on to it.
+    type Object;
+
+    /// [`crate::Channel::ask`].
+    #[wasm_bindgen(method, catch)]
+    fn ask(this: &Object, version: u8, question: &str) -> std::result::Result<Promise, JsValue>;
+}
+
+/// A request to a channel whose answer is more than text, as JSON in the query of its URL.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Command {
     /// A page for a reader.
     Page(Subscribe),
     /// Answered by a WebSocket for a hub that stands there, or nowhere yet.
@@ -65,18 +82,14 @@ pub enum Said<T> {
 }
 
 /// Reads the command of a request; `None` if it is of another version.
-pub async fn command(request: &mut Request) -> Result<Option<Command>> {
+pub fn command(request: &Request) -> Result<Option<Command>> {
     if request.path() != format!("/{VERSION}") {
         return Ok(None);
     }
-    if request.method() == Method::Get {
-        let url = request.url()?;
-        let query = url.query().unwrap_or_default();
-        let json = form_urlencoded::parse(query.as_bytes()).next().map(|(json, _)| json.into_owned());
-        return Ok(Some(serde_json::from_str(&json.unwrap_or_default())?));
-    }
-    // As text, since a number that JavaScript reads is a float, and a price is not.
-    Ok(Some(serde_json::from_str(&request.text().await?)?))
+    let url = request.url()?;
+    let query = url.query().unwrap_or_default();
+    let json = form_urlencoded::parse(query.as_bytes()).next().map(|(json, _)| json.into_owned());
+    Ok(Some(serde_json::from_str(&json.unwrap_or_default())?))
 }
 
 /// The head of an answer, as [`set_head`] set it.
@@ -104,12 +117,19 @@ impl Link {
     }
 
     /// Asks and reads the answer.
-    pub async fn ask<T: DeserializeOwned>(&self, command: &Command) -> std::result::Result<T, Problem> {
+    pub async fn ask<T: DeserializeOwned>(&self, question: &Question) -> std::result::Result<T, Problem> {
         let unavailable = |e: worker::Error| Problem::Unavailable { cause: e.to_string() };
-        match self.fetch(command).await.map_err(unavailable)? {
-            Some(mut response) => response.json().await.map_err(unavailable),
-            None => Err(unavailable("the channel is of another version".into())),
-        }
+        let answer = self.call(question).await.map_err(unavailable)?;
+        let answer = answer.ok_or_else(|| unavailable("the channel is of another version".into()))?;
+        serde_json::from_str(&answer).map_err(|e| unavailable(e.into()))
+    }
+
+    /// The answer to a question; `None` if the channel is of another version.
+    async fn call(&self, question: &Question) -> Result<Option<String>> {
+        let object: Object = self.stub()?.into_rpc();
+        // As text, since a number that JavaScript reads is a float, and a price is not.
+        let answer = object.ask(VERSION, &serde_json::to_string(question)?)?;
+        Ok(in_time(JsFuture::from(answer)).await??.as_string())
     }
 
     /// A page for a reader.
@@ -136,29 +156,28 @@ impl Link {
 
     /// The answer to a command; `None` if it is of another version.
     async fn fetch(&self, command: &Command) -> Result<Option<Response>> {
-        // A stub does not outlive a crash of its object.
-        let stub = self.channels.get_by_name(&self.name)?;
+        let stub = self.stub()?;
         let json = serde_json::to_string(command)?;
-        let url = format!("https://channel/{VERSION}");
-        let mut init = RequestInit::new();
-        init.with_method(Method::Post);
-        let request = match command {
-            Command::Open(_) => {
-                let query: String = form_urlencoded::byte_serialize(json.as_bytes()).collect();
-                let request = Request::new(&format!("{url}?{query}"), Method::Get)?;
-                request.headers().set("Upgrade", "websocket")?;
-                request
-            }
-            _ => Request::new_with_init(&url, init.with_body(Some(json.into())))?,
-        };
-        let limit = Delay::from(CHANNEL_TIMEOUT);
-        match select(std::pin::pin!(stub.fetch_with_request(request)), limit).await {
-            Either::Left((response, _)) => {
-                let response = response?;
-                let version = response.headers().get(VERSION_HEADER)?;
-                Ok(Some(response).filter(|_| version == Some(VERSION.to_string())))
-            }
-            Either::Right(_) => Err("the channel did not answer in time".into()),
+        let query: String = form_urlencoded::byte_serialize(json.as_bytes()).collect();
+        let request = Request::new(&format!("https://channel/{VERSION}?{query}"), Method::Get)?;
+        if let Command::Open(_) = command {
+            request.headers().set("Upgrade", "websocket")?;
         }
+        let response = in_time(pin!(stub.fetch_with_request(request))).await??;
+        let version = response.headers().get(VERSION_HEADER)?;
+        Ok(Some(response).filter(|_| version == Some(VERSION.to_string())))
+    }
+
+    /// A stub does not outlive a crash of its object, so each is used once.
+    fn stub(&self) -> Result<Stub> {
+        self.channels.get_by_name(&self.name)
+    }
+}
+
+/// What a channel answers within [`CHANNEL_TIMEOUT`].
+async fn in_time<F: Future + Unpin>(answer: F) -> Result<F::Output> {
+    match select(answer, Delay::from(CHANNEL_TIMEOUT)).await {
+        Either::Left((answer, _)) => Ok(answer),
+        Either::Right(_) => Err("the channel did not answer in time".into()),
     }
 }

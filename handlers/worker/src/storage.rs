@@ -36,11 +36,11 @@ impl Sqlite {
 
     fn exec(&self, statement: &str, bindings: Vec<Value>) -> Result<SqlCursor> {
         let bindings = bindings.into_iter().map(|value| match value {
-            Value::Null => SqlStorageValue::Null,
-            Value::Integer(n) => SqlStorageValue::Integer(n),
-            Value::Text(text) => SqlStorageValue::String(text),
+            Value::Null => JsValue::NULL,
+            Value::Integer(n) => JsValue::from_f64(n as f64),
+            Value::Text(text) => JsValue::from_str(&text),
         });
-        self.sql.exec(statement, bindings.collect::<Vec<_>>())
+        self.sql.exec_raw(statement, bindings.collect::<Vec<_>>())
     }
 }
 
@@ -91,15 +91,19 @@ pub struct Alarm {
 }
 
 impl Alarm {
+    /// Whether it is due at this time or before, as far as this object knows.
+    pub fn is_due_by(&self, at: UnixMillis) -> bool {
+        self.due.get().is_some_and(|due| due <= at)
+    }
+
     /// Sees to it that it is due at this time or before.
     pub async fn due_by(&self, state: &State, at: UnixMillis) -> Result<()> {
-        let in_time = |due: &UnixMillis| *due <= at;
-        if self.due.get().as_ref().is_some_and(in_time) {
+        if self.is_due_by(at) {
             return Ok(());
         }
         let storage = state.storage();
         let set = storage.get_alarm().await?.and_then(|due| u64::try_from(due).ok()).map(UnixMillis);
-        let due = set.filter(in_time);
+        let due = set.filter(|due| *due <= at);
         if due.is_none() {
             storage.set_alarm(at.since(host::now())).await?;
         }
