@@ -1,6 +1,7 @@
 //! Readers and posters: plain HTTP/1.1 over sockets of this machine.
 
 use std::cell::{Cell, RefCell};
+use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -10,15 +11,18 @@ use http_body_util::{BodyExt, Full};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::header::{ACCEPT, CONTENT_TYPE, HOST};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use serde_json::Value;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::{JoinHandle, JoinSet, spawn_local};
 use tokio::time::timeout;
 
 use crate::message::{Scanner, text};
-use crate::system::System;
+use crate::system::Target;
+use crate::token;
 
 /// Connections that are being opened at the same time. More would wait in the kernel's queue.
 const OPENING: usize = 64;
@@ -105,24 +109,24 @@ impl Crowd {
     ///
     /// # Errors
     /// When a stream is refused.
-    pub async fn open(system: System, port: u16, count: usize) -> Result<Self> {
+    pub async fn open(target: Target, count: usize) -> Result<Self> {
         let mut crowd = Self { tally: Tally::new(), readers: Vec::new() };
-        crowd.join(system, port, count).await?;
+        crowd.join(target, OPENING, count).await?;
         Ok(crowd)
     }
 
-    /// Lets so many more join.
+    /// Lets so many more join, this many at the same time.
     ///
     /// # Errors
     /// When a stream is refused.
-    pub async fn join(&mut self, system: System, port: u16, count: usize) -> Result<()> {
-        let turns = Rc::new(Semaphore::new(OPENING));
+    pub async fn join(&mut self, target: Target, at_once: usize, count: usize) -> Result<()> {
+        let turns = Rc::new(Semaphore::new(at_once));
         let mut opening = JoinSet::new();
         for _ in 0..count {
             let turns = turns.clone();
             opening.spawn_local(async move {
                 let _turn = turns.acquire().await;
-                timeout(PATIENCE, stream(system, port)).await.context("a stream does not begin")?
+                timeout(PATIENCE, stream(target)).await.context("a stream does not begin")?
             });
         }
         while let Some(opened) = opening.join_next().await {
@@ -132,6 +136,11 @@ impl Crowd {
         Ok(())
     }
 
+    /// Lets all of them leave.
+    pub fn leave(&mut self) {
+        self.readers.drain(..).for_each(|reader| reader.abort());
+    }
+
     pub fn len(&self) -> u64 {
         self.readers.len() as u64
     }
@@ -139,7 +148,7 @@ impl Crowd {
 
 impl Drop for Crowd {
     fn drop(&mut self) {
-        self.readers.iter().for_each(JoinHandle::abort);
+        self.leave();
     }
 }
 
@@ -153,13 +162,44 @@ async fn read(mut body: Incoming, tally: Rc<Tally>) {
     tally.ended.set(tally.ended.get() + 1);
 }
 
-async fn stream(system: System, port: u16) -> Result<Incoming> {
-    let mut connection = connect(port).await?;
-    let request = Request::get(system.paths().0).header(HOST, format!("127.0.0.1:{port}"));
+async fn stream(target: Target) -> Result<Incoming> {
+    let mut connection = connect(target.port).await?;
+    let request = Request::get(target.paths().0).header(HOST, host(target));
     let request = request.header(ACCEPT, "text/event-stream").body(Full::default())?;
     let response = connection.send_request(request).await.context("a stream is not answered")?;
     ensure!(response.status().is_success(), "a stream is answered with {}", response.status());
     Ok(response.into_body())
+}
+
+fn host(target: Target) -> String {
+    format!("127.0.0.1:{}", target.port)
+}
+
+/// A reader who asks for a stream, and takes nothing of it.
+///
+/// # Errors
+/// When it cannot connect.
+pub async fn stalled(target: Target) -> Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    // As little as the kernel gives, so that what is held is held by the server.
+    socket.set_recv_buffer_size(1)?;
+    let mut socket =
+        socket.connect((Ipv4Addr::LOCALHOST, target.port).into()).await.context("cannot connect")?;
+    let (path, host) = (target.paths().0, host(target));
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: text/event-stream\r\n\r\n");
+    socket.write_all(request.as_bytes()).await.context("cannot ask")?;
+    Ok(socket)
+}
+
+/// What a server answers to a GET, as JSON.
+///
+/// # Errors
+/// When it answers otherwise.
+pub async fn ask(port: u16, path: &str) -> Result<Value> {
+    let mut connection = connect(port).await?;
+    let request = Request::get(path).header(HOST, "127.0.0.1").body(Full::default())?;
+    let body = connection.send_request(request).await?.into_body().collect().await?.to_bytes();
+    serde_json::from_slice(&body).context("its answer is not JSON")
 }
 
 /// Who leaves resets the connection, because workerd notices nothing else before it writes again.
@@ -174,7 +214,7 @@ async fn connect(port: u16) -> Result<SendRequest<Full<Bytes>>> {
 
 /// Posts over one connection, one message after the other.
 pub struct Poster {
-    system: System,
+    target: Target,
     host: String,
     connection: SendRequest<Full<Bytes>>,
     tally: Rc<Tally>,
@@ -183,9 +223,9 @@ pub struct Poster {
 impl Poster {
     /// # Errors
     /// When it cannot connect.
-    pub async fn new(system: System, port: u16, tally: &Rc<Tally>) -> Result<Self> {
-        let connection = connect(port).await?;
-        Ok(Self { system, host: format!("127.0.0.1:{port}"), connection, tally: tally.clone() })
+    pub async fn new(target: Target, tally: &Rc<Tally>) -> Result<Self> {
+        let connection = connect(target.port).await?;
+        Ok(Self { target, host: host(target), connection, tally: tally.clone() })
     }
 
     /// Posts a text of so many bytes, and waits for the answer.
@@ -194,8 +234,9 @@ impl Poster {
     /// When it is refused.
     pub async fn post(&mut self, bytes: usize) -> Result<()> {
         self.connection.ready().await.context("the connection of a poster has ended")?;
-        let body = self.system.body(&text(bytes, self.tally.micros()));
-        let request = Request::post(self.system.paths().1).header(HOST, &self.host);
+        let body = self.target.body(&text(bytes, self.tally.micros()));
+        let request = Request::post(self.target.paths().1).header(HOST, &self.host);
+        let request = request.header(AUTHORIZATION, token::bearer());
         let request = request.header(CONTENT_TYPE, "application/json").body(Full::from(body))?;
         let answered = async {
             let response = self.connection.send_request(request).await?;

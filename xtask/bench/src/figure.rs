@@ -10,9 +10,40 @@ pub enum Figure {
     CpuPerPost,
     CpuPerConnect,
     KilobytesPerReader,
+    /// Memory that a reader takes up who stands still.
+    HeldBytes,
+    /// Of a minute.
+    CpuPerMinute,
+    /// 1 if the object of a silent room was not in memory any more.
+    Slept,
+    /// CPU per delivery with many readers, by that with few.
+    GrowthReaders,
+    /// CPU per delivery with many messages, by that with few.
+    GrowthMessages,
+    /// Until all readers are live again.
+    LiveAgain,
+    /// Requests to the object of the room.
+    ObjectRequests,
 }
 
 impl Figure {
+    pub const ALL: [Self; 14] = [
+        Self::CpuPerDelivery,
+        Self::P50,
+        Self::P99,
+        Self::DeliveriesPerSecond,
+        Self::CpuPerPost,
+        Self::CpuPerConnect,
+        Self::KilobytesPerReader,
+        Self::HeldBytes,
+        Self::CpuPerMinute,
+        Self::Slept,
+        Self::GrowthReaders,
+        Self::GrowthMessages,
+        Self::LiveAgain,
+        Self::ObjectRequests,
+    ];
+
     pub const fn name(self) -> &'static str {
         match self {
             Self::CpuPerDelivery => "cpu_us_per_delivery",
@@ -22,6 +53,13 @@ impl Figure {
             Self::CpuPerPost => "cpu_us_per_post",
             Self::CpuPerConnect => "cpu_us_per_connect",
             Self::KilobytesPerReader => "kb_per_reader",
+            Self::HeldBytes => "held_bytes",
+            Self::CpuPerMinute => "cpu_ms_per_minute",
+            Self::Slept => "slept",
+            Self::GrowthReaders => "growth_readers",
+            Self::GrowthMessages => "growth_messages",
+            Self::LiveAgain => "live_again_ms",
+            Self::ObjectRequests => "object_requests",
         }
     }
 

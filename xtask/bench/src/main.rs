@@ -6,14 +6,20 @@
 //! of each system, then the second of each. What is noise of the machine so meets all of them alike.
 
 mod client;
+mod document;
 mod figure;
 mod load;
+mod machine;
 mod message;
+mod picture;
 mod report;
 mod server;
 mod stats;
 mod system;
+mod targets;
+mod token;
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -23,7 +29,7 @@ use tokio::task::LocalSet;
 
 use crate::load::{Load, Size};
 use crate::report::Report;
-use crate::server::Server;
+use crate::server::{Server, is_here};
 use crate::system::System;
 
 /// What quick looks at: one system of each kind.
@@ -79,27 +85,46 @@ fn run(options: &Options) -> Result<()> {
         ([], Size::Quick) => QUICK.to_vec(),
         (some, _) => some.to_vec(),
     };
+    let (systems, absent): (Vec<_>, Vec<_>) = systems.into_iter().partition(|system| is_here(*system));
+    for system in absent {
+        eprintln!("{} is not on this machine", system.name());
+    }
     let runs = if *size == Size::Quick { 1 } else { options.runs };
     let runtime = Builder::new_current_thread().enable_all().build().context("there is no runtime")?;
-    let mut report = Report::default();
+    // What is written down is measured in full, with all systems.
+    let writes = *size == Size::Full && options.only.is_empty();
+    let mut report = if writes { document::recorded() } else { Report::default() };
     for load in loads {
         eprintln!("\n{}: {}", load.name(), load.describe(*size));
+        let mut measured: BTreeMap<_, Vec<f64>> = BTreeMap::new();
         for run in 1..=runs {
             for system in &systems {
                 eprint!("\r  run {run} of {runs}: {:<20}", system.name());
                 match runtime.block_on(LocalSet::new().run_until(measure(*load, *size, *system))) {
-                    Ok(figures) => report.add(*load, *system, &figures),
+                    Ok(figures) => {
+                        for (figure, value) in figures {
+                            measured.entry((figure, *system)).or_default().push(value);
+                        }
+                    }
                     Err(error) => eprintln!("\r  {} fails: {error:#}", system.name()),
                 }
             }
         }
+        report.put(*load, machine::circumstances(*load, &systems, runs), &measured);
         eprint!("\r{:40}\r{}", "", report.table(*load));
+        if writes {
+            document::write(&report)?;
+        }
     }
     let stores = systems.iter().filter(|system| system.stores()).map(|system| system.name());
     eprintln!(
         "× is ssedge by the other. Stored before the answer: {}",
         stores.collect::<Vec<_>>().join(", ")
     );
+    for outcome in targets::outcomes(&report) {
+        let met = if outcome.is_met { "met" } else { "not met" };
+        eprintln!("  {:<60} {:>7} {:>8}  {met}", outcome.what, outcome.target, outcome.measured);
+    }
     if options.json {
         report.lines().iter().for_each(|line| println!("{line}"));
     }
@@ -107,7 +132,7 @@ fn run(options: &Options) -> Result<()> {
 }
 
 async fn measure(load: Load, size: Size, system: System) -> Result<Vec<(figure::Figure, f64)>> {
-    let server = Server::start(system).await?;
+    let server = Server::start(system, load.counts()).await?;
     let figures = load.run(&server, size).await;
     server.stop().await;
     figures

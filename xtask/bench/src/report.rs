@@ -13,26 +13,68 @@ use crate::system::System;
 /// Characters of the longest bar.
 const BAR: f64 = 24.0;
 
-/// All runs of some loads.
+/// The figures of some loads, and in what circumstances each load was measured.
 #[derive(Debug, Default)]
 pub struct Report {
-    runs: BTreeMap<(Load, Figure, System), Vec<f64>>,
+    figures: BTreeMap<(Load, Figure, System), Spread>,
+    circumstances: BTreeMap<Load, Value>,
 }
 
 impl Report {
-    pub fn add(&mut self, load: Load, system: System, figures: &[(Figure, f64)]) {
-        for (figure, value) in figures {
-            self.runs.entry((load, *figure, system)).or_default().push(*value);
+    /// Puts a load in the place of what was measured of it before.
+    pub fn put(&mut self, load: Load, circumstances: Value, runs: &BTreeMap<(Figure, System), Vec<f64>>) {
+        self.figures.retain(|(of, ..), _| *of != load);
+        let spreads = runs.iter().filter_map(|(key, runs)| Some((key, Spread::of(runs)?)));
+        self.figures.extend(spreads.map(|((figure, system), spread)| ((load, *figure, *system), spread)));
+        self.circumstances.insert(load, circumstances);
+    }
+
+    /// Reads [`Self::lines`]. What is not known any more is passed over.
+    pub fn read(lines: &str) -> Self {
+        let mut report = Self::default();
+        for line in lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+            let is = |name: &'static str, key: &str| line[key].as_str() == Some(name);
+            let Some(load) = Load::ALL.into_iter().find(|load| is(load.name(), "load")) else { continue };
+            let figure = Figure::ALL.into_iter().find(|figure| is(figure.name(), "figure"));
+            let system = System::ALL.into_iter().find(|system| is(system.name(), "system"));
+            let number = |key: &str| line[key].as_f64();
+            let spread =
+                || Some(Spread { median: number("median")?, min: number("min")?, max: number("max")? });
+            if let (Some(figure), Some(system), Some(spread)) = (figure, system, spread()) {
+                report.figures.insert((load, figure, system), spread);
+            } else if line.get("runs").is_some() {
+                report.circumstances.insert(load, line);
+            }
         }
+        report
     }
 
     pub fn spread(&self, load: Load, figure: Figure, system: System) -> Option<Spread> {
-        Spread::of(self.runs.get(&(load, figure, system))?)
+        self.figures.get(&(load, figure, system)).copied()
+    }
+
+    /// The runs of a load, when they were, and of which versions on which machine.
+    pub fn circumstances(&self, load: Load) -> Option<&Value> {
+        self.circumstances.get(&load)
+    }
+
+    /// The figures that a load has, in their order.
+    pub fn figures(&self, load: Load) -> Vec<Figure> {
+        let mut figures: Vec<_> =
+            self.figures.keys().filter(|(of, ..)| *of == load).map(|(_, figure, _)| *figure).collect();
+        figures.dedup();
+        figures
+    }
+
+    /// The systems that a load was measured with, in their order.
+    pub fn systems(&self, load: Load) -> Vec<System> {
+        let has = |system: &System| self.figures.keys().any(|(of, _, by)| *of == load && by == system);
+        System::ALL.into_iter().filter(has).collect()
     }
 
     /// A line for each figure of each system.
     pub fn lines(&self) -> Vec<Value> {
-        let line = |(load, figure, system): &(Load, Figure, System), spread: Spread| {
+        let line = |((load, figure, system), spread): (&(Load, Figure, System), &Spread)| {
             let round = |value: f64| (value * 1_000.0).round() / 1_000.0;
             json!({
                 "load": load.name(),
@@ -43,30 +85,28 @@ impl Report {
                 "max": round(spread.max),
             })
         };
-        self.runs.iter().filter_map(|(key, runs)| Some(line(key, Spread::of(runs)?))).collect()
+        self.figures.iter().map(line).collect()
+    }
+
+    /// The same, with a line for the circumstances of each load.
+    pub fn record(&self) -> String {
+        let lines = self.circumstances.values().cloned().chain(self.lines());
+        lines.map(|line| format!("{line}\n")).collect()
     }
 
     /// The figures of a load, each system beside the others, with a bar for its median.
     pub fn table(&self, load: Load) -> String {
         let mut table = String::new();
-        let mut figures: Vec<_> =
-            self.runs.keys().filter(|(of, ..)| *of == load).map(|(_, figure, _)| *figure).collect();
-        figures.dedup();
-        for figure in figures {
+        for figure in self.figures(load) {
             let of = |system: System| Some((system, self.spread(load, figure, system)?));
             let rows: Vec<_> = System::ALL.into_iter().filter_map(of).collect();
             let most = rows.iter().map(|(_, spread)| spread.median).fold(f64::MIN_POSITIVE, f64::max);
-            let first = rows.first().map_or(1.0, |(_, spread)| spread.median);
             let _ = writeln!(table, "{} {}", load.name(), figure.name());
-            for (system, Spread { median, min, max }) in &rows {
-                let (name, [median_shown, min, max]) =
-                    (system.name(), [*median, *min, *max].map(Figure::show));
-                let ratio = Figure::show(first / median);
-                let bar = bar(median / most);
-                let _ = writeln!(
-                    table,
-                    "  {name:<13}{median_shown:>10}  {min:>9} – {max:<9}  {ratio:>6}×  {bar}"
-                );
+            for (system, spread) in &rows {
+                let [median, min, max] = [spread.median, spread.min, spread.max].map(Figure::show);
+                let ratio = rows.first().map_or(1.0, |(_, first)| first.median) / spread.median;
+                let (name, ratio, bar) = (system.name(), Figure::show(ratio), bar(spread.median / most));
+                let _ = writeln!(table, "  {name:<13}{median:>10}  {min:>9} – {max:<9}  {ratio:>6}×  {bar}");
             }
         }
         table
@@ -84,18 +124,27 @@ fn bar(part: f64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+
     use super::{Report, bar};
     use crate::figure::Figure;
     use crate::load::Load;
     use crate::system::System;
 
-    fn report() -> Report {
+    /// A report of one load: ssedge takes half of what hono-do takes.
+    pub fn report() -> Report {
         let mut report = Report::default();
-        for value in [3.0, 1.0, 2.0] {
-            report.add(Load::Paced, System::Ssedge, &[(Figure::P99, value), (Figure::P50, 0.5)]);
-            report.add(Load::Paced, System::HonoDo, &[(Figure::P99, value * 2.0)]);
-        }
+        let runs = BTreeMap::from([
+            ((Figure::P50, System::Ssedge), vec![0.5]),
+            ((Figure::P99, System::Ssedge), vec![3.0, 1.0, 2.0]),
+            ((Figure::P99, System::HonoDo), vec![6.0, 2.0, 4.0]),
+        ]);
+        let circumstances =
+            json!({ "load": "paced", "runs": 3, "date": "2026-11-28", "machine": "M", "versions": "V" });
+        report.put(Load::Paced, circumstances, &runs);
         report
     }
 
@@ -106,6 +155,21 @@ mod tests {
             r#"{"figure":"p99_ms","load":"paced","max":6.0,"median":4.0,"min":2.0,"system":"hono-do"}"#;
         assert_eq!(lines.len(), 3);
         assert_eq!(lines[2], line);
+    }
+
+    #[test]
+    fn what_is_recorded_is_read_again() {
+        let record = report().record();
+        assert_eq!(Report::read(&record).record(), record);
+        assert_eq!(record.lines().count(), 4);
+        assert_eq!(Report::read("none\n{\"load\":\"forgotten\"}\n").record(), "");
+    }
+
+    #[test]
+    fn a_load_takes_the_place_of_what_was_measured_of_it_before() {
+        let mut report = report();
+        report.put(Load::Paced, json!({}), &BTreeMap::from([((Figure::P50, System::JsDo), vec![1.0])]));
+        assert_eq!(report.systems(Load::Paced), [System::JsDo]);
     }
 
     #[test]

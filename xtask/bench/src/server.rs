@@ -2,32 +2,38 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
-use crate::system::{Runtime, System};
+use crate::client;
+use crate::system::{Runtime, System, Talk, Target};
+use crate::token;
 
 /// How long a server may take to start beside others that build or measure.
 const START: Duration = Duration::from_secs(60);
-/// How long it may take to end before it is killed.
-const GRACE: Duration = Duration::from_secs(3);
 /// Ticks of a second in /proc: Linux tells every program so, whatever it counts by.
 const TICKS: f64 = 100.0;
 /// Where the package of the peers is installed, and where they are.
 const PEERS: &str = ".tools/bench/peers";
+/// Where Debian's package `libnginx-mod-nchan` has it.
+const NCHAN: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
 
 /// Settings of ssedge under load: one sender posts all, and one address reads all.
-const SETTINGS: [(&str, &str); 4] = [
+const SETTINGS: [(&str, &str); 5] = [
+    ("AUTH_SECRET", token::SECRET),
     ("POST_RATE", "1000000"),
     ("POST_BURST", "1000000"),
     ("STREAMS_PER_SENDER", "0"),
@@ -54,40 +60,30 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a system with no memory of another run.
+    /// Starts a system with no memory of another run. If it is `counting`, a Worker can be asked what its objects were asked.
     ///
     /// # Errors
     /// When it does not start.
-    pub async fn start(system: System) -> Result<Self> {
+    pub async fn start(system: System, counting: bool) -> Result<Self> {
         let state = env::temp_dir().join(format!("ssedge-bench-{}", std::process::id()));
         let _ = fs::remove_dir_all(&state);
         fs::create_dir_all(&state).with_context(|| format!("cannot make {}", state.display()))?;
-        let peer = format!("{PEERS}/{}.mjs", system.name());
-        let mut node = Command::new("node");
-        match system.runtime() {
-            Runtime::Workerd => node.arg("xtask/bench/worker.mjs"),
-            Runtime::Node => node.args(["xtask/bench/node.mjs", &peer]),
+        let (child, port) = match system.runtime() {
+            Runtime::Nginx => nginx(&state).await?,
+            _ => node(system, &state, counting).await?,
         };
-        let pipes = node.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
-        let mut child = pipes.spawn().context("cannot start node")?;
-        let vars: BTreeMap<_, _> = SETTINGS.into_iter().collect();
-        let told = match system {
-            System::Ssedge => json!({ "state": state, "vars": vars }),
-            _ => json!({ "state": state, "peer": peer }),
-        };
-        let stdin = child.stdin.as_mut().context("its input is a pipe")?;
-        stdin.write_all(format!("{told}\n").as_bytes()).await.context("it ended at once")?;
-        let mut lines = BufReader::new(child.stdout.take().context("its output is a pipe")?).lines();
-        let line = timeout(START, lines.next_line()).await.context("it does not start")??;
-        let port = line.context("it ended at its start")?.parse().context("its first line is no port")?;
         let root = child.id().context("it ended at its start")?;
-        let counted = match system.runtime() {
-            Runtime::Workerd => {
-                tree(root).into_iter().filter(|pid| command(*pid).as_deref() == Some("workerd")).collect()
-            }
-            Runtime::Node => vec![root],
-        };
+        let mut counted = tree(root);
+        match system.runtime() {
+            Runtime::Workerd => counted.retain(|pid| command(*pid).as_deref() == Some("workerd")),
+            Runtime::Node => counted.truncate(1),
+            Runtime::Nginx => {}
+        }
         Ok(Self { system, port, child, counted, state })
+    }
+
+    pub const fn target(&self, talk: Talk) -> Target {
+        Target { system: self.system, port: self.port, talk }
     }
 
     /// What its processes have used until now.
@@ -100,21 +96,75 @@ impl Server {
         all
     }
 
-    /// Ends all of its processes.
+    /// How many objects were made, and how many requests they had, if it counts them.
+    ///
+    /// # Errors
+    /// When it does not say so.
+    pub async fn counts(&self) -> Result<(f64, f64)> {
+        let counts = client::ask(self.port, "/bench").await?;
+        let count = |name: &str| counts[name].as_f64().with_context(|| format!("it counts no {name}"));
+        Ok((count("objects")?, count("requests")?))
+    }
+
+    /// Ends all of its processes. What they keep is thrown away, so they are not asked.
     pub async fn stop(mut self) {
-        let Some(root) = self.child.id() else { return };
-        let all = tree(root);
-        drop(self.child.stdin.take());
-        if timeout(GRACE, self.child.wait()).await.is_err() {
-            for pid in all {
-                let _ = kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL);
-            }
-            let _ = self.child.wait().await;
+        for pid in self.child.id().into_iter().flat_map(tree) {
+            let _ = kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL);
         }
+        let _ = self.child.wait().await;
         let _ = fs::remove_dir_all(&self.state);
         // What its sockets leave to the kernel.
         sleep(Duration::from_millis(100)).await;
     }
+}
+
+/// Whether it can be measured on this machine.
+pub fn is_here(system: System) -> bool {
+    system.runtime() != Runtime::Nginx || Path::new(NCHAN).exists()
+}
+
+/// A Worker or a server of Node, and its port.
+async fn node(system: System, state: &Path, counting: bool) -> Result<(Child, u16)> {
+    let peer = format!("{PEERS}/{}.mjs", system.name());
+    let mut node = Command::new("node");
+    match system.runtime() {
+        Runtime::Workerd => node.arg("xtask/bench/worker.mjs"),
+        _ => node.args(["xtask/bench/node.mjs", &peer]),
+    };
+    let pipes = node.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+    let mut child = pipes.spawn().context("cannot start node")?;
+    let vars: BTreeMap<_, _> = SETTINGS.into_iter().collect();
+    let told = match system {
+        System::Ssedge => json!({ "state": state, "vars": vars, "counting": counting }),
+        _ => json!({ "state": state, "peer": peer, "counting": counting }),
+    };
+    let stdin = child.stdin.as_mut().context("its input is a pipe")?;
+    stdin.write_all(format!("{told}\n").as_bytes()).await.context("it ended at once")?;
+    let mut lines = BufReader::new(child.stdout.take().context("its output is a pipe")?).lines();
+    let line = timeout(START, lines.next_line()).await.context("it does not start")??;
+    let port = line.context("it ended at its start")?.parse().context("its first line is no port")?;
+    Ok((child, port))
+}
+
+/// nginx with nchan, on a port that was free a moment ago.
+async fn nginx(state: &Path) -> Result<(Child, u16)> {
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+    let template = fs::read_to_string("xtask/bench/peers/nchan.conf").context("its settings are missing")?;
+    let file = state.join("nginx.conf");
+    let filled = template.replace("PORT", &port.to_string()).replace("STATE", &state.display().to_string());
+    fs::write(&file, filled).context("its settings cannot be written")?;
+    // The worker has the rights of nobody.
+    fs::set_permissions(state, Permissions::from_mode(0o755))?;
+    let mut nginx = Command::new("nginx");
+    nginx.args(["-e", "stderr", "-p"]).arg(state).arg("-c").arg(&file);
+    let child = nginx.stdin(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true).spawn();
+    let child = child.context("cannot start nginx")?;
+    let began = Instant::now();
+    while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
+        ensure!(began.elapsed() < START, "nginx does not start");
+        sleep(Duration::from_millis(20)).await;
+    }
+    Ok((child, port))
 }
 
 fn read(pid: u32, file: &str) -> Option<String> {

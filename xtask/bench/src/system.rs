@@ -14,6 +14,7 @@ pub enum System {
     Express,
     BetterSse,
     HonoNode,
+    Nchan,
 }
 
 /// Where a system runs.
@@ -21,10 +22,29 @@ pub enum System {
 pub enum Runtime {
     Workerd,
     Node,
+    /// With the module nchan.
+    Nginx,
+}
+
+/// What is said in the room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Talk {
+    /// Messages of people, short.
+    Chat,
+    /// Data, long. In ssedge that is another feed, which only who has a token may publish to.
+    Data,
+}
+
+/// Where a load goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    pub system: System,
+    pub port: u16,
+    pub talk: Talk,
 }
 
 impl System {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Ssedge,
         Self::HonoDo,
         Self::JsDo,
@@ -33,6 +53,7 @@ impl System {
         Self::Express,
         Self::BetterSse,
         Self::HonoNode,
+        Self::Nchan,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -45,6 +66,7 @@ impl System {
             Self::Express => "express",
             Self::BetterSse => "better-sse",
             Self::HonoNode => "hono-node",
+            Self::Nchan => "nchan",
         }
     }
 
@@ -52,6 +74,7 @@ impl System {
         match self {
             Self::Ssedge | Self::HonoDo | Self::JsDo | Self::JsDoSqlite | Self::JsWs => Runtime::Workerd,
             Self::Express | Self::BetterSse | Self::HonoNode => Runtime::Node,
+            Self::Nchan => Runtime::Nginx,
         }
     }
 
@@ -59,20 +82,26 @@ impl System {
     pub const fn stores(self) -> bool {
         matches!(self, Self::Ssedge | Self::JsDoSqlite)
     }
+}
 
-    /// Where its readers and posters go.
+impl Target {
+    /// Where readers and posters go.
     pub const fn paths(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Ssedge => ("/api/chat/bench?history=0", "/api/chat/bench"),
+        match (self.system, self.talk) {
+            (System::Ssedge, Talk::Chat) => ("/api/chat/bench?history=0", "/api/chat/bench"),
+            (System::Ssedge, Talk::Data) => ("/api/events?tick=off", "/api/events"),
+            (System::Nchan, _) => ("/readers", "/posts"),
             _ => ("/room", "/room"),
         }
     }
 
     /// The body of a post of this text.
     pub fn body(self, text: &str) -> String {
-        match self {
-            Self::Ssedge => json!({ "user": "bench", "text": text }).to_string(),
-            _ => json!({ "text": text }).to_string(),
-        }
+        let body = match (self.system, self.talk) {
+            (System::Ssedge, Talk::Chat) => json!({ "user": "bench", "text": text }),
+            (System::Ssedge, Talk::Data) => json!({ "topic": "bench", "data": text }),
+            _ => json!({ "text": text }),
+        };
+        body.to_string()
     }
 }
