@@ -132,6 +132,7 @@ async fn names(c: Context) {
         let heard = stream.message().await;
         let id = text(&stored, "id");
         assert_eq!((&*heard.event, &*heard.data, &*heard.last_event_id), (name, &*stored, &*id));
+        assert_eq!(text(&stored, "event"), name);
         let block = format!("event: {name}\nid: {id}\ndata: {stored}\n\n");
         assert!(stream.text().ends_with(&block), "{:?}", stream.text());
         let mut replayed = c.client.open(&format!("{path}&history=1"), &[]).await;

@@ -136,7 +136,10 @@ impl Feed for Events {
         let data = body.data.ok_or("is missing; it may be any JSON");
         let topic = Topic::new(&topic).map_err(InvalidBody::field("topic"))?;
         let data = data.and_then(|data| json::compact(&data)).map_err(InvalidBody::field("data"))?;
-        let notification = Text::object().field("type", "notification").id("id").field("topic", &topic);
+        let mut notification = Text::object().field("type", "notification").id("id").field("topic", &topic);
+        if let Some(name) = &event {
+            notification = notification.field("event", name);
+        }
         let draft = Draft::new(notification.time("time").raw("data", &data));
         Ok(draft.with_key(topic.as_str()).with_event(event))
     }
@@ -192,6 +195,17 @@ mod tests {
             Ok(
                 r#"{"type":"notification","id":"7","topic":"a","time":"2026-11-22T10:00:00.000Z","data":null}"#,
             ),
+        );
+    }
+
+    #[test]
+    fn the_name_is_in_the_notification() {
+        check(
+            r#"{"topic":"a","data":1,"event":"order-created"}"#,
+            Ok(concat!(
+                r#"{"type":"notification","id":"7","topic":"a","event":"order-created","#,
+                r#""time":"2026-11-22T10:00:00.000Z","data":1}"#
+            )),
         );
     }
 
