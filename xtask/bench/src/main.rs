@@ -133,7 +133,7 @@ fn run(options: &Options) -> Result<()> {
 
 async fn measure(load: Load, size: Size, system: System) -> Result<Vec<(figure::Figure, f64)>> {
     let server = Server::start(system, load.counts()).await?;
-    let figures = load.run(&server, size).await;
+    let figures = load.run(&server, size).await.with_context(|| server.log());
     server.stop().await;
     figures
 }

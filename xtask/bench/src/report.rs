@@ -105,8 +105,10 @@ impl Report {
             for (system, spread) in &rows {
                 let [median, min, max] = [spread.median, spread.min, spread.max].map(Figure::show);
                 let ratio = rows.first().map_or(1.0, |(_, first)| first.median) / spread.median;
-                let (name, ratio, bar) = (system.name(), Figure::show(ratio), bar(spread.median / most));
-                let _ = writeln!(table, "  {name:<13}{median:>10}  {min:>9} – {max:<9}  {ratio:>6}×  {bar}");
+                let ratio =
+                    if ratio.is_finite() { format!("{}×", Figure::show(ratio)) } else { "–".to_owned() };
+                let (name, bar) = (system.name(), bar(spread.median / most));
+                let _ = writeln!(table, "  {name:<13}{median:>10}  {min:>9} – {max:<9}  {ratio:>7}  {bar}");
             }
         }
         table

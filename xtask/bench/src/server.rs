@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -30,6 +30,9 @@ const TICKS: f64 = 100.0;
 const PEERS: &str = ".tools/bench/peers";
 /// Where Debian's package `libnginx-mod-nchan` has it.
 const NCHAN: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
+
+/// What a server says of itself, in the folder of its state.
+const LOG: &str = "log";
 
 /// Settings of ssedge under load: one sender posts all, and one address reads all.
 const SETTINGS: [(&str, &str); 5] = [
@@ -96,6 +99,11 @@ impl Server {
         all
     }
 
+    /// What it has said of itself.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.state.join(LOG)).unwrap_or_default()
+    }
+
     /// How many objects were made, and how many requests they had, if it counts them.
     ///
     /// # Errors
@@ -131,7 +139,8 @@ async fn node(system: System, state: &Path, counting: bool) -> Result<(Child, u1
         Runtime::Workerd => node.arg("xtask/bench/worker.mjs"),
         _ => node.args(["xtask/bench/node.mjs", &peer]),
     };
-    let pipes = node.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+    let log = File::create(state.join(LOG)).context("its log cannot be written")?;
+    let pipes = node.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
     let mut child = pipes.spawn().context("cannot start node")?;
     let vars: BTreeMap<_, _> = SETTINGS.into_iter().collect();
     let told = match system {
@@ -157,7 +166,8 @@ async fn nginx(state: &Path) -> Result<(Child, u16)> {
     fs::set_permissions(state, Permissions::from_mode(0o755))?;
     let mut nginx = Command::new("nginx");
     nginx.args(["-e", "stderr", "-p"]).arg(state).arg("-c").arg(&file);
-    let child = nginx.stdin(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true).spawn();
+    let log = File::create(state.join(LOG)).context("its log cannot be written")?;
+    let child = nginx.stdin(Stdio::piped()).stderr(log).kill_on_drop(true).spawn();
     let child = child.context("cannot start nginx")?;
     let began = Instant::now();
     while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {

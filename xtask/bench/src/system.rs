@@ -105,3 +105,19 @@ impl Target {
         body.to_string()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{Runtime, System};
+
+    #[test]
+    fn each_peer_has_a_script() {
+        let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
+        for system in System::ALL.into_iter().filter(|system| *system != System::Ssedge) {
+            let ending = if system.runtime() == Runtime::Nginx { "conf" } else { "mjs" };
+            assert!(peers.join(format!("{}.{ending}", system.name())).is_file(), "{}", system.name());
+        }
+    }
+}
