@@ -8,7 +8,7 @@ use ssedge::hub::{Block, News};
 use ssedge::log::{Batch, EntryId};
 use ssedge::session::Frame;
 
-/// The version of what a Worker and a channel say to each other: commands, answers, messages, and what is attached to a
+/// The version of what a Worker and a channel say to each other: questions, commands, answers, messages, and what is attached to a
 /// socket. It changes with any of them, because after a deployment an isolate of the Worker before may talk to an object of
 /// the one after.
 pub const VERSION: u8 = 4;
