@@ -39,8 +39,8 @@ struct Pending {
 }
 
 impl FanOut {
-    /// Takes an entry that is stored. It leaves once its sender is answered: at once if the hubs are idle, with its
-    /// neighbours if they are busy.
+    /// Takes an entry that is stored. It leaves at once if the hubs are idle, with its neighbours if they are busy. The
+    /// platform lets it out when the write is safe, as it does the answer to its sender.
     pub fn push(self: &Rc<Self>, state: &Rc<State>, new: NewEntry, now: UnixMillis) {
         if self.pending.borrow().run != new.run {
             self.flush(state, now);
@@ -54,7 +54,7 @@ impl FanOut {
             pending.entries.push(new.entry);
             pending.bytes
         };
-        if bytes >= PAGE_BYTES {
+        if bytes >= PAGE_BYTES || self.gather.get().pause(now).is_zero() {
             self.flush(state, now);
         } else {
             self.arm(state, now);
