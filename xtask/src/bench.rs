@@ -17,7 +17,7 @@ const GENERATOR: &str = "ssedge-bench";
 pub struct Bench {
     #[command(subcommand)]
     what: Option<What>,
-    /// A load, or `quick`: some of them in two minutes
+    /// A load, `quick` (some of them in two minutes), or `none` (write anew what was recorded)
     #[arg(long, value_name = "NAME")]
     load: Option<String>,
     /// Some systems, by commas

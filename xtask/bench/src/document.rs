@@ -44,15 +44,20 @@ pub fn recorded() -> Report {
 pub fn write(report: &Report) -> Result<()> {
     let save = |path: &str, text: &str| fs::write(path, text).with_context(|| format!("cannot write {path}"));
     save(RECORD, &report.record())?;
-    for (path, load, figure, title) in PICTURES {
+    for (path, load, figure, title) in drawn(report) {
         save(path, &picture::bars(report, load, figure, title)?)?;
     }
     save(DOCUMENT, &document(report))
 }
 
+/// The pictures whose figures were measured.
+fn drawn(report: &Report) -> impl Iterator<Item = (&'static str, Load, Figure, &'static str)> {
+    PICTURES.into_iter().filter(|(_, load, figure, _)| report.figures(*load).contains(figure))
+}
+
 fn document(report: &Report) -> String {
     let mut text = String::from(HEAD);
-    for (path, _, _, title) in PICTURES {
+    for (path, _, _, title) in drawn(report) {
         let _ = writeln!(text, "![{title}]({path})\n");
     }
     text.push_str("## Targets\nWhat the project wants to reach, as the median of ssedge by that of the other in the same run.\n\n");
@@ -119,8 +124,24 @@ const LOADS: &str = "A cell is the median of all runs, in brackets the least and
 
 #[cfg(test)]
 mod tests {
-    use super::document;
+    use std::fs;
+    use std::path::Path;
+
+    use super::{DOCUMENT, RECORD, document};
+    use crate::report::Report;
     use crate::report::tests::report;
+
+    /// Nobody has changed a figure by hand, and what is said around the figures is what is said here.
+    #[test]
+    fn the_document_is_what_was_recorded() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
+        let [record, written] = [RECORD, DOCUMENT].map(|path| fs::read_to_string(root.join(path)).unwrap());
+        assert_eq!(
+            written,
+            document(&Report::read(&record)),
+            "`cargo xtask bench --load NAME` writes it anew"
+        );
+    }
 
     #[test]
     fn the_document_has_each_load_that_was_measured() {

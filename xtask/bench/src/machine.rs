@@ -33,7 +33,7 @@ fn machine() -> String {
     format!(
         "{cores} cores of {}, Linux {}",
         model.map_or("an unnamed processor", |(_, name)| name),
-        kernel.trim()
+        kernel.split('-').next().unwrap_or_default().trim()
     )
 }
 
