@@ -68,8 +68,14 @@ fn document(report: &Report) -> String {
     }
     text.push_str("\n## Loads\n");
     text.push_str(LOADS);
-    for load in Load::ALL.into_iter().filter(|load| !report.figures(*load).is_empty()) {
+    let (measured, absent): (Vec<_>, Vec<_>) =
+        Load::ALL.into_iter().partition(|load| !report.figures(*load).is_empty());
+    for load in measured {
         section(&mut text, report, load);
+    }
+    if !absent.is_empty() {
+        let names: Vec<_> = absent.iter().map(|load| format!("`{}`", load.name())).collect();
+        let _ = writeln!(text, "\nNot measured yet, but by name with `--load`: {}.", names.join(", "));
     }
     text
 }
@@ -116,7 +122,7 @@ What ssedge takes of a machine on the Worker's side, beside what does the same j
 const LOADS: &str = "A cell is the median of all runs, in brackets the least and the most, and behind it in bold the median of ssedge by that of this system. *Stores* says whether a message is stored before its sender is answered: what stores does more.
 
 - **One load generator** in Rust makes all readers and posts: one process, plain HTTP/1.1 on 127.0.0.1. A message carries the time when it was sent, so a latency is from the post to the reader.
-- **A run is on a server of its own**, warmed up by 50 readers and 100 messages. Runs are interleaved: the first of each system, then the second of each. The machine is noisy, so ratios say more than figures.
+- **A run is on a server of its own**, warmed up by 50 readers and 100 messages. Runs are interleaved: the first of each system, then the second of each. How many there were stands below each load. The machine is noisy, so ratios say more than figures.
 - **CPU** is user and system time of the server's processes (of workerd itself, not of what starts it), **memory** is what is resident of them.
 - **Workers** run in workerd through miniflare, on a socket that leads to the Worker itself, ssedge as it is deployed. Each peer is written as its own documents advise, in [`xtask/bench/peers/`](xtask/bench/peers/), at the version in [`package.json`](xtask/bench/package.json).
 - `hono-do` is Hono's `streamSSE` in a Durable Object, `js-do` the same in plain JavaScript, `js-do-sqlite` with an INSERT for each post. In `js-ws` the Worker holds the streams, and each has a WebSocket from the object, which may sleep. `express` is the array of responses of most tutorials. `nchan` is a module of nginx, measured if Debian's package `libnginx-mod-nchan` is installed.
@@ -150,6 +156,6 @@ mod tests {
         assert!(text.contains("| system | stores | `p50_ms` | `p99_ms` |\n|---|---|---|---|\n"), "{text}");
         assert!(text.contains("| hono-do | no | – | 4.00 (2.00–6.00) · **0.50** |"), "{text}");
         assert!(text.contains("3 runs of each, on 2026-11-28, M: V."), "{text}");
-        assert!(!text.contains("### connect"), "{text}");
+        assert!(!text.contains("### connect") && text.contains("`--load`: `connect`, `burst-1`"), "{text}");
     }
 }

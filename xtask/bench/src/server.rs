@@ -170,7 +170,9 @@ async fn nginx(state: &Path) -> Result<(Child, u16)> {
     let child = nginx.stdin(Stdio::piped()).stderr(log).kill_on_drop(true).spawn();
     let child = child.context("cannot start nginx")?;
     let began = Instant::now();
-    while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
+    let root = child.id().context("it ended at its start")?;
+    // It listens before it has started the process that serves.
+    while tree(root).len() < 2 || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
         ensure!(began.elapsed() < START, "nginx does not start");
         sleep(Duration::from_millis(20)).await;
     }
