@@ -9,7 +9,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use ssedge::hub::{Answer, AskAgain, Gather, Hub, News, Seat, Told};
-use ssedge::limits::{HUB_DELIVERIES, PAGE_BYTES};
+use ssedge::limits::{HUB_DELIVERIES, HUB_OPENING, PAGE_BYTES};
 use ssedge::log::{Batch, EntryId, Filter, Position, Retention, Subscribe};
 use ssedge::time::UnixMillis;
 use ssedge_tests::world::{Model, ObjectLog, START, post};
@@ -241,6 +241,16 @@ fn an_owner_that_says_nothing_is_replaced() {
     assert!(hub.is_owner(second) && !hub.is_owner(first));
     assert_eq!(hub.remove_dead(at(60)), [] as [&str; 0]);
     assert_eq!(hub.remove_dead(at(61)), ["first"]);
+}
+
+#[test]
+fn a_connection_that_does_not_open_is_opened_anew() {
+    let mut hub = TestHub::new(KEPT, HEARTBEAT);
+    let alone = hub.enter("alone", START);
+    assert_eq!(hub.subscribe(alone, &resume(EntryId::BEGINNING), START), Answer::Open(None));
+    assert!(!hub.alive(alone, START + HUB_OPENING - Duration::from_secs(1)));
+    assert!(hub.alive(alone, START + HUB_OPENING));
+    assert!(!hub.alive(alone, START + HUB_OPENING), "once");
 }
 
 #[test]

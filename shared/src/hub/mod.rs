@@ -242,20 +242,20 @@ impl<F: Block, M: Clone> Hub<F, M> {
         counted.map(lose).collect()
     }
 
-    /// A stream shows that it is alive. `true` if it is the owner from now on, because the one before shows nothing any more: it
-    /// is to open a connection.
+    /// A stream shows that it is alive. `true` if it is to open a connection, as the owner from now on: the one before shows
+    /// nothing any more, or the connection is not open when it should be.
     pub fn alive(&mut self, seat: Seat, now: UnixMillis) -> bool {
         let Some(member) = self.members.get_mut(&seat) else { return false };
         member.alive_at = now;
-        match &mut self.owner {
-            Some(owner) if owner.seat == seat => owner.alive_at = now,
-            Some(owner) if owner.is_silent(self.silence, now) => {
-                self.own(seat, now);
-                return true;
-            }
-            _ => {}
+        let Some(owner) = &mut self.owner else { return false };
+        if owner.seat == seat {
+            owner.alive_at = now;
         }
-        false
+        let opens = owner.is_silent(self.silence, now);
+        if opens {
+            self.own(seat, now);
+        }
+        opens
     }
 
     /// Removes the members that have not shown that they are alive.
