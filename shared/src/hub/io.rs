@@ -11,11 +11,11 @@ pub struct Seat(pub(super) u64);
 pub enum Answer<F> {
     /// What the channel would have said. The stream is live now.
     Page(Page<F>),
-    /// Only the channel knows. Ask it for a page; if there is nothing more behind it, [`Hub::join`].
+    /// Only the channel knows. Ask it for a page; if there is nothing more behind it, [`Hub::join`](super::Hub::join).
     Ask,
     /// The stream is the owner: open a connection from there, or from anywhere if there is none, and ask again.
     Open(Option<EntryId>),
-    /// Another stream opens a connection: ask again when [`Hub::opened`] says so.
+    /// Another stream opens a connection: ask again when [`Hub::opened`](super::Hub::opened) says so.
     Wait,
 }
 
