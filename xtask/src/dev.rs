@@ -320,22 +320,37 @@ fn name_of_build() -> String {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis().to_string()
 }
 
-/// The port, or any that is free for 0. A browser takes either address of this machine for `localhost`.
+/// Ports below those that Linux and macOS give to whoever asks for any: a server takes seconds to start, and by then such
+/// a port might be another's.
+const FIRST_PORT: u16 = 20_000;
+const PORTS: u32 = 12_000;
+/// From where one process begins to look to where the next one does.
+const PORTS_EACH: u32 = 97;
+
+/// The port, or any that is free for 0.
 ///
 /// # Errors
 /// When something listens on it.
 pub fn free_port(port: u16) -> Result<u16> {
+    if port != 0 {
+        return is_free(port).map(|()| port);
+    }
+    let from = std::process::id().wrapping_mul(PORTS_EACH);
+    let nth = |nth: u32| u16::try_from(from.wrapping_add(nth) % PORTS).ok().map(|nth| FIRST_PORT + nth);
+    let mut ports = (0..PORTS).filter_map(nth);
+    ports.find(|port| is_free(*port).is_ok()).context("no port of this machine is free")
+}
+
+/// A browser takes either address of this machine for `localhost`.
+fn is_free(port: u16) -> Result<()> {
     let what = |address: &str| {
         format!("port {port} of {address} cannot be used: end what listens there, or give another by --port")
     };
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).with_context(|| what("127.0.0.1"))?;
-    let found = listener.local_addr()?.port();
-    match TcpListener::bind((Ipv6Addr::LOCALHOST, found)) {
-        // Another one was asked for as well.
-        Err(error) if error.kind() == ErrorKind::AddrInUse && port == 0 => free_port(port),
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).with_context(|| what("127.0.0.1"))?;
+    match TcpListener::bind((Ipv6Addr::LOCALHOST, port)) {
         Err(error) if error.kind() == ErrorKind::AddrInUse => Err(error).with_context(|| what("::1")),
         // There are machines without IPv6.
-        _ => Ok(found),
+        _ => Ok(()),
     }
 }
 
