@@ -201,8 +201,8 @@ impl<F: Block, M: Clone> Hub<F, M> {
     ) -> Vec<Told<F, M>> {
         let Some(owner) = self.owner.as_mut().filter(|owner| owner.seat == seat) else { return Vec::new() };
         (owner.opens_by, owner.alive_at) = (None, now);
-        let opened = Recent::<F>::open(self.retention, extent, None);
-        let floor = news.as_ref().map_or(opened.last(), |news| news.after);
+        let last = extent.map_or(EntryId::BEGINNING, |extent| extent.last);
+        let floor = news.as_ref().map_or(last, |news| news.after);
         let mut told = self.wake();
         match (&mut self.recent, news) {
             (Some(recent), Some(news)) if recent.last() == floor => told.extend(self.push(news, room)),

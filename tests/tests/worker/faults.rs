@@ -20,7 +20,7 @@ const IDLE: Duration = Duration::from_millis(13_500);
 const AFTERMATH: Duration = Duration::from_millis(500);
 
 /// A reader of the lobby that has had its first block.
-async fn lobby(client: &Client) -> Stream {
+pub async fn lobby(client: &Client) -> Stream {
     let mut reader = client.open("/api/chat/lobby", &[]).await;
     assert_eq!(reader.message().await.event, "cursor");
     reader

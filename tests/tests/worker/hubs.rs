@@ -10,15 +10,10 @@ use ssedge_tests::host::{POST_BURST, POST_RATE, Rig, Sockets, heavy};
 use ssedge_tests::token::{SECRET, grants};
 use tokio::time::{Instant, sleep};
 
+use crate::faults::lobby;
+
 const LOBBY: &str = "chat/lobby";
 const ROOM: &str = "/api/chat/lobby";
-
-/// A reader of the lobby that has had its first block.
-async fn lobby(client: &Client) -> Stream {
-    let mut reader = client.open(ROOM, &[]).await;
-    assert_eq!(reader.message().await.event, "cursor");
-    reader
-}
 
 /// Each of these is what comes next, and nothing else does.
 async fn hears(reader: &mut Stream, ids: impl IntoIterator<Item = u64>) {
