@@ -130,10 +130,16 @@ export async function say(page, text) {
   await page.getByRole("button", { name: "Send" }).click();
 }
 
-/** Cuts the connection of a feed by the wire panel, and waits until the page knows. */
-export async function cut(page, feed) {
+/** Cuts the connection of a feed by the wire panel, once the feed is live: before that there is nothing to resume. */
+export async function beginCut(page, feed) {
+  await inState(page, feed, "live");
   await page.selectOption("#wire select", feed);
   await page.getByRole("button", { name: "Cut for 5 s" }).click();
+}
+
+/** Cuts the connection of a feed by the wire panel, and waits until the page knows. */
+export async function cut(page, feed) {
+  await beginCut(page, feed);
   await inState(page, feed, "reconnecting");
 }
 

@@ -1,7 +1,7 @@
 // Several tabs of one visitor share a connection per feed.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { eventually, inState, openStreams, setVisibility, showsExactly, suite } from "./suite.mjs";
+import { cut, eventually, inState, openStreams, setVisibility, showsExactly, suite } from "./suite.mjs";
 
 const the = suite();
 
@@ -107,9 +107,8 @@ test("a tab in which another holds the connection can cut it", async () => {
   const room = "cut";
   const [leader, follower] = await openTabs(room, 2);
   await shareOne(room, [leader, follower]);
-  await follower.selectOption("#wire select", "chat");
-  await follower.getByRole("button", { name: "Cut for 5 s" }).click();
-  for (const tab of [leader, follower]) await inState(tab, "chat", "reconnecting");
+  await cut(follower, "chat");
+  await inState(leader, "chat", "reconnecting");
   const ids = [await the.host.say("while it was down", { room })];
   for (const tab of [leader, follower]) await showsExactly(tab, ids);
 });

@@ -1,7 +1,7 @@
 // The token of the page: who speaks, what is refused, and what happens when it ends.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { field, inState, openStreams, say, showsExactly, signIn, suite } from "./suite.mjs";
+import { beginCut, field, inState, openStreams, say, showsExactly, signIn, suite } from "./suite.mjs";
 import { endingToken, now, token } from "./token.mjs";
 
 const the = suite();
@@ -112,10 +112,7 @@ test("a cookie that is refused says why once, and the feeds go on at their curso
   await page.selectOption("#wire select", "chat");
   // As a site does that has given a token which has ended meanwhile.
   await signIn(page.context(), token({ sub: "ada", exp: now() - 3_600 }), the.host.base);
-  for (const panel of PANELS) {
-    await page.selectOption("#wire select", panel);
-    await page.getByRole("button", { name: "Cut for 5 s" }).click();
-  }
+  for (const panel of PANELS) await beginCut(page, panel);
   await page.selectOption("#wire select", "chat");
   for (const panel of PANELS) await inState(page, panel, "closed");
   await page.locator("#token-refused", { hasText: "the token is refused: it has expired" }).waitFor();

@@ -1,7 +1,7 @@
 // The wire panel: the raw lines of a stream.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { suite } from "./suite.mjs";
+import { beginCut, suite } from "./suite.mjs";
 
 const the = suite({ vars: { HEARTBEAT_SECS: "1" } });
 
@@ -87,7 +87,7 @@ test("a cut is followed by the resume, which finds everything", async () => {
   // The page comes back after 5 s, or later: once there is something to find.
   const { promise: said, resolve: goOn } = Promise.withResolvers();
   await page.route("**/api/chat/**", (route) => said.then(() => route.continue()));
-  await page.getByRole("button", { name: "Cut for 5 s" }).click();
+  await beginCut(page, "chat");
   for (const text of ["two", "three"]) await the.host.say(text, { room });
   goOn();
   await page.waitForFunction(() => document.querySelector("[data-stat=found]").textContent === "2 entries");
