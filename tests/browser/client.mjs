@@ -2,7 +2,7 @@
 import { build } from "esbuild";
 
 const { outputFiles } = await build({
-  entryPoints: ["web/src/ssedge.ts"],
+  entryPoints: ["packages/client/src/index.ts"],
   bundle: true,
   format: "esm",
   target: "es2022",

@@ -1,9 +1,9 @@
 // The messages that wait for a server that is too busy.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { answerFetches, load, pass, pauses, settle, simulateTime } from "./simulated.mjs";
+import { answerFetches, load, pass, pauses, settle, simulateTime } from "../../packages/client/test/simulated.mjs";
 
-const { Outbox } = await load("outbox");
+const { Outbox } = await load("web/src/outbox");
 
 simulateTime();
 

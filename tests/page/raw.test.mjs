@@ -1,9 +1,9 @@
 // The raw lines of a stream, read again and again.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { answerFetches, load, pass, pauses, simulateTime } from "./simulated.mjs";
+import { answerFetches, load, pass, pauses, simulateTime } from "../../packages/client/test/simulated.mjs";
 
-const { RawReader } = await load("raw");
+const { RawReader } = await load("web/src/raw");
 
 simulateTime();
 

@@ -520,6 +520,8 @@ fn files_stay_short() {
         ("shared/src/", ".rs", CORE_LINES),
         ("handlers/", ".rs", HANDLER_LINES),
         ("web/src/", "", PAGE_LINES),
+        ("packages/client/src/", "", PAGE_LINES),
+        ("packages/client/test/", "", PAGE_LINES),
         ("tests/browser/", ".mjs", PAGE_LINES),
         ("tests/page/", ".mjs", PAGE_LINES),
     ] {
@@ -533,13 +535,20 @@ fn files_stay_short() {
     }
 }
 
-// --- The page ---
+// --- The page and its client ---
+
+/// The folders of TypeScript.
+const SCRIPTS: [&str; 2] = ["packages/client/src/", "web/src/"];
+
+fn scripts() -> Vec<String> {
+    SCRIPTS.iter().flat_map(|folder| files(folder, ".ts")).collect()
+}
 
 #[test]
 fn the_page_makes_no_markup_of_text() {
     const MARKUP: [&str; 6] =
         ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "DOMParser", "eval("];
-    for path in files("web/src/", ".ts") {
+    for path in scripts() {
         let source = read(&path);
         for word in MARKUP {
             assert!(!source.contains(word), "{path} has {word}");
@@ -559,10 +568,10 @@ fn the_page_makes_no_markup_of_text() {
 
 #[test]
 fn the_client_stands_alone() {
-    for path in files("web/src/ssedge", ".ts") {
+    for path in files("packages/client/src/", ".ts") {
         let source = read(&path);
         for import in source.lines().filter_map(|line| line.split_once(" from \"")) {
-            assert!(import.1.starts_with("./ssedge"), "{path} imports {}", import.1);
+            assert!(import.1.starts_with("./"), "{path} imports {}", import.1);
         }
     }
 }
@@ -617,30 +626,32 @@ fn no_modules_of_the_page_import_each_other() {
         assert_eq!(circle(modules), found, "a circle by {back:?}");
     }
 
-    let name = |path: &String| Some(path.strip_prefix("web/src/")?.strip_suffix(".ts")?.to_owned());
-    let paths = files("web/src/", ".ts");
-    let modules: Imports =
-        paths.iter().map(|path| (name(path).unwrap_or_default(), imports(&read(path)))).collect();
-    for (module, imported) in &modules {
-        let unknown = imported.iter().find(|name| !modules.contains_key(*name));
-        assert_eq!(unknown, None, "{module} imports what is not in web/src");
+    for folder in SCRIPTS {
+        let name = |path: &String| Some(path.strip_prefix(folder)?.strip_suffix(".ts")?.to_owned());
+        let paths = files(folder, ".ts");
+        let modules: Imports =
+            paths.iter().map(|path| (name(path).unwrap_or_default(), imports(&read(path)))).collect();
+        for (module, imported) in &modules {
+            let unknown = imported.iter().find(|name| !modules.contains_key(*name));
+            assert_eq!(unknown, None, "{module} imports what is not in {folder}");
+        }
+        assert_eq!(circle(modules), None, "modules of {folder} import each other");
     }
-    assert_eq!(circle(modules), None, "modules of web/src import each other");
 }
 
 /// A second source would have pauses that no test knows; a second back-off, bounds that nobody has looked at.
 #[test]
 fn the_page_draws_and_backs_off_in_one_place_each() {
     for (word, place) in [
-        ("Math.random()", "web/src/ssedge-random.ts"),
-        ("crypto.", "web/src/ssedge-random.ts"),
-        ("2 ** ", "web/src/ssedge-retry.ts"),
-        ("\"Retry-After\"", "web/src/ssedge-retry.ts"),
+        ("Math.random()", "packages/client/src/random.ts"),
+        ("crypto.getRandomValues", "packages/client/src/random.ts"),
+        ("2 ** ", "packages/client/src/retry.ts"),
+        ("\"Retry-After\"", "packages/client/src/retry.ts"),
     ] {
         let is_comment = |line: &&str| line.trim_start().starts_with(['*', '/']);
         let has_word =
             |path: &String| read(path).lines().any(|line| !is_comment(&line) && line.contains(word));
-        let paths: Vec<_> = files("web/src/", ".ts").into_iter().filter(has_word).collect();
+        let paths: Vec<_> = scripts().into_iter().filter(has_word).collect();
         assert_eq!(paths, [place], "files with {word}");
     }
 }

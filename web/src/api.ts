@@ -1,5 +1,5 @@
 /** POSTs to the server, and why one failed. */
-import { retryAfterSecs } from "./ssedge-retry.js";
+import { retryAfterSecs } from "../../packages/client/src/retry.js";
 
 /**
  * How long an answer may take. A POST that was stored without an answer may be repeated with its key: it is stored

@@ -1,7 +1,7 @@
 /** The head of a panel: the state of its subscription in words, its last gap, and why the server refused it. */
+import type { Closed, Gap, State } from "../../packages/client/src/index.js";
 import { Refusal } from "./api.js";
 import { find } from "./dom.js";
-import type { Closed, Gap, State } from "./ssedge.js";
 import { inEveryLanguage, refusalText, texts } from "./strings.js";
 
 /** Whether the server refused the token. The page says that once for all feeds, at the button of the token. */

@@ -1,4 +1,6 @@
 /** The chat panel. It shows one room, which the URL of the page names. */
+import { randomFraction } from "../../packages/client/src/random.js";
+import type { Entry } from "../../packages/client/src/index.js";
 import type { Refusal } from "./api.js";
 import { Badge } from "./badge.js";
 import { localTime } from "./clock.js";
@@ -6,8 +8,6 @@ import { find, Lines, make, memory, showFieldProblem, stickToEndWhenResized } fr
 import { feed, follow, onLive } from "./feeds.js";
 import { Outbox, type Message, type Pending } from "./outbox.js";
 import { messageLine, PendingList } from "./pending.js";
-import { randomFraction } from "./ssedge-random.js";
-import type { Entry } from "./ssedge.js";
 import { inEveryLanguage, refusalText, texts } from "./strings.js";
 import { holder, onTokenChange } from "./token.js";
 

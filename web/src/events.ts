@@ -1,10 +1,10 @@
 /** The events panel: ticks and notifications, by topic. */
+import type { Entry } from "../../packages/client/src/index.js";
 import { Badge } from "./badge.js";
 import { serverSaidTime } from "./clock.js";
 import { find, Lines, make, memory } from "./dom.js";
 import { follow } from "./feeds.js";
 import { startPublishing } from "./publish.js";
-import type { Entry } from "./ssedge.js";
 import { texts } from "./strings.js";
 
 const HISTORY = 50;

@@ -1,9 +1,9 @@
 /** The subscriptions of this page, one for each feed. The wire panel shows them and cuts their connections. */
+import type { Entry, Gap, Options, State, Subscription } from "../../packages/client/src/index.js";
+import { subscribe } from "../../packages/client/src/index.js";
 import { Refusal } from "./api.js";
 import { isTokenRefused, type Badge } from "./badge.js";
 import { localTime } from "./clock.js";
-import type { Entry, Gap, Options, State, Subscription } from "./ssedge.js";
-import { subscribe } from "./ssedge.js";
 import { refusalText } from "./strings.js";
 import { onTokenChange, tokenRefused } from "./token.js";
 

@@ -1,8 +1,8 @@
 /** Chat messages that were sent from this page. Each is pending until the stream brings it back. */
+import { newId } from "../../packages/client/src/random.js";
+import { Backoff, pauseAsked, REQUEST } from "../../packages/client/src/retry.js";
 import { post, Refusal } from "./api.js";
 import { localTime } from "./clock.js";
-import { newId } from "./ssedge-random.js";
-import { Backoff, pauseAsked, REQUEST } from "./ssedge-retry.js";
 
 /** A message as the feed sends it. */
 export interface Message {

@@ -1,7 +1,7 @@
 /** The form that publishes a notification. The token of this browser has to grant that. */
+import { newId } from "../../packages/client/src/random.js";
 import { post, Refusal } from "./api.js";
 import { find, showFieldProblem } from "./dom.js";
-import { newId } from "./ssedge-random.js";
 import { inEveryLanguage, refusalText, texts } from "./strings.js";
 import { showTokenProblem } from "./token.js";
 

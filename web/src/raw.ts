@@ -1,6 +1,6 @@
 /** Reads the raw lines of a stream by `fetch`, since an `EventSource` does not show comments and `retry`. */
-import { Backoff, isFinal, pauseAsked, REQUEST, retryAfterSecs } from "./ssedge-retry.js";
-import { Watch } from "./ssedge-watch.js";
+import { Backoff, isFinal, pauseAsked, REQUEST, retryAfterSecs } from "../../packages/client/src/retry.js";
+import { Watch } from "../../packages/client/src/watch.js";
 
 export interface RawCallbacks {
   /** A line came. `text` is without the end of the line. */

@@ -1,11 +1,11 @@
 /** The stock panel: a chart of the chosen symbols, and a table with the last quote of each symbol. */
+import type { Entry } from "../../packages/client/src/index.js";
 import { Badge } from "./badge.js";
 import { Chart, seriesVariable } from "./chart.js";
 import { find, make, memory } from "./dom.js";
 import { follow } from "./feeds.js";
 import { Market, WINDOW_SECS, type Quote } from "./market.js";
 import { onThemeChange } from "./settings.js";
-import type { Entry } from "./ssedge.js";
 import { inEveryLanguage, texts } from "./strings.js";
 
 /** How many symbols the chart shows until somebody chooses some. */

@@ -1,8 +1,8 @@
 /** The wire panel: the raw lines of a feed, some numbers about it, and a button that cuts its connection. */
+import type { Subscription } from "../../packages/client/src/index.js";
 import { find, Lines, make } from "./dom.js";
 import { allFeeds, feed, onFeedChange, type FeedName } from "./feeds.js";
 import { RawReader } from "./raw.js";
-import type { Subscription } from "./ssedge.js";
 import { inEveryLanguage, texts } from "./strings.js";
 
 const LINES_MAX = 400;

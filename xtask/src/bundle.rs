@@ -26,6 +26,8 @@ const FUNCTION_MAX: usize = 4380 * 1024;
 pub const FUNCTION: &str = "ssedge-lambda";
 /// The emulator of Lambda, and its table.
 const PLATFORM: [&str; 2] = ["ssedge-emulator", "ssedge-table"];
+/// What the page takes of the npm package.
+pub const CLIENT: &str = "packages/client/src";
 /// Where `sam build` puts the function of template.yaml, and `sam deploy` takes it from.
 const BOOTSTRAP: &str = ".aws-sam/build/Function/bootstrap";
 
@@ -133,7 +135,8 @@ fn is_arm64(program: &[u8]) -> bool {
 /// may be cached for ever, and a document that names them.
 fn dist(repo: &Repo) -> Result<()> {
     let _lock = repo.lock("page")?;
-    let stamp = Stamp::new(repo, "page", &[repo.path("web/src"), repo.path("package-lock.json")])?;
+    let inputs = ["web/src", CLIENT, "package-lock.json"].map(|path| repo.path(path));
+    let stamp = Stamp::new(repo, "page", &inputs)?;
     let dist = repo.path("web/dist");
     if stamp.is_current() && dist.is_dir() {
         return Ok(());

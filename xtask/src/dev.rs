@@ -139,7 +139,7 @@ impl Session<'_> {
                 &["handlers/lambda/Cargo.toml", "handlers/lambda/build.rs", "handlers/lambda/src"]
             }
         };
-        let of_all = ["Cargo.toml", "shared/Cargo.toml", "shared/src", "web/src"];
+        let of_all = ["Cargo.toml", "shared/Cargo.toml", "shared/src", bundle::CLIENT, "web/src"];
         let mut sources: Vec<_> = of_all.iter().chain(of_host).map(|path| self.repo.path(path)).collect();
         sources.push(self.dev_vars());
         sources

@@ -131,11 +131,13 @@ const CHECKS: &[Check] = &[
     }),
     waits("faults of crates", &["Python packages"], |repo, _| supply::crates(repo)),
     waits("faults of npm packages", &["npm packages"], |repo, _| supply::npm_packages(repo)),
-    computes("units of the page", &["npm packages"], |repo, _| {
-        run(repo.command("node")?.args(["--test", "--test-reporter=spec", "tests/page/*.test.mjs"]))
-    }),
+    computes("units of the page", &["npm packages"], |repo, _| scripts(repo, "tests/page")),
     computes("types of the page", &["npm packages"], |repo, _| {
         run(repo.command("tsc")?.args(["--noEmit", "--project", "web"]))
+    }),
+    computes("client", &["npm packages"], |repo, _| scripts(repo, "packages/client/test")),
+    computes("types of the client", &["npm packages"], |repo, _| {
+        run(repo.command("tsc")?.args(["--noEmit", "--project", "packages/client"]))
     }),
     computes("template.yaml", &["Python packages"], |repo, _| {
         run(repo.command("sam")?.args(["validate", "--lint"]))?;
@@ -249,6 +251,12 @@ fn announce(outcomes: &[Outcome], started: Instant, test: &Test) -> Result<()> {
 /// Runs cargo with these arguments, of which a space separates two.
 fn cargo(repo: &Repo, arguments: &[&str]) -> Result<()> {
     run(repo.command("cargo")?.args(arguments.iter().flat_map(|some| some.split(' '))))
+}
+
+/// The tests of a folder that run in Node.
+fn scripts(repo: &Repo, folder: &str) -> Result<()> {
+    let tests = format!("{folder}/*.test.mjs");
+    run(repo.command("node")?.args(["--test", "--test-reporter=spec", &tests]))
 }
 
 fn hostless(repo: &Repo, test: &Test) -> Result<()> {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { load, pass, pauses, simulateTime } from "./simulated.mjs";
 
-const { Backoff, isFinal, pauseAsked, pauseWhenFull, QUESTION, REQUEST, retryAfterSecs } = await load("ssedge-retry");
+const { Backoff, isFinal, pauseAsked, pauseWhenFull, QUESTION, REQUEST, retryAfterSecs } = await load("packages/client/src/retry");
 
 simulateTime();
 

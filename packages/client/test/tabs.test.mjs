@@ -22,7 +22,7 @@ globalThis.BroadcastChannel = class {
 // Another tab has the lock for good.
 Object.defineProperty(globalThis.navigator, "locks", { value: { request: () => new Promise(() => {}) } });
 
-const { Tabs } = await load("ssedge-tabs");
+const { Tabs } = await load("packages/client/src/tabs");
 
 simulateTime();
 beforeEach(() => (said = []));

@@ -1,14 +1,14 @@
-// Modules of the page without a browser, in simulated time: an hour passes in milliseconds, and chance is a seed.
+// Modules of the client and of the page without a browser, in simulated time: an hour passes in milliseconds, and chance is a seed.
 import { afterEach, beforeEach, mock } from "node:test";
 import { build } from "esbuild";
 
 /** Timers fire at these steps, in ms. */
 const STEP_MS = 10;
 
-/** Imports a module of `web/src`, with what that imports. */
+/** Imports a module by its path from the root, without `.ts`, and what that imports. */
 export async function load(module) {
   const { outputFiles } = await build({
-    entryPoints: [`web/src/${module}.ts`],
+    entryPoints: [`${module}.ts`],
     bundle: true,
     format: "esm",
     target: "es2022",

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { answerFetches, load, pass, pauses, settle, simulateTime } from "./simulated.mjs";
 
-const { Connection } = await load("ssedge-connection");
+const { Connection } = await load("packages/client/src/connection");
 
 simulateTime();
 

@@ -19,10 +19,10 @@
  *
  * In all cases a tab is shown only what comes after its own cursor.
  */
-import { Log } from "./ssedge-log.js";
-import { newId } from "./ssedge-random.js";
-import { Backoff, QUESTION } from "./ssedge-retry.js";
-import type { Item, Role, State } from "./ssedge-types.js";
+import { Log } from "./log.js";
+import { newId } from "./random.js";
+import { Backoff, QUESTION } from "./retry.js";
+import type { Item, Role, State } from "./types.js";
 
 /** This tab: its cursor, its connection, and what it is shown. */
 export interface Tab {

@@ -1,10 +1,9 @@
 /**
- * ssedge: follows a feed of Server-Sent Events so that nothing is missed and nothing comes twice.
+ * Follows a feed of Server-Sent Events so that nothing is missed and nothing comes twice.
  *
  * It uses a native `EventSource` and adds what that lacks. It tries again when the browser has given up or the
  * connection is dead. It can start at a cursor that you kept. It frees its connection while the page is in the
  * background. And the tabs of an origin share one connection, since a browser opens only six per origin over HTTP/1.1.
- * To use it, copy this file and the other `ssedge-*.ts`.
  *
  * ```ts
  * const room = subscribe("/api/chat/lobby?history=50", {
@@ -31,12 +30,10 @@
  * that grow. If the server refuses the request for good (a bad token, no such feed), the state becomes `closed`, with
  * the reason. When the token of an open stream expires, the feed goes on at its cursor if the cookie has a new token.
  */
-import { Connection } from "./ssedge-connection.js";
-import { Expected } from "./ssedge-expected.js";
-import { Tabs } from "./ssedge-tabs.js";
-import type { Closed, Item, Options, Role, State, Subscription } from "./ssedge-types.js";
-
-export type { Closed, Entry, Gap, Options, Role, State, Subscription } from "./ssedge-types.js";
+import { Connection } from "./connection.js";
+import { Expected } from "./expected.js";
+import { Tabs } from "./tabs.js";
+import type { Closed, Item, Options, Role, State, Subscription } from "./types.js";
 
 /** Follows `feed`, a URL, until it is closed. Callbacks are called in order, and none before this function returns. */
 export function subscribe(feed: string | URL, options: Options): Subscription {

@@ -2,18 +2,18 @@
  * The connection of one tab: one native `EventSource` at a time, and the pauses between two.
  *
  * When a connection breaks, the browser first tries again by itself. It knows the `retry` that the server asked for,
- * and sends `Last-Event-ID`. If that fails too, this module makes the next attempt, after a pause (`ssedge-retry.ts`).
+ * and sends `Last-Event-ID`. If that fails too, this module makes the next attempt, after a pause (`retry.ts`).
  * It also does so when the browser gives up, which it does on every status but 200.
  *
- * A connection on which nothing comes any more, not even a heartbeat, is dropped and opened anew (`ssedge-watch.ts`).
+ * A connection on which nothing comes any more, not even a heartbeat, is dropped and opened anew (`watch.ts`).
  *
  * An `EventSource` does not say on which status it gave up. So this module asks the same URL once more, for JSON. If
  * the answer is a refusal that another attempt would get too, the subscription ends with the reason that the server
  * gives. If the server is only too busy, the next attempt is made when the server says.
  */
-import { Backoff, isFinal, pauseAsked, pauseWhenFull, REQUEST, retryAfterSecs } from "./ssedge-retry.js";
-import type { Item, Options, State } from "./ssedge-types.js";
-import { Watch } from "./ssedge-watch.js";
+import { Backoff, isFinal, pauseAsked, pauseWhenFull, REQUEST, retryAfterSecs } from "./retry.js";
+import type { Item, Options, State } from "./types.js";
+import { Watch } from "./watch.js";
 
 /**
  * When the token of a stream expires sooner than this after the stream began, the next attempt is made after a pause.

@@ -1,5 +1,5 @@
 /** The log of a tab: what the tab was shown of a feed. From its log, a leader answers the tabs that join it. */
-import type { Item } from "./ssedge-types.js";
+import type { Item } from "./types.js";
 
 /** The most characters of data in a log: some thousand entries. */
 const LOG_CHARS = 1 << 19;

@@ -4,7 +4,7 @@
  * When a server goes down, it loses all its readers in the same moment. Pauses are random, so that they do not come
  * back in the same moment, too.
  */
-import { randomFraction } from "./ssedge-random.js";
+import { randomFraction } from "./random.js";
 
 /** Bounds of pauses that grow, in ms. */
 export interface Bounds {

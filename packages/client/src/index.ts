@@ -1,0 +1,3 @@
+/** The entry `ssedge`: to read a channel. */
+export { subscribe } from "./subscribe.js";
+export type { Closed, Entry, Gap, Options, Role, State, Subscription } from "./types.js";
