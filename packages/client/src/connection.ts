@@ -9,8 +9,11 @@
  *
  * An `EventSource` does not say on which status it gave up. So this module asks the same URL once more, for JSON. If
  * the answer is a refusal that another attempt would get too, the subscription ends with the reason that the server
- * gives. If the server is only too busy, the next attempt is made when the server says.
+ * gives. It also ends if the answer says that the channel has ended (`end.ts`). If the server is only too busy, the next attempt is made when the server says.
  */
+import { endOfAnswer } from "./end.js";
+import { atCursor } from "./position.js";
+import { membersIn, membersOf, text } from "./problem.js";
 import { Backoff, isFinal, pauseAsked, pauseWhenFull, REQUEST, retryAfterSecs } from "./retry.js";
 import type { Item, Options, State } from "./types.js";
 import { Watch } from "./watch.js";
@@ -27,7 +30,7 @@ const BROWSER_RETRY_MS = 90_000;
 /** How long the server may take to say why it refused a stream. */
 const REASON_MS = 10_000;
 /** Event types of the protocol. The first event of every stream is a `cursor` or a `gap`. */
-const PROTOCOL = ["cursor", "gap", "expired"] as const;
+const PROTOCOL = ["cursor", "gap", "end", "expired"] as const;
 
 export interface ConnectionCallbacks {
   /** The id after which to go on; `undefined` if the feed is to start as its URL says. */
@@ -65,11 +68,8 @@ export class Connection {
   /** Connects at the cursor. */
   open() {
     this.close();
-    const url = new URL(this.#feed);
-    const cursor = this.#callbacks.cursor();
-    if (cursor !== undefined) url.searchParams.set("lastEventId", cursor);
     this.#callbacks.state({ name: this.#wasLive || this.#backoff.hasFailed ? "reconnecting" : "connecting" });
-    const source = new EventSource(url, { withCredentials: this.#options.withCredentials ?? false });
+    const source = new EventSource(atCursor(this.#feed, this.#callbacks.cursor()), { withCredentials: this.#options.withCredentials ?? false });
     this.#source = source;
     this.#phase = "opening";
     this.#watch.start();
@@ -82,7 +82,7 @@ export class Connection {
       if (event instanceof MessageEvent) return;
       const previous = this.#phase;
       this.#phase = "opening";
-      if (source.readyState === EventSource.CLOSED) void this.#askReason(url);
+      if (source.readyState === EventSource.CLOSED) void this.#askReason();
       // The browser makes one attempt by itself, after the `retry` that the server asked for.
       else if (previous === "live") {
         this.#watch.start(BROWSER_RETRY_MS);
@@ -95,7 +95,7 @@ export class Connection {
     const listen = (event: Event) => {
       if (this.#source !== source || !(event instanceof MessageEvent)) return;
       const { type, data, lastEventId } = event as MessageEvent<string>;
-      const wasSilent = this.#watch.heard(isProtocol(type) ? heartbeat(data) : undefined);
+      const wasSilent = this.#watch.heard(isProtocol(type) ? membersIn(data).heartbeat_secs : undefined);
       if (this.#phase !== "live" || wasSilent) {
         this.#phase = "live";
         if (!wasSilent) liveSince = Date.now();
@@ -141,24 +141,25 @@ export class Connection {
   }
 
   /** The browser gave up: asks the server why, and does what the answer says. */
-  async #askReason(url: URL) {
+  async #askReason() {
     this.close();
     this.#callbacks.state({ name: "reconnecting" });
     const asking = (this.#asking = new AbortController());
     const timeout = setTimeout(() => asking.abort(), REASON_MS);
     const credentials = this.#options.withCredentials ? "include" : "same-origin";
     const request = { headers: { Accept: "application/json" }, credentials, cache: "no-store", signal: asking.signal } as const;
-    const answer = await fetch(url, request).catch(() => undefined);
+    const answer = await fetch(atCursor(this.#feed, this.#callbacks.cursor()), request).catch(() => undefined);
     const status = answer?.status ?? 0;
-    const problem: unknown = isFinal(status) ? await answer?.json().catch(() => undefined) : await answer?.body?.cancel();
+    const members = answer ? await membersOf(answer) : {};
     clearTimeout(timeout);
     // This connection was closed or opened anew while the question was under way.
     if (this.#asking !== asking) return;
     this.#asking = undefined;
+    const end = endOfAnswer(status, members);
+    if (end) return this.#callbacks.state({ name: "closed", reason: "ended", end });
     if (isFinal(status)) {
-      const { type, detail } = (problem ?? {}) as { type?: unknown; detail?: unknown };
-      this.#callbacks.state({ name: "closed", reason: "refused", status, type: text(type), detail: text(detail) });
-      return;
+      const [type, detail] = [text(members.type) ?? "", text(members.detail) ?? ""];
+      return this.#callbacks.state({ name: "closed", reason: "refused", status, type, detail });
     }
     const seconds = answer && retryAfterSecs(answer.headers);
     const asked = seconds && pauseAsked(seconds * 1_000);
@@ -169,14 +170,3 @@ export class Connection {
 }
 
 const isProtocol = (type: string) => (PROTOCOL as readonly string[]).includes(type);
-
-/** The heartbeat interval that an event of the protocol says, in seconds. */
-function heartbeat(data: string): unknown {
-  try {
-    return (JSON.parse(data) as { heartbeat_secs?: unknown } | null)?.heartbeat_secs;
-  } catch {
-    return undefined;
-  }
-}
-
-const text = (value: unknown) => (typeof value === "string" ? value : "");

@@ -22,16 +22,19 @@
  *       │                       ▲ │
  *       └───────────────────────┘ └─ has `at` when this module makes the next attempt, not the browser
  *  any ──▶ paused ──▶ connecting                         the page went into the background, and came back
- *  any ──▶ closed                                        for good: unsubscribed, or refused by the server
+ *  any ──▶ closed                                        for good: unsubscribed, ended, or refused by the server
  * ```
  *
  * When a connection breaks, the browser tries again first: it knows the `retry` that the server asked for. If that
  * fails, or if the browser gives up (it does on every status but 200), this module tries again, after random pauses
  * that grow. If the server refuses the request for good (a bad token, no such feed), the state becomes `closed`, with
- * the reason. When the token of an open stream expires, the feed goes on at its cursor if the cookie has a new token.
+ * the reason. If the channel was closed, `onEnd` is called after its last entry, and the state becomes `closed`, too.
+ * When the token of an open stream expires, the feed goes on at its cursor if the cookie has a new token.
  */
 import { Connection } from "./connection.js";
+import { endOfEvent } from "./end.js";
 import { Expected } from "./expected.js";
+import { gapOf, Position } from "./position.js";
 import { Tabs } from "./tabs.js";
 import type { Closed, Item, Options, Role, State, Subscription } from "./types.js";
 
@@ -42,11 +45,8 @@ export function subscribe(feed: string | URL, options: Options): Subscription {
 
 /** A tab that is in the background for less than this keeps its connection. */
 const HIDDEN_MS = 2_000;
-/** How many entries with the same id are remembered: twice as many as a server sends at most, which is 500 quotes. */
-const SEEN_MAX = 1_000;
 
 class Reader implements Subscription {
-  cursor: string | undefined;
   state: State = { name: "connecting" };
   role: Role = "alone";
   reconnects = -1;
@@ -54,14 +54,13 @@ class Reader implements Subscription {
   readonly #connection: Connection;
   readonly #tabs: Tabs | undefined;
   readonly #listeners = new AbortController();
-  /** Entries at the cursor. Those without an id of their own may be sent again when the connection breaks. */
-  readonly #seen = new Set<string>();
+  readonly #position: Position;
   readonly #expected = new Expected(() => this.state.name === "live" && this.reconnect());
   #hiddenTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(feed: URL, options: Options) {
     this.#options = options;
-    this.cursor = options.cursor;
+    this.#position = new Position(options.cursor);
     this.#connection = new Connection(feed, options, {
       cursor: () => this.cursor,
       item: (item) => (this.#tabs ? this.#tabs.itemReceived(item) : this.#deliver(item)),
@@ -80,6 +79,10 @@ class Reader implements Subscription {
     }
     this.#listen();
     queueMicrotask(() => (document.visibilityState === "hidden" ? this.#pause() : this.#start()));
+  }
+
+  get cursor() {
+    return this.#position.cursor;
   }
 
   reconnect(delay = 0) {
@@ -149,6 +152,7 @@ class Reader implements Subscription {
     this.#expected.clear();
     this.#stop();
     this.state = state;
+    if (state.reason === "ended") this.#options.onEnd?.(state.end);
     this.#options.onState?.(state);
   }
 
@@ -163,17 +167,11 @@ class Reader implements Subscription {
 
   /** Hands an item to the page, whether this tab's connection or another tab brought it. Each is handed over once. */
   #deliver(item: Item) {
-    const key = `${item.event}\n${item.data}`;
-    if (item.id !== this.cursor) this.#seen.clear();
-    else if (this.#seen.has(key)) return;
-    else this.#seen.add(key);
-    const [oldest] = this.#seen;
-    if (oldest !== undefined && this.#seen.size > SEEN_MAX) this.#seen.delete(oldest);
-    this.cursor = item.id;
+    if (!this.#position.reach(item)) return;
     this.#expected.arrived(item.id);
     if (item.event === "gap") {
-      const { reason, requested } = JSON.parse(item.data) as { reason: string; requested: string };
-      this.#options.onGap?.({ reason, requested, resumesAfter: item.id });
-    } else if (item.event !== "cursor") this.#options.onEntry(item);
+      this.#options.onGap?.(gapOf(item));
+    } else if (item.event === "end") this.#end({ name: "closed", reason: "ended", end: endOfEvent(item.data) });
+    else if (item.event !== "cursor") this.#options.onEntry(item);
   }
 }

@@ -1,6 +1,6 @@
 /** What a subscription is given, and what it reports. */
 
-/** What a stream brings: an entry, or an event of the protocol (`cursor` or `gap`). */
+/** What a stream brings: an entry, or an event of the protocol (`cursor`, `gap` or `end`). */
 export interface Item {
   /** The cursor after it. */
   readonly id: string;
@@ -27,6 +27,14 @@ export interface Gap {
   readonly resumesAfter: string;
 }
 
+/** The channel was closed: it has no more entries, and will have none. */
+export interface End {
+  /** What was said when it was closed, for example `done` or `abandoned`. `undefined` if the server did not tell. */
+  readonly reason: string | undefined;
+  /** The id of its last entry. `undefined` if the server did not tell. */
+  readonly last: string | undefined;
+}
+
 export type State =
   | { readonly name: "connecting" | "paused" }
   /** `silentSince`: a heartbeat is overdue. Nothing has come since this time, in unix ms. It will reconnect soon. */
@@ -41,6 +49,8 @@ export type State =
 /** The subscription has ended for good. A new one can go on at its cursor. */
 export type Closed = { readonly name: "closed" } & (
   | { readonly reason: "unsubscribed" }
+  /** The channel was closed. A new subscription would end at once, too. */
+  | { readonly reason: "ended"; readonly end: End }
   /**
    * `type` and `detail` are those of the problem document (RFC 9457) in the server's answer; empty if there was none.
    */
@@ -66,6 +76,8 @@ export interface Options {
   readonly signal?: AbortSignal;
   readonly onEntry: (entry: Entry) => void;
   readonly onGap?: (gap: Gap) => void;
+  /** The channel was closed, and all of its entries have come. The subscription has ended, too. */
+  readonly onEnd?: (end: End) => void;
   readonly onState?: (state: State) => void;
 }
 

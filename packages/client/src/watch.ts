@@ -4,12 +4,14 @@
  * beginning of a stream how long that is. So a silence that is much longer means that the connection is dead.
  */
 
+/** The longest heartbeat interval that a server can have, in ms. */
+export const HEARTBEAT_LONGEST_MS = 60_000;
 /** The heartbeat interval until the server has said its own: the default of the server, in ms. */
-const HEARTBEAT_MS = 15_000;
+export const HEARTBEAT_MS = 15_000;
 /** After a silence of so many heartbeat intervals, the silence is reported. */
 const SILENT_HEARTBEATS = 1.5;
 /** After a silence of so many heartbeat intervals, the connection counts as dead. */
-const DEAD_HEARTBEATS = 2.5;
+export const DEAD_HEARTBEATS = 2.5;
 /** How often the silence is measured. */
 const CHECK_MS = 500;
 /**

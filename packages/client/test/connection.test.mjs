@@ -1,47 +1,13 @@
 // One connection of the client, against an `EventSource` that does what a test says.
 import assert from "node:assert/strict";
-import { beforeEach, test } from "node:test";
+import { test } from "node:test";
 import { answerFetches, load, pass, pauses, settle, simulateTime } from "./simulated.mjs";
+import { simulateSources, sources } from "./source.mjs";
 
 const { Connection } = await load("packages/client/src/connection");
 
 simulateTime();
-
-/** Every one that was opened, oldest first. */
-let sources = [];
-
-class Source extends EventTarget {
-  static CLOSED = 2;
-  readyState = 0;
-  openedAt = Date.now();
-
-  constructor() {
-    super();
-    sources.push(this);
-  }
-
-  close() {
-    this.readyState = 2;
-  }
-
-  /** The server begins the stream. */
-  begin() {
-    this.readyState = 1;
-    this.onopen(new Event("open"));
-    this.dispatchEvent(new MessageEvent("cursor", { data: '{"cursor":"5","heartbeat_secs":15}', lastEventId: "5" }));
-  }
-
-  /** The connection breaks, and the browser tries again, unless it gives up. */
-  fail({ givesUp = false } = {}) {
-    this.readyState = givesUp ? 2 : 0;
-    this.onerror(new Event("error"));
-  }
-}
-
-beforeEach(() => {
-  sources = [];
-  globalThis.EventSource = Source;
-});
+simulateSources();
 
 function connect() {
   const states = [];

@@ -20,6 +20,7 @@ globalThis.BroadcastChannel = class {
   close() {}
 };
 // Another tab has the lock for good.
+globalThis.navigator ??= {}; // Node 20 has none.
 Object.defineProperty(globalThis.navigator, "locks", { value: { request: () => new Promise(() => {}) } });
 
 const { Tabs } = await load("packages/client/src/tabs");
