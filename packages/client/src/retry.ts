@@ -16,6 +16,8 @@ export interface Bounds {
 
 /** Before another request: a short fault of the network is over after a second, and a server that is down is not asked often. */
 export const REQUEST: Bounds = { first: 1_000, longest: 30_000 };
+/** Before an append is sent again: entries wait behind it. */
+export const APPEND: Bounds = { first: 250, longest: 8_000 };
 /** Before another question to the leader of the tabs. It costs no request, and nobody waits for it. */
 export const QUESTION: Bounds = { first: 500, longest: 5_000 };
 /**
