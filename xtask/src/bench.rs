@@ -9,8 +9,9 @@ use crate::bundle;
 use crate::process::run;
 use crate::repo::Repo;
 
-/// What makes the load and measures.
+/// What makes the load and measures, and the profile by which it is built.
 const GENERATOR: &str = "ssedge-bench";
+const PROFILE: &str = "load";
 
 /// What can be measured.
 #[derive(Args)]
@@ -50,8 +51,8 @@ pub fn bench(repo: &Repo, options: &Bench) -> Result<()> {
 fn worker(repo: &Repo, options: &Bench) -> Result<()> {
     bundle::worker(repo)?;
     peers::install(repo)?;
-    repo.compile(&[GENERATOR])?;
-    let mut generator = repo.command(repo.built(GENERATOR))?;
+    run(repo.cargo("build")?.args(["--profile", PROFILE, "--package", GENERATOR]))?;
+    let mut generator = repo.command(repo.target_dir().join(PROFILE).join(GENERATOR))?;
     for (name, value) in [
         ("--load", options.load.clone()),
         ("--only", options.only.clone()),

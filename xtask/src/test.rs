@@ -55,19 +55,32 @@ struct Check {
 
 type Run = fn(&Repo, &Test) -> Result<()>;
 
+/// What cargo locks while it builds for this machine, and while it builds what is deployed.
+const DEV: Option<&str> = Some("debug");
+const RELEASE: Option<&str> = Some("release");
+
 /// A check that mostly computes.
 const fn computes(name: &'static str, after: &'static [&'static str], run: Run) -> Check {
-    Check { task: Task { name, after, load: Load::Computes }, is_fast: false, run }
+    Check { task: Task { name, after, load: Load::Computes, lock: None }, is_fast: false, run }
 }
 
 /// A check that mostly waits.
 const fn waits(name: &'static str, after: &'static [&'static str], run: Run) -> Check {
-    Check { task: Task { name, after, load: Load::Waits }, is_fast: false, run }
+    Check { task: Task { name, after, load: Load::Waits, lock: None }, is_fast: false, run }
 }
 
-/// A check that belongs to the fast ones, too. There, what it stands behind is not run.
-const fn fast(name: &'static str, after: &'static [&'static str], run: Run) -> Check {
-    Check { task: Task { name, after, load: Load::Computes }, is_fast: true, run }
+impl Check {
+    /// The same, by cargo, which locks this.
+    const fn locking(mut self, lock: Option<&'static str>) -> Self {
+        self.task.lock = lock;
+        self
+    }
+
+    /// The same as one of the fast checks, too. There, what it stands behind is not run.
+    const fn fast(mut self) -> Self {
+        self.is_fast = true;
+        self
+    }
 }
 
 /// All checks. Of those that can run, the first one is started first.
@@ -77,76 +90,93 @@ const CHECKS: &[Check] = &[
     waits("Python packages", &[], |repo, _| setup::python_packages(repo)),
     waits("Chromium", &["npm packages"], |repo, _| browser::chromium(repo).map(drop)),
     computes("page", &["npm packages"], |repo, _| bundle::page(repo)),
-    computes("Rust tools", &[], |repo, _| setup::rust_tools(repo)),
-    computes("build the Worker", &["page", "Rust tools"], |repo, _| bundle::worker(repo)),
-    computes("build the Worker of dev", &["page", "Rust tools"], |repo, _| {
-        bundle::local_worker(repo).map(drop)
-    }),
-    computes("build the tests", &["page"], |repo, _| {
+    computes("build the Worker", &["page"], |repo, _| bundle::worker(repo)).locking(RELEASE),
+    computes("Rust tools", &[], |repo, _| setup::rust_tools(repo)).locking(DEV),
+    computes("build the tests", &["page", "Rust tools"], |repo, _| {
         cargo(repo, &["build", NATIVE])?;
         cargo(repo, &["test", NATIVE, "--no-run"])
-    }),
+    })
+    .locking(DEV),
+    computes("build the Worker of dev", &["page", "Rust tools"], |repo, _| {
+        bundle::local_worker(repo).map(drop)
+    })
+    .locking(DEV),
     // What a host does. It takes the longest, so it begins first.
+    waits("Lambda", &["build the tests"], |repo, test| hosted(repo, test, HOST_PREFIXES[1])).locking(DEV),
     waits("Worker", &["build the Worker", "build the Worker of dev", "build the tests"], |repo, test| {
         hosted(repo, test, HOST_PREFIXES[0])
-    }),
-    waits("Lambda", &["build the tests"], |repo, test| hosted(repo, test, HOST_PREFIXES[1])),
+    })
+    .locking(DEV),
+    waits("page of Lambda", &["build the tests", "Chromium"], |repo, _| browser::test(repo, Host::Lambda)),
     // One of its tests is about `cargo xtask dev`.
     waits(
         "page of the Worker",
         &["build the Worker", "build the Worker of dev", "build the tests", "Chromium"],
         |repo, _| browser::test(repo, Host::Worker),
-    ),
-    waits("page of Lambda", &["build the tests", "Chromium"], |repo, _| browser::test(repo, Host::Lambda)),
+    )
+    .locking(DEV),
     waits("document of the Worker", &["build the Worker", "Python packages"], |repo, test| {
         schemathesis::test(repo, Host::Worker, test.extent())
     }),
     waits("document of Lambda", &["build the tests", "Python packages"], |repo, test| {
         schemathesis::test(repo, Host::Lambda, test.extent())
     }),
-    waits("emulator", &["build the tests"], |repo, _| cargo(repo, &["test", NATIVE, "--test emulator"])),
+    waits("emulator", &["build the tests"], |repo, _| cargo(repo, &["test", NATIVE, "--test emulator"]))
+        .locking(DEV),
     computes("a feed of one's own", &["build the tests", "build the Worker of dev"], |repo, _| {
         own_feed::test(repo)
-    }),
+    })
+    .locking(DEV),
+    computes("build the function", &["page", "Python packages"], |repo, _| bundle::lambda(repo))
+        .locking(RELEASE),
     // What needs no host.
-    fast("format", &[], format),
-    fast("lint", &["page"], |repo, test| {
+    computes("format", &[], format).fast(),
+    computes("lint", &["page"], |repo, test| {
         cargo(repo, &["clippy", test.packages(), "--all-targets -- -D warnings"])
-    }),
-    fast("units", &["build the tests"], |repo, test| {
+    })
+    .locking(DEV)
+    .fast(),
+    computes("units", &["build the tests"], |repo, test| {
         cargo(repo, &["test", test.packages(), if test.fast { "--lib" } else { "--lib --bins --examples" }])
-    }),
-    fast("examples in the docs", &["build the tests"], |repo, test| {
+    })
+    .locking(DEV)
+    .fast(),
+    computes("examples in the docs", &["build the tests"], |repo, test| {
         cargo(repo, &["test", test.packages(), "--doc"])
-    }),
-    fast("tests without a host", &["build the tests"], hostless),
+    })
+    .locking(DEV)
+    .fast(),
+    waits("tests without a host", &["build the tests"], hostless).locking(DEV).fast(),
     computes("lint the Worker", &["Rust tools"], |repo, _| {
         cargo(repo, &["clippy -p ssedge-worker --target wasm32-unknown-unknown -- -D warnings"])
-    }),
-    computes("core in wasm", &["npm packages", "Rust tools"], |repo, _| wasm::test(repo)),
-    computes("build the function", &["page", "Python packages"], |repo, _| bundle::lambda(repo)),
+    })
+    .locking(DEV),
+    computes("core in wasm", &["npm packages", "Rust tools"], |repo, _| wasm::test(repo)).locking(DEV),
     computes("docs", &[], |repo, _| {
         let mut command = repo.command("cargo")?;
         run(command.args(["doc", "-p", "ssedge", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
-    }),
+    })
+    .locking(DEV),
     waits("faults of crates", &["Python packages"], |repo, _| supply::crates(repo)),
     waits("faults of npm packages", &["npm packages"], |repo, _| supply::npm_packages(repo)),
     computes("units of the page", &["npm packages"], |repo, _| scripts(repo, "tests/page")),
-    computes("types of the page", &["npm packages"], |repo, _| {
-        run(repo.command("tsc")?.args(["--noEmit", "--project", "web"]))
-    }),
     computes("client", &["npm packages"], |repo, _| scripts(repo, "packages/client/test")),
     computes("types of the client", &["npm packages"], |repo, _| {
         run(repo.command("tsc")?.args(["--noEmit", "--project", "packages/client"]))
+    }),
+    computes("types of the page", &["npm packages"], |repo, _| {
+        run(repo.command("tsc")?.args(["--noEmit", "--project", "web"]))
     }),
     computes("template.yaml", &["Python packages"], |repo, _| {
         run(repo.command("sam")?.args(["validate", "--lint"]))?;
         let python = repo.path(".tools/python/bin/python");
         run(repo.command(python)?.args(["-m", "unittest", "discover", "-s", "tests/python"]))
     }),
+    // It builds the Worker once more, of which nothing is left to be built.
     waits("wrangler.toml", &["build the Worker"], |repo, _| {
         run(repo.command("wrangler")?.args(["deploy", "--dry-run"]))
-    }),
+    })
+    .locking(DEV),
 ];
 
 /// Cargo does not find the feeds, whose modules a macro declares, and the example.

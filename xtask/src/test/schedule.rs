@@ -1,4 +1,4 @@
-//! Runs programs that depend on each other, as many at once as the machine has cores.
+//! Runs programs that depend on each other, one more at once than the machine has cores.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -14,10 +14,10 @@ use crate::process::Group;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How often a run without news says what it is at.
 const SAY_EVERY: Duration = Duration::from_secs(30);
-/// Programs at once on a machine of one core: one computes while the other waits.
-const AT_ONCE_MIN: usize = 2;
+/// Programs at once beyond one for each core: those that wait leave half of one idle.
+const AT_ONCE_MORE: usize = 1;
 /// Programs at once on a machine of many cores: each host test has a crowd of processes of its own.
-const AT_ONCE_MAX: usize = 4;
+const AT_ONCE_MAX: usize = 5;
 
 /// What a program mostly does. One that computes and one that waits disturb each other least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,9 @@ pub struct Task {
     /// The tasks that must have passed before. Each of them stands earlier in the list.
     pub after: &'static [&'static str],
     pub load: Load,
+    /// The folder that cargo locks for it. One that computes holds the lock for most of its time, and one that waits takes it
+    /// as it starts. Whoever waits for a lock takes the place of one that could run.
+    pub lock: Option<&'static str>,
 }
 
 /// How a task went.
@@ -57,7 +60,7 @@ struct Running {
 
 /// How many programs run at once on this machine.
 pub fn at_once() -> usize {
-    thread::available_parallelism().map_or(AT_ONCE_MIN, usize::from).clamp(AT_ONCE_MIN, AT_ONCE_MAX)
+    (thread::available_parallelism().map_or(1, usize::from) + AT_ONCE_MORE).min(AT_ONCE_MAX)
 }
 
 /// Runs all tasks and tells `ended` of each when it ends. A task whose predecessor failed is not run, and its failure
@@ -115,7 +118,9 @@ pub fn run(
 /// The index of the task to start now: one of the kind that fewer running tasks are of, if there is one.
 fn next(waiting: &[Task], running: &[Running], outcomes: &[Outcome]) -> Option<usize> {
     let has_passed = |name: &str| outcomes.iter().any(|outcome| outcome.name == name);
-    let is_ready = |task: &Task| task.after.iter().all(|name| has_passed(name));
+    let holds = |run: &Running, lock| run.task.load == Load::Computes && run.task.lock == Some(lock);
+    let is_locked = |task: &Task| task.lock.is_some_and(|lock| running.iter().any(|run| holds(run, lock)));
+    let is_ready = |task: &Task| task.after.iter().all(|name| has_passed(name)) && !is_locked(task);
     let count = |load| running.iter().filter(|run| run.task.load == load).count();
     let rarer = if count(Load::Waits) < count(Load::Computes) { Load::Waits } else { Load::Computes };
     let of_kind = waiting.iter().position(|task| is_ready(task) && task.load == rarer);
@@ -177,7 +182,7 @@ mod tests {
     }
 
     fn task(name: &'static str, after: &'static [&'static str]) -> Task {
-        Task { name, after, load: Load::Computes }
+        Task { name, after, load: Load::Computes, lock: None }
     }
 
     #[test]
@@ -216,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_step_that_waits_runs_beside_one_that_computes() {
-        let waits = |name| Task { name, after: &[], load: Load::Waits };
+        let waits = |name| Task { name, after: &[], load: Load::Waits, lock: None };
         let told = run_all(
             "kinds",
             &[
@@ -227,5 +232,21 @@ mod tests {
         );
         let ended: Vec<_> = told.iter().map(|(name, _)| *name).collect();
         assert_eq!(ended, ["waits", "first", "second"]);
+    }
+
+    #[test]
+    fn what_needs_the_lock_of_another_lets_others_go_first() {
+        let locks = |name, load| Task { name, after: &[], load, lock: Some("folder") };
+        let told = run_all(
+            "locks",
+            &[
+                (locks("builds", Load::Computes), "sleep 0.4"),
+                (locks("asks", Load::Waits), "true"),
+                (locks("builds too", Load::Computes), "true"),
+                (task("free", &[]), "sleep 0.2"),
+            ],
+        );
+        let ended: Vec<_> = told.iter().map(|(name, _)| *name).collect();
+        assert_eq!(ended[..2], ["free", "builds"]);
     }
 }
