@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { answerFetches, load, pass, pauses, settle, simulateTime } from "./simulated.mjs";
-import { simulateSources, sources } from "./source.mjs";
+import { simulateSources, sources } from "./event-source.mjs";
 
 const { Connection } = await load("packages/client/src/connection");
 

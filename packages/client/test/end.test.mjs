@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 import { answerFetches, load, pass, settle, simulateTime } from "./simulated.mjs";
-import { simulateSources, sources } from "./source.mjs";
+import { simulateSources, sources } from "./event-source.mjs";
 
 globalThis.document = Object.assign(new EventTarget(), { visibilityState: "visible" });
 const events = new EventTarget();

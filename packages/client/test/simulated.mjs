@@ -6,17 +6,21 @@ import { build } from "esbuild";
 const STEP_MS = 10;
 
 /** Imports a module by its path from the root, without `.ts`, and what that imports. */
-export async function load(module) {
-  const { outputFiles } = await build({
-    entryPoints: [`${module}.ts`],
-    bundle: true,
-    format: "esm",
-    target: "es2022",
-    write: false,
-  });
-  return import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString("base64")}`);
-}
+export const load = (module) => bundled({ entryPoints: [`${module}.ts`] });
 
+/** Runs a text as a module that uses the package. */
+export const runText = (contents) => bundled({ stdin: { contents, resolveDir: "." } });
+
+const ENTRIES = { "ssedge/publish": "./packages/client/src/publish.ts", ssedge: "./packages/client/src/index.ts" };
+
+let count = 0;
+
+async function bundled(what) {
+  const { outputFiles } = await build({ ...what, alias: ENTRIES, bundle: true, format: "esm", target: "es2022", write: false });
+  // The comment makes each a module of its own, so that a text can run twice.
+  const unique = `//${(count += 1)}\n${outputFiles[0].text}`;
+  return import(`data:text/javascript;base64,${Buffer.from(unique).toString("base64")}`);
+}
 /** A generator of numbers from 0 to 1 that gives the same ones for the same seed: mulberry32. */
 export function seeded(seed) {
   let state = seed;
