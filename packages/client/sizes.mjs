@@ -11,6 +11,9 @@ export const TAKEN = [
   ["ssedge", "read"],
   ["ssedge/publish", "channel"],
   ["ssedge/publish", "mint"],
+  ["ssedge/ai", "toChannel"],
+  ["ssedge/ai", "fromChannel"],
+  ["ssedge/react", "useChannel"],
 ];
 
 const source = (entry) => fileURLToPath(new URL(`src/${entry.split("/")[1] ?? "index"}.ts`, import.meta.url));

@@ -159,10 +159,15 @@ const CHECKS: &[Check] = &[
     .locking(DEV),
     waits("faults of crates", &["Python packages"], |repo, _| supply::crates(repo)),
     waits("faults of npm packages", &["npm packages"], |repo, _| supply::npm_packages(repo)),
-    computes("units of the page", &["npm packages"], |repo, _| scripts(repo, "tests/page")),
-    computes("client", &["npm packages"], |repo, _| scripts(repo, "packages/client/test")),
+    computes("units of the page", &["npm packages"], |repo, _| run(&mut node_tests(repo, "tests/page")?)),
+    computes("client", &["npm packages"], |repo, _| run(&mut node_tests(repo, "packages/client/test")?)),
+    waits("client in Chromium", &["Chromium"], |repo, _| {
+        let chromium = browser::chromium(repo)?;
+        run(node_tests(repo, "packages/client/test/browser")?.env("CHROMIUM", chromium))
+    }),
     computes("types of the client", &["npm packages"], |repo, _| {
-        run(repo.command("tsc")?.args(["--noEmit", "--project", "packages/client"]))
+        run(repo.command("tsc")?.args(["--noEmit", "--project", "packages/client"]))?;
+        run(repo.command("tsc")?.args(["--project", "packages/client/test"]))
     }),
     computes("types of the page", &["npm packages"], |repo, _| {
         run(repo.command("tsc")?.args(["--noEmit", "--project", "web"]))
@@ -283,10 +288,11 @@ fn cargo(repo: &Repo, arguments: &[&str]) -> Result<()> {
     run(repo.command("cargo")?.args(arguments.iter().flat_map(|some| some.split(' '))))
 }
 
-/// The tests of a folder that run in Node.
-fn scripts(repo: &Repo, folder: &str) -> Result<()> {
-    let tests = format!("{folder}/*.test.mjs");
-    run(repo.command("node")?.args(["--test", "--test-reporter=spec", &tests]))
+/// The tests of a folder that Node runs.
+fn node_tests(repo: &Repo, folder: &str) -> Result<Command> {
+    let mut node = repo.command("node")?;
+    node.args(["--test", "--test-reporter=spec", &format!("{folder}/*.test.mjs")]);
+    Ok(node)
 }
 
 fn hostless(repo: &Repo, test: &Test) -> Result<()> {

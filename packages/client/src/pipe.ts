@@ -80,7 +80,7 @@ export class Pipe {
   /** Pipes until the source or the channel ends. */
   async run(): Promise<Piped> {
     const { signal, onStop } = this.#options;
-    const abort = () => this.#end("aborted", signal?.reason);
+    const abort = () => this.#reason ?? this.#end("aborted", signal?.reason);
     if (signal?.aborted) abort();
     signal?.addEventListener("abort", abort);
     let stopped: End | undefined;
@@ -98,9 +98,9 @@ export class Pipe {
     return { count: this.#count, last: this.#last, stopped };
   }
 
-  /** Nothing more comes. The first reason counts. */
+  /** Nothing more comes. The first failure counts; what the source gave may also fail after its end. */
   #end(reason: "done" | "failed" | "aborted", failure?: unknown) {
-    if (!this.#reason) [this.#reason, this.#failure] = [reason, failure];
+    if (!this.#reason || this.#reason === "done") [this.#reason, this.#failure] = [reason, failure];
     this.#changed.ring();
   }
 

@@ -96,6 +96,20 @@ test("a channel that refuses the entries ends the pipe with the refusal, and can
   assert.deepEqual([error.status, told.cancelled], [403, error]);
 });
 
+test("a refusal of the last request is told, too", async () => {
+  server.token = "other";
+  const piping = run.pipe(generated("a")).catch((error) => error);
+  await pass(100);
+  assert.equal((await piping).status, 403);
+});
+
+test("a channel that somebody closed while its last entries were on their way was stopped", async () => {
+  const piping = run.pipe(generated("a"));
+  server.channel(PATH).close("stopped");
+  await pass(100);
+  assert.deepEqual(await piping, { count: 0, last: undefined, stopped: { reason: "stopped", last: "41" } });
+});
+
 test("a signal closes the channel with `aborted`, behind what was read, and cancels the source", async () => {
   const abort = new AbortController();
   const { stream, told, put } = hand();

@@ -33,7 +33,7 @@ async function run(text) {
   return runText(example);
 }
 
-test("there are no other examples than those that are run here", () => assert.equal(examples.length, 4));
+test("there are no other examples than those that are run here", () => assert.equal(examples.length, 6));
 
 test("read in a browser", async () => {
   globalThis.document = Object.assign(new EventTarget(), { visibilityState: "visible" });
@@ -72,4 +72,23 @@ test("pipe the answer of a model", async () => {
   server.channel("/api/channels/run/43").closed.reason = "stopped";
   await run("run.pipe(");
   assert.equal(told.at(-1), "stopped: stopped");
+});
+
+test("with the AI SDK, an answer is stored, and read while it is under way", async () => {
+  const { answer } = await run("createUIMessageStreamResponse");
+  const { transport } = await run("DefaultChatTransport");
+  let controller;
+  const stream = new ReadableStream({ start: (it) => (controller = it) });
+  const model = new AbortController();
+  const response = answer({ id: "7" }, stream, model);
+  controller.enqueue({ type: "start" });
+  await new Promise((resolve) => setTimeout(resolve, 80));
+  const reader = (await transport.reconnectToStream({ chatId: "7" })).getReader();
+  assert.deepEqual((await reader.read()).value, { type: "start" });
+  server.channel("/api/channels/chats/7").close("stopped");
+  controller.enqueue({ type: "finish" });
+  controller.close();
+  assert.match(await response.text(), /finish/);
+  await new Promise((resolve) => setTimeout(resolve, 80));
+  assert.deepEqual([model.signal.aborted, (await reader.read()).done], [true, true]);
 });

@@ -11,7 +11,9 @@ export const load = (module) => bundled({ entryPoints: [`${module}.ts`] });
 /** Runs a text as a module that uses the package. */
 export const runText = (contents) => bundled({ stdin: { contents, resolveDir: "." } });
 
-const ENTRIES = { "ssedge/publish": "./packages/client/src/publish.ts", ssedge: "./packages/client/src/index.ts" };
+const source = (name) => `./packages/client/src/${name}.ts`;
+/** Where the package is, for what imports it by its name. */
+export const ENTRIES = { "ssedge/publish": source("publish"), "ssedge/ai": source("ai"), "ssedge/react": source("react"), ssedge: source("index") };
 
 let count = 0;
 
@@ -21,6 +23,7 @@ async function bundled(what) {
   const unique = `//${(count += 1)}\n${outputFiles[0].text}`;
   return import(`data:text/javascript;base64,${Buffer.from(unique).toString("base64")}`);
 }
+
 /** A generator of numbers from 0 to 1 that gives the same ones for the same seed: mulberry32. */
 export function seeded(seed) {
   let state = seed;
