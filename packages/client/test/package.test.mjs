@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import { after, before, test } from "node:test";
@@ -45,6 +45,7 @@ before(async () => {
   // A copy, since what it is built into is not for two at once.
   const copy = join(folder, "package");
   await cp(PACKAGE, copy, { recursive: true, filter: (path) => !/(dist|node_modules)$/.test(path) });
+  await symlink(resolve("node_modules"), join(copy, "node_modules"));
   const path = [resolve("node_modules/.bin"), process.env.PATH].join(delimiter);
   const npm = (cwd, ...command) => run("npm", [...command, "--no-audit", "--no-fund"], { cwd, env: { ...process.env, PATH: path } });
   await npm(copy, "pack", "--pack-destination", folder);
