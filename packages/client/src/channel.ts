@@ -1,5 +1,5 @@
 /** A channel to write to. */
-import { checkName, type Draft, draft, REQUEST_BYTES, REQUEST_ENTRIES } from "./draft.js";
+import { checkKey, type Draft, draft, REQUEST_BYTES, REQUEST_ENTRIES } from "./draft.js";
 import { Pipe, type Piped, type PipeOptions, type Send } from "./pipe.js";
 import { text } from "./problem.js";
 import { newId } from "./random.js";
@@ -45,7 +45,7 @@ export class ChannelWriter {
     }
     const { key, lease, keep, close, reason, ifMatch, ifNoneMatch, signal } = options;
     const url = new URL(this.#url);
-    const given = { key: key && checkName("key", key), lease, keep, close: close && 1, reason };
+    const given = { key: key && checkKey(key), lease, keep, close: close && 1, reason };
     for (const [name, value] of Object.entries(given)) if (value) url.searchParams.set(name, String(value));
     const headers = {
       "Content-Type": "text/event-stream",
@@ -67,12 +67,13 @@ export class ChannelWriter {
   /**
    * Appends what comes from a source until that ends, and closes the channel then: with the reason `done`, or with
    * `failed` when the source throws. A text of the source becomes an entry as it is, bytes are those of a text, and any
-   * other value is sent as JSON. A `Response` that is a stream of events gives its events.
+   * other value is sent as JSON. A `Response` that is a stream of events gives its events; a name that an
+   * event of a channel may not have is left out.
    *
    * Throws what the source throws; a `RangeError` if an entry is too long; and what `append` throws.
    */
   pipe(source: Source, options: PipeOptions = {}): Promise<Piped> {
-    if (options.key) checkName("key", options.key);
+    if (options.key) checkKey(options.key);
     const send: Send = (drafts, options) => this.send(drafts, options);
     return new Pipe(piecesOf(source, options.event), send, options).run();
   }

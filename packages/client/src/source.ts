@@ -1,5 +1,5 @@
 /** What is piped into a channel, read piece by piece as entries. */
-import { type Draft, draft } from "./draft.js";
+import { type Draft, draft, isEventName } from "./draft.js";
 import { Parser } from "./parser.js";
 
 /** Something that gives pieces one after another: texts, bytes of a text, or values that JSON has. */
@@ -56,7 +56,9 @@ function ofResponse(response: Response, event: string | undefined): Pieces {
   return ofStream(body, (piece) => {
     if (piece === undefined) return undefined;
     const blocks = parser.push(utf8.decode(piece as Uint8Array, { stream: true }));
-    return blocks.flatMap(({ event: own, data }) => (data === undefined ? [] : [draft(data, own === "message" ? event : own)]));
+    // A model's provider may send an event `error`, whose data is worth more than its name.
+    const nameOf = (own: string) => (own === "message" ? event : isEventName(own) ? own : undefined);
+    return blocks.flatMap(({ event: own, data }) => (data === undefined ? [] : [draft(data, nameOf(own))]));
   });
 }
 

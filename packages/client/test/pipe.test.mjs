@@ -52,6 +52,13 @@ test("events keep their names, and others get the one that is given", async () =
   assert.deepEqual(server.channel(PATH).entries.map(({ event, key }) => [event, key]), [["tool", "k"], ["step", "k"]]);
 });
 
+test("a name that an entry may not have is left out, and its data stays", async () => {
+  const piping = run.pipe(eventStream("event: error\ndata: 1\n\nevent: a/b\ndata: 2\n\nevent: a.b\ndata: 3\n\n"));
+  await pass(100);
+  await piping;
+  assert.deepEqual(server.channel(PATH).entries.map(({ event, data }) => [event, data]), [[undefined, "1"], [undefined, "2"], ["a.b", "3"]]);
+});
+
 test("pieces are gathered for 40 ms, and sent in one request at a time", async () => {
   const { stream, put, end } = hand();
   const piping = run.pipe(stream);

@@ -59,6 +59,7 @@ test("what is too long, or has a name that could begin a line, is never sent", a
   await assert.rejects(run.append(Array(5).fill("x".repeat(16_000))), { name: "RangeError", message: /may have 65536 at most/ });
   await assert.rejects(run.append(undefined), { name: "TypeError" });
   await assert.rejects(run.append("a", { event: "x\ndata: y" }), { name: "TypeError", message: /^event: / });
+  for (const event of ["cursor", "end", "error"]) await assert.rejects(run.append("a", { event }), { message: /none of cursor, end/ });
   await assert.rejects(run.append("a", { key: "a b" }), { name: "TypeError", message: /^key: / });
   assert.equal(server.requests.length, 0);
 });
