@@ -58,7 +58,10 @@ export async function* follow(feed: URL, options: ReadOptions, answered?: Respon
       const url = atCursor(feed, position.cursor);
       const instead = await (answered ? stream.take(answered, backoff) : stream.request(url, options, backoff));
       answered = undefined;
-      if (instead && "end" in instead) return ended(instead.end);
+      if (instead && "end" in instead) {
+        // The answer has no reason. It costs a request, which nobody needs who does not listen.
+        return ended((options.onEnd && (await stream.reason(url, options))) ?? instead.end);
+      }
       delay = instead?.delay;
       const openedAt = Date.now();
       for (let blocks = await stream.next(); blocks; blocks = await stream.next()) {

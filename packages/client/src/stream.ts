@@ -59,14 +59,31 @@ export class Stream {
   }
 
   /** Asks for the stream. Throws a `RefusedError` if the server would refuse the same request again. */
-  async request(url: URL, { headers, credentials, fetch = globalThis.fetch }: RequestOptions, backoff: Backoff): Promise<Instead | undefined> {
+  async request(url: URL, options: RequestOptions, backoff: Backoff): Promise<Instead | undefined> {
+    const answer = await this.#ask(url, options, "text/event-stream");
+    return answer ? this.take(answer, backoff) : { delay: backoff.failed() };
+  }
+
+  /** Asks why the channel has ended: an answer without a body could not say it. */
+  async reason(url: URL, options: RequestOptions): Promise<End | undefined> {
+    const answer = await this.#ask(url, options, "application/json");
+    return answer && endOfAnswer(answer.status, await this.#members(answer));
+  }
+
+  async #ask(url: URL, { headers, credentials, fetch = globalThis.fetch }: RequestOptions, accept: string) {
     const sent = new Headers(typeof headers === "function" ? await headers() : headers);
-    sent.set("Accept", "text/event-stream");
+    sent.set("Accept", accept);
     const { signal } = this.#abort;
     const request = { headers: sent, signal, ...(credentials && { credentials }) };
     const answer = await this.#inTime(fetch.call(globalThis, url, request)).catch(() => undefined);
     this.#signal?.throwIfAborted();
-    return answer ? this.take(answer, backoff) : { delay: backoff.failed() };
+    return answer;
+  }
+
+  async #members(answer: Response): Promise<Record<string, unknown>> {
+    const members = await this.#inTime(membersOf(answer)).catch(() => ({}));
+    this.#signal?.throwIfAborted();
+    return members;
   }
 
   /** Takes the stream of an answer. */
@@ -76,8 +93,7 @@ export class Stream {
       this.#reader = answer.body.getReader();
       return undefined;
     }
-    const members = await this.#inTime(membersOf(answer)).catch(() => ({}));
-    this.#signal?.throwIfAborted();
+    const members = await this.#members(answer);
     const end = endOfAnswer(status, members);
     if (end) return { end };
     if (ok) throw new RefusedError(status, { detail: "the answer is not a stream of server-sent events" });

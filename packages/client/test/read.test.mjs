@@ -152,11 +152,18 @@ test("a channel that was closed before ends the loop at once, on either host", a
   server.channel(CHANNEL).close("stopped");
   const told = follow();
   await told.done;
-  assert.deepEqual(told.end, { reason: undefined, last: undefined });
+  assert.deepEqual(told.end, { reason: "stopped", last: "41" });
+  assert.deepEqual(server.requests.map(({ headers }) => headers.get("Accept")), ["text/event-stream", "application/json"]);
   server.isLambda = true;
   const other = follow();
   await other.done;
   assert.deepEqual([other.end, other.error], [{ reason: "stopped", last: "41" }, undefined]);
+});
+
+test("an end whose reason cannot be had is an end", async () => {
+  const told = follow("", { fetch: async (_, { headers }) => new Response(null, { status: headers.get("Accept").includes("json") ? 500 : 204 }) });
+  await told.done;
+  assert.deepEqual([told.end, told.error], [{ reason: undefined, last: undefined }, undefined]);
 });
 
 test("a cursor that cannot be resumed is a gap, and on a bare stream a refusal", async () => {

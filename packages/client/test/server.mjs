@@ -112,7 +112,7 @@ export class Server {
     }
     const isOver = channel.closed && page.length === 0;
     if (isOver || (searchParams.has("active") && (channel.closed || channel.entries.length === 0))) {
-      return this.isLambda ? problem(410, "ended", { ...channel.closed, last: String(channel.last) }) : new Response(null, { status: 204 });
+      return this.isLambda ? problem(410, "ended") : new Response(null, { status: 204 });
     }
     const cursor = String(page.length > 0 ? Number(page[0].id) - 1 : channel.last);
     return this.#stream(channel, isBare, keys, page, hasGap ? { reason: "expired", requested: given, resumes_after: cursor } : undefined, cursor);
