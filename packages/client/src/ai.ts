@@ -18,7 +18,7 @@ import { endOfAnswer } from "./end.js";
 import type { PipeOptions } from "./pipe.js";
 import { membersOf } from "./problem.js";
 import { follow } from "./read.js";
-import type { RequestOptions } from "./stream.js";
+import type { HeadersGiven, RequestOptions } from "./stream.js";
 
 export interface ToChannelOptions extends PipeOptions {
   /** Keeps the program alive until the answer is stored: `waitUntil` of a Worker, or `after` of Next.js. */
@@ -52,8 +52,8 @@ export type FromChannelOptions = Omit<RequestOptions, "signal">;
 export interface FromChannel {
   readonly prepareReconnectToStreamRequest: (chat: { readonly id: string }) => Promise<{
     readonly api: string;
-    readonly headers: HeadersInit;
-    readonly credentials?: RequestCredentials;
+    readonly headers: HeadersGiven;
+    readonly credentials?: "include" | "omit" | "same-origin";
   }>;
   readonly fetch: typeof fetch;
 }

@@ -6,12 +6,15 @@ import { type Backoff, isFinal, pauseAsked, pauseWhenFull, retryAfterSecs } from
 import type { End } from "./types.js";
 import { DEAD_HEARTBEATS, HEARTBEAT_LONGEST_MS, HEARTBEAT_MS } from "./watch.js";
 
+/** What `fetch` takes for headers. Not every program has a name for this type. */
+export type HeadersGiven = NonNullable<RequestInit["headers"]>;
+
 /** How a request is made. */
 export interface RequestOptions {
   /** Headers of each request. A function is called for each, so it can give a token that was renewed meanwhile. */
-  readonly headers?: HeadersInit | (() => HeadersInit | Promise<HeadersInit>);
+  readonly headers?: HeadersGiven | (() => HeadersGiven | Promise<HeadersGiven>);
   /** Whether a browser sends cookies. The default is that of `fetch`. */
-  readonly credentials?: RequestCredentials;
+  readonly credentials?: "include" | "omit" | "same-origin";
   /** To abort this signal ends the loop: it throws the signal's reason. */
   readonly signal?: AbortSignal;
   /** Stands in for the global `fetch`. */
