@@ -132,9 +132,9 @@ class Reader implements Subscription {
     else this.#connection.open();
   }
 
-  #stop() {
+  #stop(hasEnded = false) {
     this.#running = false;
-    this.#tabs?.stop();
+    this.#tabs?.stop(hasEnded);
     this.#connection.close();
   }
 
@@ -150,7 +150,7 @@ class Reader implements Subscription {
     clearTimeout(this.#hiddenTimer);
     this.#listeners.abort();
     this.#expected.clear();
-    this.#stop();
+    this.#stop(state.reason === "ended");
     this.state = state;
     if (state.reason === "ended") this.#options.onEnd?.(state.end);
     this.#options.onState?.(state);

@@ -58,6 +58,8 @@ const ANSWER_MS = 1_000;
 const BEAT_MS = 2_000;
 /** How long a follower may hear nothing of its leader: two beats, and half of one for delays. */
 const LEADER_SILENT_MS = 2.5 * BEAT_MS;
+/** How long a leader keeps its place after the end of the channel: longer than a message takes to another tab. */
+const HEARD_MS = 1_000;
 
 export class Tabs {
   /** Whether this browser can share: locks exist only in secure contexts. */
@@ -102,16 +104,21 @@ export class Tabs {
     this.#join(ANSWER_MS);
   }
 
-  /** Leaves the other tabs. If this tab was the leader, another one can be now. */
-  stop() {
+  /**
+   * Leaves the other tabs. If this tab was the leader, another one can be now; `hasEnded`: but only after it has had the
+   * time to hear that the channel has ended, so that it does not connect.
+   */
+  stop(hasEnded = false) {
     clearTimeout(this.#silenceTimer);
     clearInterval(this.#beatTimer);
     this.#term = "";
     this.#channel?.close();
     this.#channel = undefined;
     this.#lock.abort();
-    this.#releaseLock?.();
+    const release = this.#releaseLock;
     this.#releaseLock = undefined;
+    if (hasEnded) setTimeout(() => release?.(), HEARD_MS);
+    else release?.();
   }
 
   /** The connection of this tab brought an item. */

@@ -19,14 +19,22 @@ globalThis.BroadcastChannel = class {
 
   close() {}
 };
-// Another tab has the lock for good.
+/** Another tab has the lock, until a test gives it to this one. */
+let give;
+/** Whether this tab has given it back. */
+let isReleased = false;
+
+function request(name, options, lead) {
+  give = () => void lead().then(() => (isReleased = true));
+  return new Promise(() => {});
+}
 globalThis.navigator ??= {}; // Node 20 has none.
-Object.defineProperty(globalThis.navigator, "locks", { value: { request: () => new Promise(() => {}) } });
+Object.defineProperty(globalThis.navigator, "locks", { value: { request } });
 
 const { Tabs } = await load("packages/client/src/tabs");
 
 simulateTime();
-beforeEach(() => (said = []));
+beforeEach(() => ([said, isReleased] = [[], false]));
 
 function join() {
   const told = { roles: [], opened: 0 };
@@ -76,4 +84,17 @@ test("a new leader is asked at once, however long the old one was silent", async
   answer("second");
   assert.equal(told.roles.at(-1), "follower");
   tabs.stop();
+});
+
+test("a leader gives its place to another tab at once, but after the end only when that has heard of it", async () => {
+  for (const [hasEnded, pauses] of [[false, [true, true]], [true, [false, true]]]) {
+    isReleased = false;
+    const { tabs } = join();
+    give();
+    tabs.stop(hasEnded);
+    await pass(900);
+    const released = [isReleased];
+    await pass(200);
+    assert.deepEqual([...released, isReleased], pauses);
+  }
 });
