@@ -1,9 +1,9 @@
 /** A channel to write to. */
-import { checkKey, type Draft, draft, REQUEST_BYTES, REQUEST_ENTRIES } from "./draft.js";
+import type { Appended, AppendOptions } from "./append.js";
+import { checkEvent, checkKey, type Draft, draft, REQUEST_BYTES, REQUEST_ENTRIES } from "./draft.js";
 import { Pipe, type Piped, type PipeOptions, type Send } from "./pipe.js";
 import { text } from "./problem.js";
 import { newId } from "./random.js";
-import type { Appended, AppendOptions } from "./append.js";
 import { request } from "./request.js";
 import { piecesOf, type Source } from "./source.js";
 
@@ -36,7 +36,7 @@ export class ChannelWriter {
     return this.send(all.map((data) => draft(data, options.event)), options);
   }
 
-  /** Appends entries that are ready to be sent. */
+  /** @internal Appends entries that are ready to be sent. */
   async send(drafts: readonly Draft[], options: AppendOptions): Promise<Appended> {
     const bytes = drafts.reduce((sum, draft) => sum + draft.bytes, 0);
     if (bytes > REQUEST_BYTES) throw new RangeError(`a request has ${bytes} bytes, and may have ${REQUEST_BYTES} at most`);
@@ -67,12 +67,14 @@ export class ChannelWriter {
   /**
    * Appends what comes from a source until that ends, and closes the channel then: with the reason `done`, or with
    * `failed` when the source throws. A text of the source becomes an entry as it is, bytes are those of a text, and any
-   * other value is sent as JSON. A `Response` that is a stream of events gives its events; a name that an
-   * event of a channel may not have is left out.
+   * other value is sent as JSON. A `Response` that is a stream of events gives its events; a name that an event of a
+   * channel may not have is left out.
    *
    * Throws what the source throws; a `RangeError` if an entry is too long; and what `append` throws.
    */
-  pipe(source: Source, options: PipeOptions = {}): Promise<Piped> {
+  async pipe(source: Source, options: PipeOptions = {}): Promise<Piped> {
+    // A mistake of the program is not to close the channel.
+    if (options.event) checkEvent(options.event);
     if (options.key) checkKey(options.key);
     const send: Send = (drafts, options) => this.send(drafts, options);
     return new Pipe(piecesOf(source, options.event), send, options).run();
@@ -91,7 +93,13 @@ export class ChannelWriter {
     await this.#request("DELETE", this.#url, {}, undefined, signal);
   }
 
-  #request(method: string, url: URL, headers: Record<string, string>, body: string | undefined, signal: AbortSignal | undefined) {
+  #request(
+    method: string,
+    url: URL,
+    headers: Record<string, string>,
+    body: string | undefined,
+    signal: AbortSignal | undefined,
+  ) {
     const { token, fetch = globalThis.fetch } = this.#options;
     const init = async () => {
       const bearer = typeof token === "function" ? await token() : token;

@@ -9,6 +9,7 @@ export const REQUEST_ENTRIES = 500;
 
 /** What the name of an event or a key may be. A name with a line end would begin a line of its own. */
 const NAME = /^[A-Za-z0-9_.-]{1,64}$/;
+const CHARACTERS = "the characters A-Z a-z 0-9 _ . -";
 /** Names of events that are those of the protocol, or that an `EventSource` has for itself. */
 const RESERVED = ["cursor", "end", "error", "expired", "gap", "open"];
 
@@ -30,12 +31,11 @@ export function draft(data: unknown, event?: string): Draft {
   if (text === undefined) throw new TypeError("an entry has to be a text or a value that JSON has");
   const bytes = utf8.encode(text).length;
   if (bytes > ENTRY_BYTES) throw new RangeError(`an entry has ${bytes} bytes, and may have ${ENTRY_BYTES} at most`);
-  if (event && !isEventName(event)) {
-    throw new TypeError(`event: must be 1 to 64 of the characters A-Z a-z 0-9 _ . -, and none of ${RESERVED.join(", ")}`);
-  }
-  const block = encode(text, event);
+  const block = encode(text, event && checkEvent(event));
   const size = utf8.encode(block).length;
-  if (size > REQUEST_BYTES) throw new RangeError(`an entry has so many lines that it takes ${size} bytes to send, and may take ${REQUEST_BYTES} at most`);
+  if (size > REQUEST_BYTES) {
+    throw new RangeError(`an entry has so many lines that it takes ${size} bytes, and may take ${REQUEST_BYTES} at most`);
+  }
   return { block, bytes: size };
 }
 
@@ -48,8 +48,14 @@ export function encode(text: string, event?: string): string {
 /** Whether an entry may have this for the name of its event. */
 export const isEventName = (name: string) => NAME.test(name) && !RESERVED.includes(name);
 
+/** The name of an event, if it may be one. */
+export function checkEvent(name: string): string {
+  if (isEventName(name)) return name;
+  throw new TypeError(`event: must be 1 to 64 of ${CHARACTERS}, and none of ${RESERVED.join(", ")}`);
+}
+
 /** The key, if it is one. */
 export function checkKey(key: string): string {
-  if (!NAME.test(key)) throw new TypeError("key: must be 1 to 64 of the characters A-Z a-z 0-9 _ . -");
+  if (!NAME.test(key)) throw new TypeError(`key: must be 1 to 64 of ${CHARACTERS}`);
   return key;
 }

@@ -30,11 +30,15 @@ const utf8 = new TextEncoder();
  */
 export async function mint(claims: Claims, secret: string): Promise<string> {
   const key = utf8.encode(secret);
-  if (key.length < SECRET_BYTES) throw new RangeError(`the secret has ${key.length} bytes, and must have ${SECRET_BYTES} at least`);
+  if (key.length < SECRET_BYTES) {
+    throw new RangeError(`the secret has ${key.length} bytes, and must have ${SECRET_BYTES} at least`);
+  }
   const now = Math.floor(Date.now() / 1_000);
   for (const [name, value] of Object.entries({ exp: claims.exp, nbf: claims.nbf ?? now })) {
     if (!Number.isInteger(value)) throw new RangeError(`${name}: must be an integer, in unix seconds`);
-    if (value > now + LIFE_SECS) throw new RangeError(`${name}: must be in unix seconds, at most 400 days ahead; ${value} may be in milliseconds`);
+    if (value > now + LIFE_SECS) {
+      throw new RangeError(`${name}: must be in unix seconds, at most 400 days ahead; ${value} may be in milliseconds`);
+    }
   }
   const signed = `${part('{"alg":"HS256"}')}.${part(JSON.stringify(claims))}`;
   const hmac = await crypto.subtle.importKey("raw", key, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);

@@ -148,8 +148,9 @@ export class Pipe {
   async #isTime() {
     const { lease = Infinity } = this.#options;
     while (!this.#reason) {
-      const [hasEntries, isFull] = [this.#queue.length > 0, this.#bytes >= GATHER_BYTES || this.#queue.length >= REQUEST_ENTRIES];
-      const at = hasEntries ? this.#since + GATHER_MS : this.#sentAt + (lease * 1_000) / RENEWALS;
+      const { length } = this.#queue;
+      const isFull = this.#bytes >= GATHER_BYTES || length >= REQUEST_ENTRIES;
+      const at = length > 0 ? this.#since + GATHER_MS : this.#sentAt + (lease * 1_000) / RENEWALS;
       const left = at - Date.now();
       if (isFull || left <= 0) return;
       await this.#changed.wait(left < Infinity ? left : undefined);

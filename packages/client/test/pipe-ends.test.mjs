@@ -86,6 +86,13 @@ test("an entry that is too long fails, and says so", async () => {
   assert.ok(told.cancelled instanceof RangeError);
 });
 
+test("a mistake in the options is told, and leaves the channel open", async () => {
+  for (const options of [{ event: "a b" }, { event: "end" }, { key: "x".repeat(65) }]) {
+    await assert.rejects(run.pipe(generated("a"), options), { name: "TypeError" });
+  }
+  assert.deepEqual([closed(), server.requests.length], [undefined, 0]);
+});
+
 test("a channel that refuses the entries ends the pipe with the refusal, and cancels the source", async () => {
   server.token = "other";
   const { stream, told, put } = hand();
