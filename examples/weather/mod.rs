@@ -4,7 +4,7 @@ use http::Method;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Endpoint, Feed, Query, Reading};
+use super::{Drafts, Endpoint, Feed, Posted, Query, Reading};
 use crate::json::{self, InvalidBody};
 use crate::log::{ChannelName, Draft, Filter, Text};
 use crate::problem::Problem;
@@ -65,15 +65,15 @@ impl Feed for Weather {
         Ok(Reading::entries(filter, query.number("history", &(0..=HISTORY), 0)?))
     }
 
-    fn draft(&self, _: &ChannelName, body: &[u8], _: Option<&str>) -> Result<Draft, Problem> {
-        let body: Body = json::object(body)?;
+    fn post(&self, _: &ChannelName, posted: &Posted<'_>) -> Result<Drafts, Problem> {
+        let body: Body = json::object(posted.body)?;
         let name = json::string("station", body.station.as_deref())?;
         let name = station(&name).map_err(InvalidBody::field("station"))?;
         let celsius =
             body.celsius.ok_or("is missing; it must be a number").map_err(InvalidBody::field("celsius"))?;
         let measured =
             Text::object().id("id").field("station", &name).field("celsius", &celsius).time("time");
-        Ok(Draft::new(measured).with_key(&name))
+        Ok(Draft::new(measured).with_key(&name).into())
     }
 
     fn list(&self) -> &'static str {

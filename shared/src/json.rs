@@ -123,6 +123,16 @@ pub(crate) fn compact(raw: &RawValue) -> Result<String, &'static str> {
     Ok(out)
 }
 
+/// Any JSON of these bytes, [`compact`] and [`written`].
+///
+/// # Errors
+/// What it must be.
+pub(crate) fn any(bytes: &[u8]) -> Result<String, String> {
+    let raw: &RawValue =
+        serde_json::from_slice(bytes).map_err(|e| format!("must be JSON: {}", cut(&e.to_string())))?;
+    Ok(written(compact(raw)?).into_owned())
+}
+
 /// Bytes of the string that `text` begins with, quotes included.
 fn string_len(text: &str) -> usize {
     let mut escaped = false;

@@ -40,16 +40,36 @@ pub const CLAIM_WINDOW: Duration = IDEMPOTENCY_WINDOW.saturating_add(CHANNEL_TIM
 /// Seconds after which a client may try again when the storage did not answer.
 pub const UNAVAILABLE_RETRY_SECS: u32 = 2;
 
+/// Entries of one post to a channel of one's own. A line of a log is rarely shorter than a hundred bytes.
+pub const POST_ENTRIES: usize = 500;
+/// Bytes of one entry of a channel of one's own: what a page can well hold in a list of many.
+pub const ENTRY_BYTES: usize = 16 * 1024;
+/// Bytes of one post to a channel of one's own, and of each piece of one that comes as a stream.
+pub const POST_BYTES: usize = 64 * 1024;
+/// Bytes of a post that comes as a stream: a long answer of a language model a hundred times over.
+pub const POST_STREAM_BYTES: usize = 8 * 1024 * 1024;
+
+/// Bytes of a body that comes as a stream after which what has come is stored: some hundred words of a language model.
+pub const GATHER_BYTES: usize = 16 * 1024;
+/// How long what has come waits for more: what a reader does not notice, and a write for many words.
+pub const GATHER: Duration = Duration::from_millis(40);
+
 // --- Channels ---
 
 /// Characters of a channel's name, that of its feed included: what a URL and a line of a log hold with ease.
 pub const CHANNEL_NAME_CHARS: usize = 256;
+/// Characters of the reason for which a channel was closed: a word or two.
+pub const END_REASON_CHARS: usize = 32;
 /// Greatest id: the greatest integer that a JavaScript client holds exactly.
 pub const ID_MAX: u64 = (1 << 53) - 1;
 /// Bytes of one page of replay. A reader that catches up holds at most one page more than [`BACKLOG_BYTES`].
 pub const PAGE_BYTES: usize = 64 * 1024;
 /// Entries in one snapshot after a cursor; what is left is told by `"more":true`.
 pub const SNAPSHOT_ENTRIES: u32 = 200;
+/// The same of a channel of one's own, whose entries are mostly short, such as the words of an answer.
+pub const SNAPSHOT_DATA_ENTRIES: u32 = 500;
+/// And bytes of data: a page that is loaded anew gets a long answer at once.
+pub const SNAPSHOT_BYTES: usize = 256 * 1024;
 
 /// Longest time that a channel may take to answer a request.
 pub const CHANNEL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -179,6 +199,8 @@ pub const RETRY_MS: RangeInclusive<u64> = 10..=600_000;
 pub const STREAM_SECS: RangeInclusive<u64> = 0..=86_400;
 /// HISTORY_MAX: what a channel's storage holds many times over, also of the longest messages.
 pub const HISTORY_MAX: RangeInclusive<u64> = 1..=100_000;
+/// CHANNEL_ENTRIES: the same for a channel of one's own.
+pub const CHANNEL_ENTRIES: RangeInclusive<u64> = 1..=100_000;
 /// HISTORY_SECS: up to a year.
 pub const HISTORY_SECS: RangeInclusive<u64> = 1..=31_536_000;
 /// POST_RATE, posts per second; the greatest is as good as no limit.

@@ -1,14 +1,14 @@
 //! Problems: what a client is told when it does not get what it asked for (RFC 9457).
 
-use bytes::Bytes;
-use http::header::{HeaderMap, HeaderName};
-use http::{HeaderValue, Response, StatusCode, header};
-use serde::Serialize;
+mod response;
+
+use http::StatusCode;
 
 use crate::access::{Forbidden, InvalidToken, TOKEN_COOKIE};
-use crate::json::{self, InvalidBody};
-use crate::limits::{BODY_BYTES, UNAVAILABLE_RETRY_SECS};
+use crate::json::InvalidBody;
+use crate::log::{EndReason, EntryId, Gap, GapReason};
 use crate::settings::BadSetting;
+pub(crate) use response::secure;
 
 /// The media type of a problem.
 pub const CONTENT_TYPE: &str = "application/problem+json";
@@ -71,21 +71,52 @@ pub enum Problem {
         /// A sentence for the client.
         detail: &'static str,
     },
+    /// 409: the channel has ended.
+    #[error("the channel is closed ({reason}), and takes no more entries")]
+    Ended {
+        /// Why it has ended.
+        reason: EndReason,
+        /// Its last entry.
+        last: EntryId,
+    },
+    /// 410: the channel has ended, and the reader has all of it. Where an answer without a body may hang.
+    #[error("the channel has ended, and nothing follows")]
+    Over,
+    /// 410: the cursor cannot be resumed, and the stream that was asked for could not say so.
+    #[error("{}", if .gap.reason == GapReason::Expired {
+        "lastEventId: some of what followed this id is no longer kept"
+    } else {
+        "lastEventId: must be an id that this channel has given"
+    })]
+    Gap {
+        /// What is missing.
+        gap: Gap,
+        /// After which id a stream would go on.
+        resumes_after: EntryId,
+    },
+    /// 412: the precondition does not hold.
+    #[error("{field}: the last id of the channel is {last}")]
+    Unmet {
+        /// The header with the precondition.
+        field: &'static str,
+        /// The last entry of the channel.
+        last: EntryId,
+    },
     /// 413.
-    #[error("the body: must be at most {BODY_BYTES} bytes")]
-    TooLarge,
+    #[error("the body: {0}")]
+    TooLarge(String),
     /// 415.
-    #[error("Content-Type: the body must be application/json in UTF-8, without Content-Encoding")]
-    UnsupportedMediaType,
+    #[error("Content-Type: the body must be {} in UTF-8, without Content-Encoding", .0.join(" or "))]
+    UnsupportedMediaType(&'static [&'static str]),
     /// 422: the key was used for another body.
     #[error("Idempotency-Key: must be new for a new body; this one was used for another")]
     KeyReused,
     /// 429.
     #[error("too many posts: a sender may post {rate} a second to a channel, and {burst} at once")]
     TooFast {
-        /// POST_RATE.
+        /// POST_RATE, or that of the feed.
         rate: u64,
-        /// POST_BURST.
+        /// POST_BURST, or that of the feed.
         burst: u64,
         /// Seconds after which the next one is taken.
         retry_after: u64,
@@ -115,20 +146,16 @@ pub enum Problem {
     },
 }
 
-#[derive(Serialize)]
-struct Document<'a> {
-    r#type: String,
-    title: &'a str,
-    status: u16,
-    detail: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    field: Option<&'a str>,
-}
-
 impl Problem {
     /// A field of a request that is against its rule.
     pub(crate) fn invalid<E: ToString>(field: &'static str) -> impl FnOnce(E) -> Self {
         move |rule| Self::Invalid { field, rule: rule.to_string() }
+    }
+
+    /// The body has more bytes than a request may have.
+    #[must_use]
+    pub fn too_large(most: usize) -> Self {
+        Self::TooLarge(format!("must be at most {most} bytes"))
     }
 
     /// The one mapping to a status.
@@ -141,9 +168,11 @@ impl Problem {
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable(_) => StatusCode::NOT_ACCEPTABLE,
-            Self::Conflict { .. } => StatusCode::CONFLICT,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Conflict { .. } | Self::Ended { .. } => StatusCode::CONFLICT,
+            Self::Over | Self::Gap { .. } => StatusCode::GONE,
+            Self::Unmet { .. } => StatusCode::PRECONDITION_FAILED,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooFast { .. } | Self::TooManyChannels { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Setting(_) | Self::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
@@ -164,8 +193,12 @@ impl Problem {
             Self::MethodNotAllowed { .. } => ("method-not-allowed", "The path does not take this method"),
             Self::NotAcceptable(_) => ("not-acceptable", "No representation that is accepted"),
             Self::Conflict { kind, title, .. } => (*kind, *title),
-            Self::TooLarge => ("too-large", "The body is too large"),
-            Self::UnsupportedMediaType => ("unsupported-media-type", "The body is not JSON"),
+            Self::Ended { .. } => ("closed", "The channel is closed"),
+            Self::Over => ("ended", "The channel has ended"),
+            Self::Gap { .. } => ("gap", "The cursor cannot be resumed"),
+            Self::Unmet { .. } => ("precondition", "The precondition does not hold"),
+            Self::TooLarge(_) => ("too-large", "The body is too large"),
+            Self::UnsupportedMediaType(_) => ("unsupported-media-type", "The media type is not taken"),
             Self::KeyReused => ("idempotency", "The key was used before"),
             Self::TooFast { .. } => ("rate", "Too many posts"),
             Self::TooManyChannels { .. } => ("channels", "Too many new channels"),
@@ -178,12 +211,15 @@ impl Problem {
     /// The field at fault.
     const fn field(&self) -> Option<&str> {
         match self {
-            Self::Invalid { field, .. } | Self::OtherName { field, .. } => Some(*field),
+            Self::Invalid { field, .. } | Self::OtherName { field, .. } | Self::Unmet { field, .. } => {
+                Some(*field)
+            }
+            Self::Gap { .. } => Some("lastEventId"),
             Self::Repeated(name) => Some(name.as_str()),
             Self::Origin => Some("Origin"),
             Self::KeyReused => Some("Idempotency-Key"),
             Self::NotAcceptable(_) => Some("Accept"),
-            Self::UnsupportedMediaType => Some("Content-Type"),
+            Self::UnsupportedMediaType(_) => Some("Content-Type"),
             Self::Setting(bad) => Some(bad.name),
             _ => None,
         }
@@ -197,56 +233,6 @@ impl Problem {
             _ => None,
         }
     }
-
-    /// The answer.
-    #[must_use]
-    pub fn response(&self) -> Response<Bytes> {
-        let (kind, title) = self.kind();
-        let status = self.status();
-        let document = Document {
-            r#type: format!("urn:ssedge:problem:{kind}"),
-            title,
-            status: status.as_u16(),
-            detail: match self {
-                Self::Repeated(name) => format!("{name}: must be given at most once"),
-                _ => self.to_string(),
-            },
-            field: self.field(),
-        };
-        let mut response = Response::new(json::bytes(json::line(&document)));
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
-        secure(headers);
-        match self {
-            Self::MethodNotAllowed { allow } => {
-                headers.insert(header::ALLOW, HeaderValue::from_static(allow));
-            }
-            Self::Unauthorized(_) => {
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
-            Self::Unavailable { .. } => {
-                headers.insert(header::RETRY_AFTER, UNAVAILABLE_RETRY_SECS.into());
-            }
-            Self::TooFast { retry_after, .. } | Self::TooManyChannels { retry_after, .. } => {
-                headers.insert(header::RETRY_AFTER, (*retry_after).into());
-            }
-            _ => {}
-        }
-        response
-    }
-}
-
-/// Adds what keeps a browser from making more of an answer than it is: not markup, not in a frame, not an image or a
-/// script of another origin's page, and its address, which may hold a token, not told to others.
-pub(crate) fn secure(headers: &mut HeaderMap) {
-    const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
-    const CSP: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
-    headers.insert(CORP, HeaderValue::from_static("same-origin"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(CSP);
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 }
 
 impl From<InvalidBody> for Problem {

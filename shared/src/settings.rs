@@ -218,7 +218,7 @@ mod tests {
         check(
             "ANONYMOUS",
             "all",
-            "is a list of grants: a grant is `subscribe` or `publish`, a space and a pattern, as in `publish chat/*`",
+            "is a list of grants: a grant is `subscribe`, `publish` or `close`, a space and a pattern, as in `publish chat/*`",
         );
         check(
             "ALLOWED_ORIGINS",

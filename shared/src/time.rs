@@ -15,7 +15,7 @@ use serde::{Serialize, Serializer};
 /// use ssedge::time::UnixMillis;
 /// assert_eq!(UnixMillis(1_795_341_600_000).to_string(), "2026-11-22T10:00:00.000Z");
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixMillis(pub u64);
 
 impl UnixMillis {

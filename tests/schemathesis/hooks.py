@@ -22,6 +22,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 import schemathesis
+from schemathesis.core import NOT_SET
 from schemathesis.core.failures import Failure
 
 SECRET = os.environ["SSEDGE_AUTH_SECRET"].encode()
@@ -29,7 +30,9 @@ COOKIE, QUERY = "ssedge_token", "access_token"
 FOREIGN = "https://elsewhere.example"
 LIMITS = (Path(__file__).resolve().parents[2] / "shared/src/limits.rs").read_text()
 BODY_BYTES = 1024 * int(re.search(r"const BODY_BYTES: usize = (\d+) \* 1024;", LIMITS).group(1))
-FEED = re.compile(r"/api/(events|stock|chat|chat/\{room\})")
+ENTRY_BYTES = 1024 * int(re.search(r"const ENTRY_BYTES: usize = (\d+) \* 1024;", LIMITS).group(1))
+CHANNEL = "/api/channels/{name}"
+FEED = re.compile(r"/api/(events|stock|chat|chat/\{room\}|channels/\{name\})")
 # What the deployment lists, and how many it may list.
 SYMBOLS = ["ACME", "GLBX", "INTK", "HOOL", "SOYX", "TYRL", "VEHX", "ZORG"]
 SYMBOLS_MAX = 500
@@ -142,17 +145,39 @@ def caller_of(request):
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """Sends what no schema says: symbols that are listed, a name without a token, too much, and what is accepted."""
+    """Sends what no schema says: symbols that are listed, a name without a token, too much, what is accepted, one precondition,
+    and something to be done."""
     if FEED.fullmatch(case.path) and case.method in ("GET", "HEAD"):
         case.headers["Accept"] = ACCEPTS[draw(case, "accept") % len(ACCEPTS)]
     symbols = str(case.query.get("symbols", "")).split(",")
     if "symbols" in case.query and len(symbols) <= SYMBOLS_MAX:
         case.query["symbols"] = ",".join(map(listed, symbols))
+    if case.method == "POST" and case.path == CHANNEL:
+        if "If-Match" in case.headers:
+            case.headers.pop("If-None-Match", None)
+        is_empty = case.body is NOT_SET or case.body == ""
+        if is_empty and not {"close", "lease"} & set(case.query):
+            case.query["close"] = "1"
     if case.method == "POST" and isinstance(case.body, dict):
         has_sub = ADA.token in repr((case.headers, case.cookies, case.query))
         case.body = informed(case.body, has_sub)
         if draw(case, "length") % 32 == 0:
             case.body["unknown"] = "x" * BODY_BYTES
+
+
+@schemathesis.serializer("application/x-ndjson", "application/jsonl")
+def lines(context, value):
+    """An entry for each item."""
+    return "".join(json.dumps(item) + "\n" for item in items(value)).encode()
+
+
+@schemathesis.serializer("text/event-stream")
+def events(context, value):
+    return "".join(f"data: {json.dumps(item)}\n\n" for item in items(value)).encode()
+
+
+def items(value):
+    return value if isinstance(value, list) and value else [value]
 
 
 def informed(body, has_sub):
@@ -217,7 +242,9 @@ def a_refusal_has_its_reason(ctx, response, case):
         401: not is_good,
         403: caller is NOBODY or not caller.may_all or in_another_name or from_elsewhere,
         406: request.headers.get("Accept") == NEITHER,
-        413: len(request.body or b"") > BODY_BYTES,
+        # Of a channel an entry may be too long, in a body that is not.
+        413: len(request.body or b"") > (ENTRY_BYTES if case.path == CHANNEL else BODY_BYTES),
+        412: "If-Match" in request.headers or "If-None-Match" in request.headers,
         422: "Idempotency-Key" in request.headers,
     }
     if not reasons.get(status, True):

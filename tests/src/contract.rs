@@ -19,7 +19,9 @@ macro_rules! cases {
 
 mod access;
 mod attack;
+mod channels;
 mod chat;
+mod closing;
 mod cors;
 mod crowds;
 mod errors;

@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ssedge::log::{
-    Batch, ChannelName, Entry, EntryId, Filter, Gap, GapReason, Page, Position, Requested, Start, Subscribe,
+    Batch, ChannelName, Entry, EntryId, Filter, Gap, GapReason, Kind, Page, Position, Requested, Start,
+    Subscribe,
 };
 use ssedge::session::{
-    Chunk, CloseReason, Input, Output, Replay, Session, StreamConfig, StreamRequest, Ticks, Timetable,
-    WhenSlow,
+    Chunk, CloseReason, Dialect, Input, Output, Replay, Session, StreamConfig, StreamRequest, Ticks,
+    Timetable, WhenSlow,
 };
 use ssedge::time::UnixMillis;
 
@@ -165,7 +166,8 @@ pub fn id(n: u64) -> EntryId {
 #[must_use]
 pub fn entry(n: u64) -> Entry {
     let key = if n.is_multiple_of(2) { "even" } else { "odd" };
-    Entry { id: id(n), time: NOW, event: None, key: Some(key.into()), body: format!(r#"{{"n":{n}}}"#) }
+    let (key, body) = (Some(key.into()), format!(r#"{{"n":{n}}}"#));
+    Entry { id: id(n), time: NOW, event: None, key, kind: Kind::Object, body }
 }
 
 /// Its block.
@@ -255,7 +257,9 @@ pub fn replayed(ticks: impl Ticks + 'static, interval: Duration, position: Posit
         log: None,
         ticks: Some(Timetable { interval, ticks: Arc::new(ticks), replay }),
         when_slow: WhenSlow::Newest,
-        has_custom_events: false,
+        dialect: Dialect::Plain,
+        only_open: false,
+        has_ends: false,
     }
 }
 
@@ -263,7 +267,8 @@ pub fn replayed(ticks: impl Ticks + 'static, interval: Duration, position: Posit
 #[must_use]
 pub fn channel(position: Position, ticks: Option<Timetable>, when_slow: WhenSlow) -> StreamRequest {
     let subscribe = Subscribe { position, filter: Filter::ALL, newest: false };
-    StreamRequest { log: Some((channel_name("room"), subscribe)), ticks, when_slow, has_custom_events: false }
+    let (log, dialect) = (Some((channel_name("room"), subscribe)), Dialect::Plain);
+    StreamRequest { log, ticks, when_slow, dialect, only_open: false, has_ends: false }
 }
 
 /// A stream whose slow readers are ended.
@@ -281,5 +286,5 @@ pub fn quotes() -> StreamRequest {
 /// What the channel answers where a cursor cannot be resumed.
 #[must_use]
 pub fn gap(reason: GapReason, requested: &str, after: u64) -> Start {
-    Start { after: id(after), gap: Some(Gap { reason, requested: Requested::new(requested) }) }
+    Start { gap: Some(Gap { reason, requested: Requested::new(requested) }), ..Start::at(id(after)) }
 }

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use ssedge::limits::{BACKLOG_BYTES, PAGE_BYTES, STREAM_QUESTIONS};
 use ssedge::log::{Filter, Retention, Subscribe};
-use ssedge::session::{Input, Output, Session, StreamConfig, StreamRequest, WhenSlow};
+use ssedge::session::{Dialect, Input, Output, Session, StreamConfig, StreamRequest, WhenSlow};
 use ssedge::store::{Post, Stored};
 use ssedge::time::UnixMillis;
 
@@ -31,11 +31,11 @@ use crate::stream::{channel_name, every};
 pub use channel::Fault;
 use channel::{Channel, Event};
 pub use client::Client;
-pub use faults::post;
+pub use faults::{Known, Wish, data, post};
 pub use figures::Figures;
 use function::Function;
 pub use function::{Doing, Process, Rig};
-pub use history::History;
+pub use history::{Fact, History};
 use isolates::Isolates;
 pub use link::Speed;
 use link::{Link, Message};
@@ -50,6 +50,9 @@ pub const START: UnixMillis = UnixMillis(1_795_341_600_000);
 const SPIN: u32 = 10 * STREAM_QUESTIONS;
 /// More than the largest entry and what a stream says of itself between two frames.
 const SLACK: usize = 32 * 1024;
+
+/// When a page is loaded anew whose EventSource has stopped for good.
+const RELOAD: Duration = Duration::from_secs(7);
 
 /// What the channel of a world is stored in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +114,9 @@ pub struct World {
     channel: Box<dyn Channel>,
     posts: BTreeMap<u64, Unanswered>,
     /// What senders were told.
-    told: BTreeMap<u64, Stored>,
+    told: BTreeMap<u64, (Post, Stored)>,
+    /// It is a channel of one's own: posts have several entries, or none, and terms.
+    of_data: bool,
     calm: bool,
     serial: u64,
 }
@@ -141,9 +146,16 @@ impl World {
             channel,
             posts: BTreeMap::new(),
             told: BTreeMap::new(),
+            of_data: false,
             calm: false,
             serial: 0,
         }
+    }
+
+    /// The same with a channel of one's own, which can end.
+    #[must_use]
+    pub fn of_data(self) -> Self {
+        Self { of_data: true, ..self }
     }
 
     /// All that was ever stored.
@@ -205,7 +217,9 @@ impl World {
             log: Some((channel_name("room"), subscribe)),
             ticks: profile.ticks.then(|| every(Duration::from_secs(1))).flatten(),
             when_slow: profile.when_slow,
-            has_custom_events: true,
+            dialect: Dialect::Named,
+            only_open: false,
+            has_ends: true,
         };
         let config = StreamConfig {
             heartbeat: Duration::from_secs(15),
@@ -224,6 +238,12 @@ impl World {
         let Reader { client, link, back_at, .. } = &mut self.readers[reader];
         let link = link.take()?;
         *back_at = self.now + client.retry;
+        if link.session.refusal().is_some() {
+            // An EventSource stops; some time later its page is loaded anew.
+            client.refused(self.channel.history());
+            self.figures.count("readers of what has ended");
+            *back_at = self.now + RELOAD;
+        }
         Some(link)
     }
 
@@ -341,6 +361,14 @@ impl World {
             link.session.handle(Input::Backlog(backlog), self.now);
             self.drain(reader);
         }
+    }
+}
+
+impl Reader {
+    /// Whether it has no stream, or one that has told it nothing yet or is at its end.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        self.link.as_ref().is_none_or(|link| link.closed || link.session.starts_after().is_none())
     }
 }
 

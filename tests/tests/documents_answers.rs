@@ -11,10 +11,12 @@ use jwt_compact::alg::{Hs256, Hs256Key};
 use jwt_compact::{AlgorithmExt, Claims};
 use serde_json::{Value, json};
 use ssedge::access::{Action, Forbidden, InvalidToken};
-use ssedge::feeds::Feed;
-use ssedge::log::{Gap, GapReason, Requested, Snapshot};
+use ssedge::feeds::{Drafts, Feed};
+use ssedge::limits::BODY_BYTES;
+use ssedge::log::{EndReason, Gap, GapReason, Page, Requested, Snapshot, Standing, Start};
 use ssedge::problem::Problem;
-use ssedge::route::{Deployment, Peer, Plan, finish, head_of_stream, plan};
+use ssedge::route::{Deployment, Peer, Plan, deleted, finish, head, head_of_stream, plan, refused};
+use ssedge::session::{Input, Session};
 use ssedge::settings::Host;
 use ssedge::store::{Post, Receipt, Stored};
 use ssedge_tests::document::{Document, below, filled, openapi, operations};
@@ -23,7 +25,7 @@ use ssedge_tests::stream::{NOW, id};
 const SECRET: &str = "the secret of this test, and no other";
 const JSON: (&str, &str) = ("content-type", "application/json");
 /// Everything that is tried on every operation: mostly the status that it gets somewhere.
-const CAUSES: [&str; 16] = [
+const CAUSES: [&str; 20] = [
     "200",
     "201",
     "204",
@@ -33,6 +35,8 @@ const CAUSES: [&str; 16] = [
     "404",
     "406",
     "409",
+    "410",
+    "412",
     "413",
     "415",
     "422",
@@ -40,6 +44,8 @@ const CAUSES: [&str; 16] = [
     "500",
     "503",
     "200 on Lambda",
+    "204 on Lambda",
+    "410 by a gap",
 ];
 /// The answers that a host gives without asking the core.
 const PAGE: [(&str, &str); 2] = [("GET", "/"), ("HEAD", "/")];
@@ -68,8 +74,18 @@ enum Fate {
     KeyReused,
     /// It came too soon.
     TooFast,
+    /// The channel has ended, and the reader has all of it.
+    Ended,
+    /// The cursor cannot be resumed.
+    Gap,
+    /// What must hold does not.
+    Unmet,
     /// The storage is away.
     Away,
+}
+
+fn gap() -> Gap {
+    Gap { reason: GapReason::Expired, requested: Requested::new("7") }
 }
 
 /// The settings with which something can be posted to every feed.
@@ -113,8 +129,14 @@ impl Asked {
         match status {
             "200" => self.fate = Fate::Replayed,
             "200 on Lambda" => (self.host, self.fate) = (Host::Lambda, Fate::Replayed),
-            "201" | "204" => {}
-            "400" if is_post => self.body = b"[]".into(),
+            "201" => {}
+            "204" => self.fate = Fate::Ended,
+            "204 on Lambda" | "410" => (self.host, self.fate) = (Host::Lambda, Fate::Ended),
+            "410 by a gap" => {
+                self.target.push_str("?events=bare");
+                self.fate = Fate::Gap;
+            }
+            "400" if is_post => self.body = b"{".into(),
             // Given twice, each reader could take another one.
             "400" => self.target.push_str("?access_token=x&access_token=x"),
             "401" => self.headers[0].1 = "Bearer x".into(),
@@ -126,9 +148,16 @@ impl Asked {
             "404" => self.fate = Fate::Absent,
             "406" => self.headers.push(("accept", "text/html".into())),
             // What a feed does by default.
-            "409" => self.vars.truncate(1),
-            "413" => self.body = vec![b' '; 40_000],
-            "415" => self.headers.truncate(1),
+            "409" => {
+                self.vars.truncate(1);
+                self.fate = Fate::Ended;
+            }
+            "412" => {
+                self.headers.push(("if-match", "\"41\"".into()));
+                self.fate = Fate::Unmet;
+            }
+            "413" => self.body = vec![b' '; 70_000],
+            "415" => JSON.0.clone_into(&mut self.headers[1].1),
             "422" => self.fate = Fate::KeyReused,
             "429" => self.fate = Fate::TooFast,
             "500" => self.vars.push(("HEARTBEAT_SECS", "0")),
@@ -168,34 +197,56 @@ impl Asked {
             Plan::Reply(response) => Ok(response),
             Plan::Page => panic!("the core has no page"),
             _ if self.fate == Fate::Away => Err(Problem::Unavailable { cause: "it is away".into() }),
-            Plan::Stream(..) => Ok(head_of_stream(Some(id(41)))),
+            Plan::Stream(request, _) => {
+                let has_ended = request.has_ends && self.fate == Fate::Ended;
+                let standing = Standing { last: id(41), has_ended };
+                let gap = (self.fate == Fate::Gap).then(gap);
+                let start = Start { gap, standing, ..Start::at(id(41)) };
+                let host = deployment.settings.host;
+                if self.method == "HEAD" && request.log.is_some() {
+                    return head(&request, &start, host);
+                }
+                let mut session = Session::<Bytes>::open(*request, deployment.settings.stream(), 7, NOW);
+                session.handle(Input::Page(Page { start, batch: None, more: false }), NOW);
+                match session.refusal() {
+                    Some(refusal) => refused(refusal, host),
+                    None => Ok(head_of_stream(session.starts_after())),
+                }
+            }
             Plan::Read(read) => {
                 // The newest of each key is all there is.
                 let more = !read.subscribe.newest;
-                let gap = more.then(|| Gap { reason: GapReason::Expired, requested: Requested::new("7") });
-                read.response(Snapshot { bodies: Vec::new(), cursor: id(42), more, gap })
+                let (gap, ended) = (more.then(gap), read.has_ends.then_some(EndReason::DONE));
+                let drafts = deployment.feeds.of(&read.channel).filter(|feed| feed.has_ends()).map(|feed| {
+                    let body = example_of(feed).to_string();
+                    Drafts::of_json(feed, &read.channel, body.as_bytes(), None).unwrap().drafts
+                });
+                let bodies = drafts.into_iter().flatten().map(|draft| draft.entry(id(42), NOW, None).item());
+                read.response(Snapshot { bodies: bodies.collect(), cursor: id(42), more, ended, gap })
             }
             Plan::Entry(read) => {
                 let name = read.channel.as_str().split('/').next().unwrap();
                 let feed = deployment.feeds.named(name).unwrap();
                 let body = example_of(feed).to_string();
-                let draft = feed.draft(&read.channel, body.as_bytes(), None).unwrap();
-                let entry = draft.entry(read.id, NOW, None).body;
+                let drafts = Drafts::of_json(feed, &read.channel, body.as_bytes(), None).unwrap().drafts;
+                let entry = drafts[0].entry(read.id, NOW, None).body;
                 read.response((self.fate != Fate::Absent).then_some(entry))
             }
+            Plan::Delete(_) => Ok(deleted(deployment.settings.host)),
             Plan::Append(append) => {
-                let Post { draft, .. } = append.post(&self.body)?;
-                let entry = draft.entry(id(42), NOW, None);
-                let stored = Stored { id: entry.id, body: entry.body };
-                append.response(
-                    match self.fate {
-                        Fate::Replayed => Receipt::Replayed(stored),
-                        Fate::KeyReused => Receipt::KeyReused,
-                        Fate::TooFast => Receipt::TooFast(Duration::from_millis(1)),
-                        Fate::Done | Fate::Absent | Fate::Away => Receipt::Stored(stored),
-                    },
-                    &deployment.settings,
-                )
+                let Post { drafts, .. } = append.post(&self.body)?;
+                let entries: Vec<_> =
+                    (42..).zip(&drafts).map(|(n, draft)| draft.entry(id(n), NOW, None)).collect();
+                let stored = Stored::of(&entries, id(41));
+                let has_ends = append.feed.has_ends();
+                append.response(match self.fate {
+                    Fate::Ended if has_ends => Receipt::Ended { reason: EndReason::DONE, last: id(41) },
+                    Fate::Unmet if has_ends => Receipt::Unmet { last: id(42) },
+                    Fate::Replayed => Receipt::Replayed(stored),
+                    Fate::KeyReused => Receipt::KeyReused,
+                    Fate::TooFast => Receipt::TooFast(Duration::from_millis(1)),
+                    _ => Receipt::Stored(stored),
+                })
             }
         }
     }
@@ -285,7 +336,7 @@ fn a_method_that_a_path_does_not_have_is_answered_as_described() {
     let deployment = Deployment::read(Host::Worker, |_| None).unwrap();
     let channels = deployment.feeds.iter().map(|feed| feed.endpoints()[0].1);
     for path in channels.chain(["/healthz"]) {
-        let answer = Asked::new("DELETE", path, &Value::Null).answer();
+        let answer = Asked::new("PUT", path, &Value::Null).answer();
         assert_eq!(answer.status(), 405, "{path}");
         check(&mut document, path, "/components/responses/MethodNotAllowed", &answer);
     }
@@ -340,8 +391,12 @@ fn problems() -> Vec<Problem> {
         Problem::NotAcceptable("text/event-stream and application/json"),
     ];
     let behind = vec![
-        Problem::TooLarge,
-        Problem::UnsupportedMediaType,
+        Problem::Ended { reason: EndReason::new("stopped").unwrap(), last: id(45) },
+        Problem::Over,
+        Problem::Gap { gap: gap(), resumes_after: id(41) },
+        Problem::Unmet { field: "If-Match", last: id(45) },
+        Problem::too_large(BODY_BYTES),
+        Problem::UnsupportedMediaType(&["application/json"]),
         Problem::KeyReused,
         Problem::TooFast { rate: 5, burst: 20, retry_after: 1 },
         Problem::TooManyChannels { most: 300, retry_after: 12 },
@@ -363,8 +418,12 @@ fn problems() -> Vec<Problem> {
         | Problem::MethodNotAllowed { .. }
         | Problem::NotAcceptable(_)
         | Problem::Conflict { .. }
-        | Problem::TooLarge
-        | Problem::UnsupportedMediaType
+        | Problem::Ended { .. }
+        | Problem::Over
+        | Problem::Gap { .. }
+        | Problem::Unmet { .. }
+        | Problem::TooLarge(_)
+        | Problem::UnsupportedMediaType(_)
         | Problem::KeyReused
         | Problem::TooFast { .. }
         | Problem::TooManyChannels { .. }
@@ -384,9 +443,15 @@ fn the_kinds_of_problems_are_those_of_the_code() {
         let answer = problem.response();
         let body: Value = serde_json::from_slice(answer.body()).unwrap();
         let status = json!({ "const": answer.status().as_u16() });
+        let is_of = |kind: &Value| {
+            kind["const"] == body["type"]
+                || kind["enum"].as_array().is_some_and(|kinds| kinds.contains(&body["type"]))
+        };
         let described = openapi["components"]["responses"].as_object().unwrap().iter();
-        let mut described =
-            described.filter(|(_, it)| it["content"][PROBLEM]["schema"]["properties"]["status"] == status);
+        let mut described = described.filter(|(_, it)| {
+            let said = &it["content"][PROBLEM]["schema"]["properties"];
+            said["status"] == status && is_of(&said["type"])
+        });
         let (name, described) =
             described.next().unwrap_or_else(|| panic!("{status} is not described: {body}"));
         let media_type = below(&below("/components/responses", name), "content");

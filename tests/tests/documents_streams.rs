@@ -5,14 +5,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
-use ssedge::feeds::Target;
+use ssedge::feeds::Drafts;
 use ssedge::limits::{BACKLOG_BYTES, FILTER_CURSOR};
-use ssedge::log::{Batch, Entry, Filter, GapReason, Start};
+use ssedge::log::{Batch, EndReason, Entry, Filter, GapReason, Start};
 use ssedge::route::{Deployment, Peer, Plan, plan, request_head};
 use ssedge::session::{Input, StreamConfig, StreamRequest, WhenSlow};
 use ssedge::settings::Host;
 use ssedge::sse::{Decoded, Decoder};
-use ssedge_tests::document::{Document, below, openapi, operations};
+use ssedge_tests::document::{Document, below, filled, openapi, operations};
 use ssedge_tests::stream::{CONFIG, NOW, SECOND, Stream, gap, id};
 
 /// A feed of the table: its name, that of its events in the OpenAPI document, and what it sends.
@@ -40,17 +40,21 @@ fn feeds() -> Vec<Feed> {
     let lookup = |name: &str| settings.get(name).map(|value| (*value).to_owned());
     let deployments = [Deployment::read(Host::Worker, lookup).unwrap(), default];
     let document = openapi();
-    let feeds = deployments[0].feeds.iter();
-    let feeds = feeds.map(|feed| {
-        let path = format!("/api/{}", feed.name());
-        let operations = &document["paths"][&path];
+    let feeds = deployments[0].feeds.channels("lobby");
+    let feeds = feeds.map(|(feed, channel)| {
+        let (_, path, _) = feed.endpoints().first().unwrap();
+        let operations = &document["paths"][path];
         let stream = operations["get"]["responses"]["200"]["$ref"].as_str().unwrap();
         let stream = document.pointer(&stream[1..]).unwrap();
         let events = stream["content"]["text/event-stream"]["itemSchema"]["$ref"].as_str().unwrap();
         let body = &operations["post"]["requestBody"]["content"]["application/json"]["example"];
-        let Ok(Target::Channel(channel)) = feed.target(&[]) else { panic!("{path} is no channel") };
-        let draft = feed.draft(&channel, body.to_string().as_bytes(), None).unwrap();
-        let targets = [path.clone(), format!("{path}?history=5"), format!("{path}?lastEventId=x")];
+        let drafts = Drafts::of_json(feed, &channel, body.to_string().as_bytes(), None).unwrap();
+        let draft = drafts.drafts.into_iter().next().unwrap();
+        let path = filled(path);
+        let words = words(&document, &operations["get"]);
+        let targets = ["history=5", "lastEventId=x"].map(str::to_owned).into_iter().chain(words);
+        let targets =
+            targets.map(|query| format!("{path}?{query}")).chain([path.clone()]).collect::<Vec<_>>();
         let requests = deployments
             .iter()
             .flat_map(|deployment| targets.iter().map(move |target| request(deployment, target)));
@@ -62,6 +66,19 @@ fn feeds() -> Vec<Feed> {
         }
     });
     feeds.collect()
+}
+
+/// A query for each word that a parameter of the operation may be.
+fn words(document: &Value, operation: &Value) -> Vec<String> {
+    let parameters = operation["parameters"].as_array().unwrap().iter();
+    let parameters = parameters.map(|it| document.pointer(&it["$ref"].as_str().unwrap()[1..]).unwrap());
+    let query = |parameter: &Value| {
+        let words = parameter["schema"]["enum"].as_array().into_iter().flatten();
+        words
+            .map(|word| format!("{}={}", parameter["name"].as_str().unwrap(), word.as_str().unwrap()))
+            .collect::<Vec<_>>()
+    };
+    parameters.flat_map(query).collect()
 }
 
 /// What streams of the feed say, each from its beginning to its end.
@@ -84,6 +101,12 @@ fn said(feed: &Feed) -> Vec<String> {
             .filter(|_| request.when_slow == WhenSlow::Newest);
         run(rotating, &|stream| stream.page(Start::at(id(41)), newest.clone(), false));
         run(rotating, &|stream| stream.input(Input::Lost));
+        if request.has_ends {
+            let end = Entry::end_at(id(44), NOW, &EndReason::DONE);
+            let entries: Vec<_> = feed.entries.iter().cloned().chain([end]).collect();
+            let batch = Batch::encode(id(41), &entries, &Filter::ALL);
+            run(rotating, &|stream| stream.page(Start::at(id(41)), batch.clone(), false));
+        }
         run(rotating, &|stream| {
             // A reader that takes nothing for some time.
             stream.page(Start::at(id(41)), None, false);
@@ -99,7 +122,8 @@ fn said(feed: &Feed) -> Vec<String> {
 fn parts(block: &str) -> (Value, Value) {
     let mut headers = Map::new();
     let mut payload = Value::Null;
-    for (field, value) in block.lines().filter_map(|line| line.split_once(": ")) {
+    let fields = block.lines().filter(|line| !line.starts_with(':'));
+    for (field, value) in fields.filter_map(|line| line.split_once(": ")) {
         match field {
             "data" => payload = serde_json::from_str(value).unwrap(),
             "retry" => drop(headers.insert(field.to_owned(), value.parse::<u64>().unwrap().into())),
@@ -117,7 +141,11 @@ fn every_block_of_a_stream_is_described_and_every_description_comes() {
         let names: Vec<_> = asyncapi.at(&messages).0.as_object().unwrap().keys().cloned().collect();
         let mut came = BTreeSet::new();
         for said in said(&feed) {
-            for block in said.split_terminator("\n\n") {
+            // A block of comments alone tells a client nothing.
+            let blocks = said
+                .split_terminator("\n\n")
+                .filter(|block| block.lines().any(|line| !line.starts_with(':')));
+            for block in blocks {
                 let (headers, payload) = parts(block);
                 let is = |name: &&String| {
                     let message = below(&messages, name);

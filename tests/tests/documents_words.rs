@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use serde_json::{Map, Value};
-use ssedge::feeds::Feed;
+use ssedge::feeds::{Drafts, Feed};
 use ssedge::log::ChannelName;
 use ssedge::route::Deployment;
 use ssedge::settings::Host;
@@ -16,7 +16,8 @@ use ssedge_tests::stream::{NOW, id};
 /// The section of docs/api.md that is about the feed.
 fn section(feed: &dyn Feed) -> String {
     let api = fs::read_to_string(root().join("docs/api.md")).unwrap();
-    let begins = format!("`GET /api/{}`", feed.name());
+    let (_, path, _) = feed.endpoints().first().unwrap();
+    let begins = format!("`GET {path}`");
     let section = api.split("\n## ").find(|section| section.contains(&begins));
     section.unwrap_or_else(|| panic!("docs/api.md does not say {begins}")).to_owned()
 }
@@ -48,7 +49,11 @@ fn the_parameters_of_a_feed_are_those_of_the_document() {
             let said = section.split(&begins).nth(1).and_then(|rest| rest.split(')').next());
             let said =
                 said.unwrap_or_else(|| panic!("docs/api.md says nothing of {name} of {}", feed.name()));
-            let default = parameter["schema"].get("default").map_or("all".into(), Value::to_string);
+            let default = parameter["schema"].get("default");
+            let default = default.map_or_else(
+                || "all".to_owned(),
+                |default| default.as_str().map_or_else(|| default.to_string(), str::to_owned),
+            );
             let default = format!("by default {default}");
             assert!(said.contains(&default), "{name} of {}: {said:?} does not say {default}", feed.name());
         }
@@ -65,9 +70,9 @@ fn an_entry_has_the_fields_that_are_said() {
         let entries: Vec<_> = shown(&section, "data: ").iter().map(keys).collect();
         for body in bodies {
             let body = Value::from(body).to_string();
-            let draft = feed.draft(channel, body.as_bytes(), None);
-            let draft = draft.unwrap_or_else(|e| panic!("{} of {body}: {e}", feed.name()));
-            let entry = draft.entry(id(42), NOW, None).body;
+            let drafts = Drafts::of_json(feed, channel, body.as_bytes(), None);
+            let drafts = drafts.unwrap_or_else(|e| panic!("{} of {body}: {e}", feed.name())).drafts;
+            let entry = drafts[0].entry(id(42), NOW, None).body;
             let got = keys(&serde_json::from_str(&entry).unwrap());
             assert!(entries.contains(&got), "docs/api.md shows {entries:?}, and {body} becomes {entry}");
         }

@@ -10,9 +10,10 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use ssedge::hub::{Answer, AskAgain, Gather, Hub, News, Seat, Told};
 use ssedge::limits::{HUB_DELIVERIES, HUB_OPENING, PAGE_BYTES};
-use ssedge::log::{Batch, EntryId, Filter, Position, Retention, Subscribe};
+use ssedge::log::{Batch, EndReason, EntryId, Filter, Position, Retention, Subscribe};
+use ssedge::store::Terms;
 use ssedge::time::UnixMillis;
-use ssedge_tests::world::{Model, ObjectLog, START, post};
+use ssedge_tests::world::{Model, ObjectLog, START, data, post};
 
 const HEARTBEAT: Duration = Duration::from_secs(15);
 const KEPT: Retention = Retention { max: 1_000, age: Duration::from_secs(3_600) };
@@ -71,7 +72,7 @@ proptest! {
                 Step::Append(key, size) => {
                     let (_, new) = model.append(&post(number, key, size), now).unwrap();
                     let new = new.unwrap();
-                    let news = News::encode(new.run, new.after, &[new.entry]).unwrap();
+                    let news = News::encode(new.run, new.after, new.age, &new.entries).unwrap();
                     hub.news(seat, news, room, now);
                     continue;
                 }
@@ -136,7 +137,7 @@ fn resume(cursor: EntryId) -> Subscribe {
 
 fn append(model: &mut Model, number: u64, now: UnixMillis) -> News<Bytes> {
     let new = model.append(&post(number, "b", 10), now).unwrap().1.unwrap();
-    News::encode(new.run, new.after, &[new.entry]).unwrap()
+    News::encode(new.run, new.after, new.age, &new.entries).unwrap()
 }
 
 /// Who was told something of it, and up to where.
@@ -226,7 +227,7 @@ fn a_stream_that_stands_elsewhere_learns_that_it_missed_something() {
     assert_eq!(opening.news, None);
     let told = hub.opened(second, opening.extent, None, PAGE_BYTES, later);
     let last = missed.last();
-    let mark = Batch { after: last, upto: last, shown: EntryId::BEGINNING, frame: None };
+    let mark = Batch { after: last, upto: last, shown: EntryId::BEGINNING, frame: None, end: None };
     assert_eq!(told, [Told::Entries("second", mark)]);
 }
 
@@ -305,4 +306,105 @@ fn a_burst_is_gathered_for_as_long_as_its_delivery_takes() {
     assert_eq!(gather.pause(at(900)), Duration::from_millis(100));
     assert!(!gather.sent(at(1_100)), "a message after a pause is asked for no answer");
     assert_eq!(gather.pause(at(1_100)), Duration::ZERO);
+}
+
+/// A log that has ended, or does so now.
+fn close(model: &mut Model, number: u64) -> News<Bytes> {
+    let terms = Terms { close: Some(EndReason::DONE), ..Terms::default() };
+    let new = model.append(&data(number, "b", 10, 1, terms), START).unwrap().1.unwrap();
+    News::encode(new.run, new.after, new.age, &new.entries).unwrap()
+}
+
+#[test]
+fn the_end_reaches_every_member_and_the_channel_alone_says_what_follows() {
+    let (mut model, mut hub, [first, second]) = two(3);
+    let last = hub.stands_at().unwrap();
+    for seat in [first, second] {
+        assert!(matches!(hub.subscribe(seat, &resume(last), START), Answer::Page(_)));
+    }
+    let told = hub.news(first, close(&mut model, 3), PAGE_BYTES, START);
+    let ends: Vec<_> = told
+        .iter()
+        .map(|told| match told {
+            Told::Entries(who, batch) => (*who, batch.end.clone().unwrap().last),
+            told => panic!("{told:?}"),
+        })
+        .collect();
+    assert_eq!(ends, [("first", last.next()), ("second", last.next())]);
+    // Who comes now is answered by the channel, and who opens a connection begins where that says.
+    let third = hub.enter("third", START);
+    for position in [Position::After(last), Position::History(2), Position::History(0)] {
+        let subscribe = Subscribe { position, ..resume(last) };
+        assert_eq!(hub.subscribe(third, &subscribe, START), Answer::Ask);
+        assert!(model.page(&subscribe, START).unwrap().ends());
+    }
+    assert_eq!(hub.stands_at(), None);
+}
+
+/// The owner of a connection may be dead, and nobody knows it yet.
+#[test]
+fn who_was_told_the_end_finds_no_open_channel_in_a_hub_that_was_not() {
+    let (mut model, mut hub, [_, second]) = two(3);
+    let last = hub.stands_at().unwrap();
+    close(&mut model, 3);
+    assert!(matches!(hub.subscribe(second, &resume(last), START), Answer::Page(_)));
+    let told = model.page(&resume(last), START).unwrap().batch.unwrap();
+    hub.heard_of_end(told.upto);
+    assert_eq!(hub.subscribe(second, &resume(last.next()), START), Answer::Ask);
+}
+
+#[test]
+fn a_hub_begins_anew_with_a_channel_that_does() {
+    for opens in [false, true] {
+        let (mut model, mut hub, [first, second]) = two(3);
+        hub.subscribe(second, &resume(hub.stands_at().unwrap()), START);
+        hub.news(first, close(&mut model, 3), PAGE_BYTES, START);
+        assert_eq!(model.delete(START).unwrap(), None, "all were told the end");
+        let third = hub.enter("third", START);
+        let fresh = Subscribe { position: Position::History(0), ..resume(EntryId::BEGINNING) };
+        assert_eq!(hub.subscribe(third, &fresh, START), Answer::Ask);
+        if opens {
+            // What follows on the connection of before is told to nobody who was told the end.
+            assert_eq!(hub.news(first, append(&mut model, 4, START), PAGE_BYTES, START), []);
+        } else {
+            let page = model.page(&fresh, START).unwrap();
+            assert!(!page.ends());
+            assert_eq!(hub.join(third, page.start.after), Err(AskAgain));
+        }
+        assert_eq!(hub.subscribe(third, &fresh, START), Answer::Open(None));
+        let opening = model.open(None, START).unwrap();
+        hub.opened(third, opening.extent, opening.news, PAGE_BYTES, START);
+        let expected = model.page(&fresh, START).unwrap();
+        assert_eq!(hub.subscribe(third, &fresh, START), Answer::Page(expected));
+    }
+}
+
+#[test]
+fn a_hub_that_opens_on_a_channel_that_has_ended_asks_it() {
+    let mut model = Model::new(KEPT);
+    append(&mut model, 0, START);
+    close(&mut model, 1);
+    let mut hub = TestHub::new(KEPT, HEARTBEAT);
+    let [first, second] = ["first", "second"].map(|who| hub.enter(who, START));
+    open(&mut hub, &mut model, first, PAGE_BYTES, START);
+    for seat in [first, second] {
+        assert_eq!(hub.subscribe(seat, &resume(EntryId::BEGINNING), START), Answer::Ask);
+    }
+}
+
+#[test]
+fn a_hub_knows_how_long_its_channel_is_kept() {
+    let mut model = Model::new(KEPT);
+    let terms = Terms { keep: Some(Duration::from_secs(5)), ..Terms::default() };
+    model.append(&data(0, "b", 10, 2, terms), START).unwrap();
+    let mut hub = TestHub::new(KEPT, HEARTBEAT);
+    let [first, second] = ["first", "second"].map(|who| hub.enter(who, START));
+    open(&mut hub, &mut model, first, PAGE_BYTES, START);
+    let history = Subscribe { position: Position::History(9), ..resume(EntryId::BEGINNING) };
+    for (secs, is_kept) in [(0, true), (4, true), (5, false)] {
+        let now = START + Duration::from_secs(secs);
+        let expected = model.page(&history, now).unwrap();
+        assert_eq!(expected.batch.is_some(), is_kept);
+        assert_eq!(hub.subscribe(second, &history, now), Answer::Page(expected), "after {secs} s");
+    }
 }

@@ -12,10 +12,10 @@ use jwt_compact::{AlgorithmExt, Claims};
 use serde_json::Value;
 use ssedge::access::{InvalidToken, Sender};
 use ssedge::limits::BODY_BYTES;
-use ssedge::log::{Entry, EntryId, Filter, Position, Selection, Start};
+use ssedge::log::{Entry, EntryId, Filter, Kind, Position, Selection, Start};
 use ssedge::problem::Problem;
 use ssedge::route::{Deployment, Peer, Plan, Subscriber, finish, head_of_stream, plan};
-use ssedge::session::{StreamRequest, WhenSlow};
+use ssedge::session::{Dialect, StreamRequest, WhenSlow};
 use ssedge::settings::{Host, Settings};
 use ssedge::store::{Post, Receipt, Stored};
 use ssedge::time::UnixMillis;
@@ -217,7 +217,7 @@ fn the_holder_of_a_token_speaks_in_its_own_name() {
     let says = |sub: &str, body: &str| {
         let token = token(&format!(r#""sub":"{sub}","publish":["*"]"#));
         posted("chat", &token, body, &vars).map_err(|problem| sent(&problem)).map(|post| {
-            let message = post.draft.entry(EntryId::BEGINNING, NOW, None).body;
+            let message = post.drafts[0].entry(EntryId::BEGINNING, NOW, None).body;
             serde_json::from_str::<serde_json::Value>(&message).unwrap()["user"].clone()
         })
     };
@@ -327,8 +327,8 @@ fn a_key_is_visible_ascii_and_what_became_of_a_post_is_said() {
         );
     }
     let Ok(Plan::Append(append)) = key("7") else { panic!("it is taken") };
-    let answer = |receipt| append.response(receipt, &settings(&[]));
-    let stored = Stored { id: EntryId::new(42).unwrap(), body: "{}".into() };
+    let answer = |receipt| append.response(receipt);
+    let stored = Stored { last: EntryId::new(42).unwrap(), body: "{}".into() };
     let (created, replayed) = (answer(Receipt::Stored(stored.clone())), answer(Receipt::Replayed(stored)));
     let (created, replayed) = (created.unwrap(), replayed.unwrap());
     assert_eq!((created.status(), replayed.status()), (StatusCode::CREATED, StatusCode::OK));
@@ -519,7 +519,7 @@ fn a_feed_opens_with_what_was_asked_for() {
     let events = opened("/api/events?topics=a,b,a&tick=off", &[], &[]);
     let (channel, subscribe) = events.log.unwrap();
     assert_eq!((channel, subscribe.filter), (channel_name("events"), Filter::keys(["a".into(), "b".into()])));
-    assert_eq!((events.when_slow, events.has_custom_events), (WhenSlow::End, true));
+    assert_eq!((events.when_slow, events.dialect), (WhenSlow::End, Dialect::Named));
     assert!(events.ticks.is_none());
     let ticks = opened("/api/events", &[], &[]).ticks.unwrap();
     assert_eq!((ticks.interval.as_millis(), ticks.replay), (1_000, None));
@@ -541,7 +541,7 @@ fn a_feed_opens_with_what_was_asked_for() {
     let (channel, subscribe) = published.log.unwrap();
     assert_eq!((channel, subscribe.newest), (channel_name("stock"), false));
     assert_eq!(published.when_slow, WhenSlow::Newest);
-    assert!(!published.has_custom_events);
+    assert_eq!(published.dialect, Dialect::Plain);
 }
 
 #[test]
@@ -555,7 +555,8 @@ fn a_snapshot_of_published_quotes_is_the_newest_of_each() {
     let log = (1..=500).map(|n| {
         let key = if n == 7 { "GLBX" } else { "ACME" };
         let id = EntryId::new(n).unwrap();
-        Entry { id, time: NOW, event: None, key: Some(key.into()), body: n.to_string() }
+        let (kind, body) = (Kind::Object, n.to_string());
+        Entry { id, time: NOW, event: None, key: Some(key.into()), kind, body }
     });
     let mut snapshot = Selection::snapshot(Start::at(EntryId::BEGINNING), &read.subscribe);
     assert!(log.into_iter().all(|entry| snapshot.push(entry)));
@@ -635,7 +636,8 @@ fn a_preflight_is_answered_without_a_token() {
             assert_eq!(headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "*");
             assert_eq!(
                 headers[header::ACCESS_CONTROL_ALLOW_HEADERS],
-                "Content-Type, Authorization, Idempotency-Key, Last-Event-ID, Cache-Control, X-Requested-With"
+                "Content-Type, Authorization, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, Cache-Control, \
+                 X-Requested-With"
             );
             assert!(headers.contains_key(header::ACCESS_CONTROL_MAX_AGE));
         }

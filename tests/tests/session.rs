@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use ssedge::limits::{DEADLINE_MARGIN, FILTER_CURSOR};
 use ssedge::log::{Batch, Filter, GapReason, Position, Start};
-use ssedge::session::{CloseReason, Input, StreamConfig, StreamRequest, WhenSlow};
+use ssedge::session::{CloseReason, Dialect, Input, StreamConfig, StreamRequest, WhenSlow};
 use ssedge::time::UnixMillis;
 use ssedge_tests::stream::{
     CONFIG, HEARTBEAT, NOW, SECOND, Stream, batch, block, channel, chat, cursor, cursor_within, every,
@@ -104,8 +104,8 @@ fn a_heartbeat_tells_its_interval_and_the_cursor_past_what_was_held_back() {
 #[test]
 fn an_event_with_a_chosen_name_does_not_delay_the_heartbeat() {
     // A page hears a name only if it listens for it.
-    let has_custom_events = StreamRequest { has_custom_events: true, ..chat() };
-    let mut stream = Stream::live(has_custom_events, CONFIG, 5);
+    let named = StreamRequest { dialect: Dialect::Named, ..chat() };
+    let mut stream = Stream::live(named, CONFIG, 5);
     stream.run(10 * SECOND);
     stream.entries(5, 6..=6);
     stream.run(5 * SECOND);
@@ -117,7 +117,7 @@ fn an_event_with_a_chosen_name_does_not_delay_the_heartbeat() {
 #[test]
 fn a_stream_without_cursors_beats_by_a_comment() {
     let ticks = every(60 * SECOND);
-    let request = StreamRequest { log: None, ticks, when_slow: WhenSlow::End, has_custom_events: false };
+    let request = StreamRequest { log: None, ticks, ..chat() };
     let mut stream = Stream::open(request, CONFIG, 7);
     stream.said();
     stream.run(2 * HEARTBEAT);

@@ -13,14 +13,22 @@ use proptest::test_runner::{RngSeed, TestRunner};
 use ssedge::limits::PAGE_BYTES;
 use ssedge::log::{EntryId, Retention};
 use ssedge::session::WhenSlow;
-use ssedge_tests::world::{Fault, Figures, Log, Profile, Speed, World};
+use ssedge_tests::world::{Fault, Figures, Known, Log, Profile, Speed, Wish, World};
 
 const READERS: usize = 3;
 const KEYS: [&str; 3] = ["a", "b", "c"];
 
 #[derive(Clone, Debug)]
 enum Op {
-    Append { key: &'static str, size: usize, times: usize },
+    Append {
+        key: &'static str,
+        size: usize,
+        times: usize,
+    },
+    /// Of a channel of one's own.
+    Wish(&'static str, usize, Wish),
+    /// The same.
+    Delete,
     Advance(Duration),
     Sleep(Duration),
     Disconnect(usize),
@@ -58,6 +66,34 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (reader(), ms(0..300)).prop_map(|(reader, latency)| Op::Delay(reader, latency)),
         3 => (reader(), speed).prop_map(|(reader, speed)| Op::Throttle(reader, speed)),
         10 => fault().prop_map(Op::Fault),
+    ]
+}
+
+/// What happens to a channel of one's own besides.
+fn op_of_data() -> impl Strategy<Value = Op> {
+    let key = || select(KEYS.as_slice());
+    let secs = |secs: &'static [u64]| prop_oneof![2 => Just(None), 1 => select(secs).prop_map(Some)];
+    let lease = || secs(&[5, 20, 60]);
+    let only_if = prop_oneof![4 => Just(None), 2 => Just(Some(Known::Last)), 1 => Just(Some(Known::Nothing))];
+    let terms = (lease(), secs(&[2, 10]), only_if);
+    let size = prop_oneof![4 => Just(10_usize), 1 => Just(4_000)];
+    let wish = (1_usize..8, terms).prop_map(|(entries, (lease, keep, only_if))| Wish {
+        entries,
+        closes: false,
+        lease,
+        keep,
+        only_if,
+    });
+    prop_oneof![
+        24 => op(),
+        8 => (key(), size, wish).prop_map(|(key, size, wish)| Op::Wish(key, size, wish)),
+        1 => (key(), 0_usize..3).prop_map(|(key, entries)| {
+            Op::Wish(key, 10, Wish { entries, closes: true, ..Wish::default() })
+        }),
+        1 => select([5, 20, 60].as_slice()).prop_map(|secs| {
+            Op::Wish("a", 10, Wish { lease: Some(secs), ..Wish::default() })
+        }),
+        1 => Just(Op::Delete),
     ]
 }
 
@@ -112,6 +148,8 @@ fn apply(world: &mut World, op: &Op) {
                 world.append(key, *size);
             }
         }
+        Op::Wish(key, size, wish) => world.wish(key, *size, wish),
+        Op::Delete => world.delete(),
         Op::Advance(span) => world.advance(*span),
         Op::Sleep(span) => world.sleep(*span),
         Op::Disconnect(reader) => world.disconnect(*reader),
@@ -135,7 +173,10 @@ fn settle(world: &mut World) {
     world.check_senders();
     for (at, reader) in world.readers.iter().enumerate() {
         let client = &reader.client;
-        assert!(client.is_up_to_date(world.history()), "reader {at} is still at {:?}", client.at);
+        // Who comes to a channel that has ended, and wants no history, is told that it is over, and no more.
+        let is_over = world.history().has_ended(world.now) && reader.is_away();
+        let is_there = is_over || client.is_up_to_date(world.history());
+        assert!(is_there, "reader {at} is still at {:?}", client.at);
         assert!(client.seen.is_sorted_by(|left, right| left < right), "reader {at} saw {:?}", client.seen);
     }
 }
@@ -151,16 +192,34 @@ fn config() -> ProptestConfig {
     ProptestConfig { cases, rng_seed: seed, failure_persistence: None, ..ProptestConfig::default() }
 }
 
+/// A channel that has ended stays so, and every reader is told.
+fn end(world: &mut World) {
+    world.wish("a", 10, &Wish { entries: 2, closes: true, ..Wish::default() });
+    world.advance(Duration::from_secs(20));
+    world.check_senders();
+    // If it was kept for less time than that, it is open again, and so it is by a clock that is ahead.
+    if !world.history().has_ended(world.now) {
+        return;
+    }
+    for (at, reader) in world.readers.iter().enumerate() {
+        assert!(reader.is_away(), "reader {at} still reads a channel that has ended");
+    }
+}
+
 /// Tries worlds on this log. The readers check as they read: see `ssedge_tests::world::Client`.
-fn try_worlds(log: Log) {
+fn try_worlds(log: Log, of_data: bool) {
     let readers = (profile(false), profile(false), profile(true));
     // What comes first may meet in an empty channel, by clocks that differ.
     let before = (of(slow()), 0_usize..40);
-    let worlds = (retention(), readers, before, vec(op(), 1..60), any::<u64>());
+    let ops = if of_data { op_of_data().boxed() } else { op().boxed() };
+    let worlds = (retention(), readers, before, vec(ops, 1..60), any::<u64>());
     let figures = Mutex::new(Figures::default());
     let started = Instant::now();
     let tried = TestRunner::new(config()).run(&worlds, |(retention, readers, before, ops, seed)| {
         let mut world = World::new(log, retention, vec![readers.0, readers.1, readers.2], seed);
+        if of_data {
+            world = world.of_data();
+        }
         let (slow, posts) = before;
         slow.iter().for_each(|slow| world.fault(slow));
         for nth in 0..posts {
@@ -170,32 +229,56 @@ fn try_worlds(log: Log) {
             apply(&mut world, op);
         }
         settle(&mut world);
+        if of_data {
+            end(&mut world);
+        }
         let mut figures = figures.lock().expect("no world has failed");
         figures.count("worlds");
         figures.join(&world.all_figures());
         Ok(())
     });
     if let Err(failed) = tried {
-        panic!("{log:?}: {failed}");
+        panic!("{log:?}, of data: {of_data}: {failed}");
     }
     let figures = figures.into_inner().expect("no world has failed");
     // Not by `println`, which would be shown only if the test fails.
-    let _ = writeln!(std::io::stdout(), "{log:?}, {:.1} s: {figures}", started.elapsed().as_secs_f64());
+    let _ = writeln!(
+        std::io::stdout(),
+        "{log:?}, of data: {of_data}, {:.1} s: {figures}",
+        started.elapsed().as_secs_f64()
+    );
 }
 
 #[test]
 fn nothing_is_missed_and_nothing_comes_twice() {
-    try_worlds(Log::Model);
+    try_worlds(Log::Model, false);
 }
 
 #[test]
 fn nothing_is_missed_and_nothing_comes_twice_in_sqlite() {
-    try_worlds(Log::Sqlite);
+    try_worlds(Log::Sqlite, false);
 }
 
 #[test]
 fn nothing_is_missed_and_nothing_comes_twice_in_a_table() {
-    try_worlds(Log::Table);
+    try_worlds(Log::Table, false);
+}
+
+/// Whatever happens to a channel that can end: what is posted at once is stored at once, nothing follows the end, every reader is
+/// told of it once and in its place, and nobody who was told finds the channel open.
+#[test]
+fn nothing_follows_the_end_and_everybody_is_told() {
+    try_worlds(Log::Model, true);
+}
+
+#[test]
+fn nothing_follows_the_end_and_everybody_is_told_in_sqlite() {
+    try_worlds(Log::Sqlite, true);
+}
+
+#[test]
+fn nothing_follows_the_end_and_everybody_is_told_in_a_table() {
+    try_worlds(Log::Table, true);
 }
 
 const SECOND: Duration = Duration::from_secs(1);

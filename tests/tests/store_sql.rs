@@ -59,8 +59,8 @@ fn wherever_it_crashes_a_post_is_stored_whole_or_not_at_all() {
 fn a_silent_channel_frees_what_nobody_can_ask_for_and_then_all() {
     let storage = Storage::new();
     let channel = channel(&storage, FAST);
-    let new = channel.append(&post(1, "a", 10), None, START).expect("no crash").new.expect("it is new");
-    assert_eq!(new.free_at, START + AGE);
+    let appended = channel.append(&post(1, "a", 10), None, START).expect("no crash");
+    assert_eq!(appended.due_at, Some(START + AGE));
     let at = |span| START + span;
     let free = |is_read, span| channel.free(is_read, at(span)).expect("no crash");
     // Nothing is freed a moment too early.
@@ -129,7 +129,7 @@ fn one_entry_is_found_for_as_long_as_it_is_kept() {
     let channel = channel(&storage, FAST);
     let ids: Vec<EntryId> = (0..4)
         .map(|number| channel.append(&post(3 * number, "b", 10), None, START).expect("no crash").new)
-        .map(|new| new.expect("it is new").entry.id)
+        .map(|new| new.expect("it is new").entries[0].id)
         .collect();
     let entry = |id, now| channel.entry(id, now).expect("no crash").is_some();
     let found: Vec<_> = ids.iter().map(|id| entry(*id, START)).collect();

@@ -11,11 +11,11 @@ use proptest::sample::select;
 use proptest::test_runner::{RngSeed, TestRunner};
 use ssedge::access::Rate;
 use ssedge::limits::{IDEMPOTENCY_WINDOW, SURPLUS};
-use ssedge::log::{EntryId, Filter, Position, Retention, Subscribe};
+use ssedge::log::{EndReason, EntryId, Filter, Position, Retention, Subscribe};
 use ssedge::store::sql::{Channel, Sql, Value};
-use ssedge::store::{Post, Receipt};
+use ssedge::store::{OnlyIf, Post, Terms};
 use ssedge::time::UnixMillis;
-use ssedge_tests::world::{START, Storage, post};
+use ssedge_tests::world::{START, Storage, data, post};
 
 const AGE: Duration = Duration::from_secs(60);
 const RETENTION: Retention = Retention { max: 3, age: AGE };
@@ -85,7 +85,7 @@ fn check_statements(storage: &Storage, rate: Rate, posts: &[(Post, &[&str])]) {
 #[test]
 fn a_post_is_one_insert() {
     const RUN: &str = "INSERT OR REPLACE INTO run";
-    const ENTRY: &str = "INSERT INTO entries";
+    const ENTRY: &str = "INSERT INTO entries (id, time, event, key, body)";
     const KEY: &str = "INSERT INTO keys";
     const VALUE: &str = "INSERT OR REPLACE INTO remembered";
     const BUCKET: &str = "INSERT OR REPLACE INTO buckets";
@@ -169,7 +169,9 @@ fn what_is_not_kept_is_never_served_and_deleted_at_last() {
 #[derive(Clone, Debug)]
 enum Op {
     /// The storage may crash after so many statements.
-    Post(u64, &'static str, Option<u32>),
+    Post(Post, Option<u32>),
+    /// The same.
+    Delete(Option<u32>),
     Advance(Duration),
     /// The clock is set back.
     Back(Duration),
@@ -177,14 +179,31 @@ enum Op {
 }
 
 fn op() -> impl Strategy<Value = Op> {
-    let keys = select(["a", "b", "c"].as_slice());
+    let keys = || select(["a", "b", "c"].as_slice());
+    let crash = || of(0..10_u32);
     let spans = [SECOND, AGE / 3, AGE, IDEMPOTENCY_WINDOW, 2 * IDEMPOTENCY_WINDOW];
     prop_oneof![
-        20 => (0..40_u64, keys, of(0..8_u32)).prop_map(|(number, key, crash)| Op::Post(number, key, crash)),
+        20 => (0..40_u64, keys(), crash()).prop_map(|(number, key, crash)| Op::Post(post(number, key, 1), crash)),
+        10 => (0..40_u64, keys(), 0..4_usize, terms(), crash()).prop_map(|(number, key, count, terms, crash)| {
+            Op::Post(data(number, key, 1, count, terms), crash)
+        }),
+        1 => crash().prop_map(Op::Delete),
         4 => select(spans.to_vec()).prop_map(Op::Advance),
         1 => select(spans[..3].to_vec()).prop_map(Op::Back),
         2 => Just(Op::Free),
     ]
+}
+
+fn terms() -> impl Strategy<Value = Terms> {
+    let span = || of(select([SECOND, AGE / 3, 2 * AGE].to_vec()));
+    let close = prop_oneof![4 => Just(None), 1 => Just(Some(EndReason::DONE))];
+    let only_if = prop_oneof![4 => Just(None), 1 => Just(Some(OnlyIf::New))];
+    (only_if, close, span(), span()).prop_map(|(only_if, close, lease, keep)| Terms {
+        only_if,
+        close,
+        lease,
+        keep,
+    })
 }
 
 /// Two channels to which the same happens: one lives on, the other is made anew each time, as after an eviction.
@@ -209,8 +228,13 @@ impl Twins {
     }
 
     fn apply(&mut self, op: &Op) {
+        // As a host does it: what is over ends first.
+        let settled =
+            [&self.lives_on, &self.anew()].map(|channel| channel.settle(self.now).expect("no crash"));
+        assert_eq!(settled[0], settled[1]);
         match op {
-            Op::Post(number, key, crash) => self.post(&post(*number, key, 1), *crash),
+            Op::Post(post, crash) => self.post(post, *crash),
+            Op::Delete(crash) => self.delete(*crash),
             Op::Advance(span) => self.now = self.now + *span,
             Op::Back(span) => self.now = self.now - *span,
             Op::Free => {
@@ -226,22 +250,31 @@ impl Twins {
         assert_eq!(read(&self.lives_on, self.now), read(&self.anew(), self.now));
     }
 
+    /// Only the first one crashes. What it has deleted all the same, the other deletes too.
+    fn delete(&self, crash: Option<u32>) {
+        let standing = || self.storages[0].dump();
+        let before = standing();
+        self.storages[0].crash_after(crash);
+        let deleted = self.lives_on.delete(self.now);
+        self.storages[0].crash_after(None);
+        match deleted {
+            Ok(deleted) => assert_eq!(deleted, self.anew().delete(self.now).expect("no crash")),
+            Err(_) if standing() != before => drop(self.anew().delete(self.now).expect("no crash")),
+            Err(_) => {}
+        }
+    }
+
     /// Only the first one crashes. What it has stored all the same, the other stores too.
     fn post(&self, post: &Post, crash: Option<u32>) {
-        let newest = || {
-            let subscribe = Subscribe { position: Position::History(1), filter: Filter::ALL, newest: false };
-            let anew = Channel::new(self.storages[0].clone(), RETENTION, Self::RATE);
-            anew.snapshot(&subscribe, self.now).expect("it does not crash").bodies
-        };
-        let before = newest();
+        let standing = || self.storages[0].dump();
+        let before = standing();
         self.storages[0].crash_after(crash);
         let appended = self.lives_on.append(post, None, self.now);
         self.storages[0].crash_after(None);
         match appended {
             Ok(appended) => assert_eq!(appended, self.anew().append(post, None, self.now).expect("no crash")),
-            Err(_) if newest() != before => {
-                let receipt = self.anew().append(post, None, self.now).expect("no crash").receipt;
-                assert!(matches!(receipt, Receipt::Begun(_) | Receipt::Stored(_)), "{receipt:?}");
+            Err(_) if standing() != before => {
+                drop(self.anew().append(post, None, self.now).expect("no crash"))
             }
             Err(_) => {}
         }

@@ -46,7 +46,7 @@ fn ids(rig: &Rig) -> Vec<EntryId> {
 
 fn stored(outcome: &Outcome) -> Option<EntryId> {
     match outcome {
-        Some(Receipt::Stored(Stored { id, .. })) => Some(*id),
+        Some(Receipt::Stored(Stored { last, .. })) => Some(*last),
         _ => None,
     }
 }
@@ -83,7 +83,7 @@ fn processes_that_are_asked_for_the_same_store_it_once() {
             let (Receipt::Stored(told) | Receipt::Replayed(told)) = outcome else {
                 panic!("seed {seed}: {outcome:?}");
             };
-            assert_eq!(told.id, ids[0], "seed {seed}");
+            assert_eq!(told.last, ids[0], "seed {seed}");
         }
     }
 }

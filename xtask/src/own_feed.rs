@@ -20,7 +20,7 @@ const TABLE: &str = "shared/src/feeds/mod.rs";
 /// The file with the settings of the packages.
 const MANIFEST: &str = "Cargo.toml";
 /// The last line of the table, and what it is with one more.
-const LINE: [&str; 2] = ["    chat,\n}", "    chat,\n    weather,\n}"];
+const LINE: [&str; 2] = ["    channels,\n}", "    channels,\n    weather,\n}"];
 /// What is made anew in the copy.
 const MADE: [&str; 4] = [TABLE, MANIFEST, documents::OPENAPI, documents::ASYNCAPI];
 /// The packages that are compiled in the copy. Cargo tells packages of two checkouts apart by their settings and not by

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use ssedge::feeds::Feeds;
 use ssedge::route::openapi;
-use ssedge::settings::Variables;
+use ssedge::settings::{Settings, Variables};
 
 use crate::Host;
 use crate::dev::free_port;
@@ -51,7 +51,8 @@ const DOCUMENT: &str = "GET /openapi.json ";
 /// One deployment.
 struct Deployment {
     name: &'static str,
-    settings: &'static [(&'static str, &'static str)],
+    /// How fast one sender may post to a channel of whatever feed: each second, and at once.
+    pace: [&'static str; 2],
     /// Whether every feed is set so that it takes posts.
     takes_posts: bool,
     /// Cases for each operation, of those that are drawn at random: in a short run, and in a long one.
@@ -70,19 +71,9 @@ impl Deployment {
 
 const DEPLOYMENTS: [Deployment; 2] = [
     // Everything can be posted, as fast as it comes.
-    Deployment {
-        name: "published",
-        settings: &[("POST_RATE", "1000000"), ("POST_BURST", "1000000")],
-        takes_posts: true,
-        examples: [12, 70],
-    },
+    Deployment { name: "published", pace: ["1000000", "1000000"], takes_posts: true, examples: [12, 70] },
     // Every feed is as it is by default, and a sender has to wait.
-    Deployment {
-        name: "default",
-        settings: &[("POST_RATE", "1"), ("POST_BURST", "2")],
-        takes_posts: false,
-        examples: [6, 20],
-    },
+    Deployment { name: "default", pace: ["1", "2"], takes_posts: false, examples: [6, 20] },
 ];
 
 /// Which answers came, each as `GET /healthz 200`.
@@ -112,8 +103,11 @@ pub fn test(repo: &Repo, host: Host, extent: Extent) -> Result<()> {
 
 fn serve(repo: &Repo, host: Host, deployment: &Deployment, folder: &Path) -> Result<Server> {
     let mut vars = BTreeMap::from([("AUTH_SECRET", AUTH_SECRET), ("STREAM_SECS", STREAM_SECS)]);
-    vars.extend(deployment.settings.iter().copied());
     let feeds = Feeds::read(&Variables::new(&|_| None))?;
+    for (end, value) in ["_RATE", "_BURST"].into_iter().zip(deployment.pace) {
+        let names = Settings::NAMES.into_iter().chain(feeds.variables());
+        vars.extend(names.filter(|name| name.ends_with(end)).map(|name| (name, value)));
+    }
     vars.extend(feeds.for_posts().filter(|_| deployment.takes_posts));
     if matches!(host, Host::Lambda) {
         vars.insert("TABLE_NAME", "ssedge");

@@ -12,7 +12,7 @@ use jwt_compact::alg::{Hs256, Hs256Key};
 use jwt_compact::{AlgorithmExt, Header};
 use serde::Serialize;
 use ssedge::access::{InvalidGrant, Pattern, Secret};
-use ssedge::feeds::{Feed, Feeds};
+use ssedge::feeds::{Drafts, Feed, Feeds};
 use ssedge::limits;
 use ssedge::log::ChannelName;
 use ssedge::problem::Problem;
@@ -116,13 +116,14 @@ pub fn token(repo: &Repo, token: &Token) -> Result<()> {
 /// What feeds say of a name under which nothing can be posted to them.
 fn refusals(sub: &str) -> Result<Vec<String>> {
     let feeds = Feeds::read(&Variables::new(&|_| None))?;
-    let refusal = |(feed, channel): (&dyn Feed, ChannelName)| match feed.draft(&channel, b"{}", Some(sub)) {
-        // A feed looks at the name first; it does not get to what is missing.
-        Err(problem @ Problem::OtherName { .. }) => {
-            Some(format!("with this sub it cannot post to {}: {problem}", feed.name()))
-        }
-        _ => None,
-    };
+    let refusal =
+        |(feed, channel): (&dyn Feed, ChannelName)| match Drafts::of_json(feed, &channel, b"{}", Some(sub)) {
+            // A feed looks at the name first; it does not get to what is missing.
+            Err(problem @ Problem::OtherName { .. }) => {
+                Some(format!("with this sub it cannot post to {}: {problem}", feed.name()))
+            }
+            _ => None,
+        };
     Ok(feeds.channels("a").filter_map(refusal).collect())
 }
 

@@ -40,7 +40,7 @@ use crate::stream::Sources;
 
 /// What all invocations of a process share.
 struct Function {
-    deployment: Deployment,
+    deployment: Arc<Deployment>,
     sources: Sources,
 }
 
@@ -50,10 +50,11 @@ struct Function {
 async fn main() -> Result<(), lambda_runtime::Error> {
     let (deployment, table) = host::deployment()
         .inspect_err(|bad| host::log(LogLevel::Error, LogLevel::Error, &bad.to_string()))?;
-    let settings = &deployment.settings;
-    let logs = Arc::new(Logs::new(settings, &table));
-    let news = Arc::new(News::new(logs.clone(), table.poll, settings.log_level));
-    let sources = Sources { logs, news, log_level: settings.log_level };
+    let log_level = deployment.settings.log_level;
+    let deployment = Arc::new(deployment);
+    let logs = Arc::new(Logs::new(deployment.clone(), &table));
+    let news = Arc::new(News::new(logs.clone(), table.poll, log_level));
+    let sources = Sources { logs, news, log_level };
     let function = Arc::new(Function { deployment, sources });
     let adapter = StreamAdapter::from(service_fn(move |request: Request| {
         let function = function.clone();
@@ -100,14 +101,19 @@ impl Function {
         let settings = &self.deployment.settings;
         let config = settings.stream().expiring(subscriber.expires).until(UnixMillis(deadline));
         let channel = request.log.as_ref().map(|(channel, _)| channel.clone());
-        let ((starts_after, stream), is_admitted) = tokio::join!(
+        let ((started, stream), is_admitted) = tokio::join!(
             stream::open(request, config, self.sources.clone()),
             admission::admits(&self.sources.logs.table, channel.as_ref(), subscriber, config, settings),
         );
         if !is_admitted {
             return self.whole(Ok(route::overloaded(host::draw())), parts);
         }
-        reply::with_body(self.finish(route::head_of_stream(starts_after), parts), stream)
+        match started {
+            Ok(starts_after) => {
+                reply::with_body(self.finish(route::head_of_stream(starts_after), parts), stream)
+            }
+            Err(refusal) => self.whole(route::refused(&refusal, settings.host), parts),
+        }
     }
 
     fn finish(&self, mut response: Response<Bytes>, parts: &Parts) -> Response<Bytes> {
@@ -119,12 +125,22 @@ impl Function {
         let logs = &self.sources.logs;
         match plan {
             Plan::Reply(response) => Ok(response),
-            Plan::Read(read) => read.response(logs.reader().snapshot(&read.channel, &read.subscribe).await?),
-            Plan::Entry(read) => read.response(logs.reader().entry(&read.channel, read.id).await?),
+            Plan::Read(read) => {
+                read.response(logs.reader(&read.channel).snapshot(&read.channel, &read.subscribe).await?)
+            }
+            Plan::Entry(read) => {
+                read.response(logs.reader(&read.channel).entry(&read.channel, read.id).await?)
+            }
             Plan::Append(append) => {
+                if let Some(streamed) = append.streamed()? {
+                    return logs.append_all(&append, streamed, body).await;
+                }
                 let post = append.post(body)?;
-                let receipt = logs.append(&append.channel, &post, append.beginning_rate()).await?;
-                append.response(receipt, &self.deployment.settings)
+                append.response(logs.append(&append, &post).await?)
+            }
+            Plan::Delete(channel) => {
+                logs.delete(&channel).await?;
+                Ok(route::deleted(self.deployment.settings.host))
             }
             Plan::Stream(request, _) => self.head(*request).await,
             Plan::Page => Err(Problem::NotFound("no page")),
@@ -133,16 +149,13 @@ impl Function {
 
     /// The head of a stream that is not opened.
     async fn head(&self, request: StreamRequest) -> Result<Response<Bytes>, Problem> {
-        let starts_after = match &request.log {
-            Some((channel, subscribe)) => {
-                Some(self.sources.logs.reader().start(channel, subscribe).await?.after)
-            }
-            None => {
-                let config = self.deployment.settings.stream();
-                Session::<Bytes>::open(request, config, host::draw(), host::now()).starts_after()
-            }
-        };
-        Ok(route::head_of_stream(starts_after))
+        let settings = &self.deployment.settings;
+        if let Some((channel, subscribe)) = &request.log {
+            let start = self.sources.logs.reader(channel).start(channel, subscribe).await?;
+            return route::head(&request, &start, settings.host);
+        }
+        let session = Session::<Bytes>::open(request, settings.stream(), host::draw(), host::now());
+        Ok(route::head_of_stream(session.starts_after()))
     }
 }
 

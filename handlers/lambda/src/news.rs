@@ -1,6 +1,8 @@
 //! News of channels: one loop for each channel that somebody in this process reads, which asks the table and tells
 //! all of its readers. On classic Lambda that is one reader; on Managed Instances it may be many.
 
+mod subscription;
+
 use std::collections::{BTreeMap, HashMap};
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,12 +13,14 @@ use bytes::Bytes;
 use ssedge::log::{ChannelName, EntryId, Filter, Pace};
 use ssedge::session::Input;
 use ssedge::settings::LogLevel;
-use ssedge::store::table::{Item, batches};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use ssedge::store::table::{Head, Item, batches};
+use ssedge::time::UnixMillis;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
 
 use crate::host;
 use crate::logs::Logs;
+pub use subscription::Subscription;
 
 /// All channels that are read here.
 pub struct News {
@@ -32,6 +36,8 @@ pub struct News {
 struct Polled {
     number: u64,
     listeners: BTreeMap<u64, Listener>,
+    /// By when somebody is to look whether the channel has ended.
+    lease_ends: Option<UnixMillis>,
     poll: AbortHandle,
 }
 
@@ -42,14 +48,6 @@ struct Listener {
     filter: Filter,
     // Not bounded here: a stream takes it at once, and is itself what bounds it; one that has just ended takes nothing.
     news: UnboundedSender<Input<Bytes>>,
-}
-
-/// A stream's place among the listeners of a channel, which it gives up as it is dropped.
-pub struct Subscription {
-    all: Arc<News>,
-    channel: ChannelName,
-    number: u64,
-    news: UnboundedReceiver<Input<Bytes>>,
 }
 
 /// Held by the loop of a channel. Should the loop panic, its readers hear that there will be no news, and ask again.
@@ -65,16 +63,16 @@ impl News {
         Self { logs, poll, log_level, count: AtomicU64::new(0), channels: Mutex::default() }
     }
 
-    /// Tells what follows `cursor` from now on.
-    pub fn join(self: &Arc<Self>, channel: &ChannelName, cursor: EntryId, filter: Filter) -> Subscription {
-        self.join_by(channel, cursor, filter, self.clone().poll(channel.clone()))
+    /// Tells what follows `head` from now on.
+    pub fn join(self: &Arc<Self>, channel: &ChannelName, head: Head, filter: Filter) -> Subscription {
+        self.join_by(channel, head, filter, self.clone().poll(channel.clone()))
     }
 
     /// The same. If nobody listens to the channel yet, `poll` asks for its news.
     fn join_by(
         self: &Arc<Self>,
         channel: &ChannelName,
-        cursor: EntryId,
+        head: Head,
         filter: Filter,
         poll: impl Future<Output = ()> + Send + 'static,
     ) -> Subscription {
@@ -87,10 +85,11 @@ impl News {
                 poll.await;
                 drop(held);
             });
-            Polled { number, listeners: BTreeMap::new(), poll: poll.abort_handle() }
+            Polled { number, listeners: BTreeMap::new(), lease_ends: None, poll: poll.abort_handle() }
         });
+        polled.lease_ends = head.lease_ends.or(polled.lease_ends);
         let number = self.count.fetch_add(1, Ordering::Relaxed);
-        polled.listeners.insert(number, Listener { cursor, filter, news: sender });
+        polled.listeners.insert(number, Listener { cursor: head.last, filter, news: sender });
         Subscription { all: self.clone(), channel: channel.clone(), number, news }
     }
 
@@ -106,7 +105,12 @@ impl News {
         loop {
             tokio::time::sleep(pause).await;
             let Some(slowest) = self.slowest(&channel) else { return };
-            pause = match self.logs.reader().news(&channel, slowest).await {
+            if self.is_lease_over(&channel) {
+                // Should it fail, the next one sees to it.
+                let ends = self.logs.reader(&channel).settle(&channel).await;
+                self.set_lease(&channel, ends.unwrap_or(Some(host::now() + pause)));
+            }
+            pause = match self.logs.reader(&channel).news(&channel, slowest).await {
                 Ok((items, more)) => {
                     self.tell(&channel, &items);
                     match items.is_empty() {
@@ -142,10 +146,24 @@ impl News {
         self.lock().get(channel)?.listeners.values().map(|listener| listener.cursor).min()
     }
 
+    fn is_lease_over(&self, channel: &ChannelName) -> bool {
+        let ends = self.lock().get(channel).and_then(|polled| polled.lease_ends);
+        ends.is_some_and(|ends| ends <= host::now())
+    }
+
+    fn set_lease(&self, channel: &ChannelName, ends: Option<UnixMillis>) {
+        if let Some(polled) = self.lock().get_mut(channel) {
+            polled.lease_ends = ends;
+        }
+    }
+
     /// Tells every reader what follows its cursor, encoded once for all that stand alike.
     fn tell(&self, channel: &ChannelName, items: &[Item]) {
         let mut channels = self.lock();
         let Some(polled) = channels.get_mut(channel) else { return };
+        if let Some(newest) = items.last() {
+            polled.lease_ends = newest.lease_ends();
+        }
         let mut news = BTreeMap::new();
         for listener in polled.listeners.values_mut() {
             let alike = (listener.cursor, listener.filter.clone());
@@ -173,26 +191,6 @@ impl Drop for Loop {
     }
 }
 
-impl Subscription {
-    /// What the stream is told next: news, or why there will be none.
-    pub async fn next(&mut self) -> Input<Bytes> {
-        self.news.recv().await.unwrap_or(Input::Lost)
-    }
-}
-
-impl Drop for Subscription {
-    fn drop(&mut self) {
-        let mut channels = self.all.lock();
-        let Some(polled) = channels.get_mut(&self.channel) else { return };
-        polled.listeners.remove(&self.number);
-        if polled.listeners.is_empty() {
-            // At once: between two invocations the process stands still, and so would a question on its way.
-            polled.poll.abort();
-            channels.remove(&self.channel);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use ssedge::route::Deployment;
@@ -205,9 +203,10 @@ mod tests {
 
     fn news() -> Arc<News> {
         let lookup = |name: &str| (name == "TABLE_NAME").then(|| "none".to_owned());
-        let settings = Deployment::read(Host::Lambda, lookup).unwrap().settings;
+        let deployment = Deployment::read(Host::Lambda, lookup).unwrap();
+        let log_level = deployment.settings.log_level;
         let table = TableSettings::read(&Variables::new(&lookup)).unwrap();
-        Arc::new(News::new(Arc::new(Logs::new(&settings, &table)), table.poll, settings.log_level))
+        Arc::new(News::new(Arc::new(Logs::new(Arc::new(deployment), &table)), table.poll, log_level))
     }
 
     fn channel() -> ChannelName {
@@ -215,7 +214,8 @@ mod tests {
     }
 
     fn join(news: &Arc<News>, poll: impl Future<Output = ()> + Send + 'static) -> Subscription {
-        news.join_by(&channel(), EntryId::BEGINNING, Filter::ALL, poll)
+        let head = Head { last: EntryId::BEGINNING, lease_ends: None };
+        news.join_by(&channel(), head, Filter::ALL, poll)
     }
 
     #[tokio::test]

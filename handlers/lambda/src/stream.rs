@@ -10,8 +10,9 @@ use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use ssedge::log::{ChannelName, EntryId, Page, Subscribe};
-use ssedge::session::{Chunk, CloseReason, Input, Output, Session, StreamConfig, StreamRequest};
+use ssedge::session::{Chunk, CloseReason, Input, Output, Refusal, Session, StreamConfig, StreamRequest};
 use ssedge::settings::LogLevel;
+use ssedge::store::table::Head;
 use ssedge::time::UnixMillis;
 use tokio::sync::oneshot;
 
@@ -29,7 +30,9 @@ pub struct Sources {
     pub log_level: LogLevel,
 }
 
-type Answer = BoxFuture<'static, Result<(Page<Bytes>, EntryId), Failure>>;
+type Answer = BoxFuture<'static, Result<(Page<Bytes>, Head), Failure>>;
+/// Where a stream starts, if that is known, or why there is none.
+type Started = Result<Option<EntryId>, Refusal>;
 
 struct Stream {
     session: Session<Bytes>,
@@ -37,7 +40,7 @@ struct Stream {
     channel: Option<ChannelName>,
     body: Filler,
     /// Tells where the stream starts, once.
-    started: Option<oneshot::Sender<Option<EntryId>>>,
+    started: Option<oneshot::Sender<Started>>,
     /// What the channel was last asked.
     asked: Option<(Subscribe, Answer)>,
     subscription: Option<Subscription>,
@@ -45,7 +48,7 @@ struct Stream {
 }
 
 /// Opens a stream, and waits until it is known where it starts.
-pub async fn open(request: StreamRequest, config: StreamConfig, sources: Sources) -> (Option<EntryId>, Body) {
+pub async fn open(request: StreamRequest, config: StreamConfig, sources: Sources) -> (Started, Body) {
     let (filler, body) = body();
     let (started, starts_after) = oneshot::channel();
     let channel = request.log.as_ref().map(|(channel, _)| channel.clone());
@@ -60,7 +63,7 @@ pub async fn open(request: StreamRequest, config: StreamConfig, sources: Sources
         awaits_drain: false,
     };
     tokio::spawn(stream.run());
-    (starts_after.await.unwrap_or_default(), body)
+    (starts_after.await.unwrap_or(Ok(None)), body)
 }
 
 impl Stream {
@@ -107,13 +110,15 @@ impl Stream {
 
     fn start(&mut self) -> bool {
         // If the invocation was given up, nobody waits any more.
-        self.started.take().map(|started| started.send(self.session.starts_after())).is_some()
+        let refusal = self.session.refusal().cloned();
+        let said = refusal.map_or_else(|| Ok(self.session.starts_after()), Err);
+        self.started.take().map(|started| started.send(said)).is_some()
     }
 
     fn ask(&mut self, subscribe: Subscribe) {
         let Some(channel) = self.channel.clone() else { return };
         let (logs, question) = (self.sources.logs.clone(), subscribe.clone());
-        let answer = async move { logs.reader().page(&channel, &question).await };
+        let answer = async move { logs.reader(&channel).page(&channel, &question).await };
         self.asked = Some((subscribe, answer.boxed()));
     }
 

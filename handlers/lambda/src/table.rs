@@ -23,7 +23,7 @@ use ssedge::store::table::{Append, Counter, Found, Order, Put, Remember, Remembe
 use ssedge::time::UnixMillis;
 
 use crate::attributes::{
-    self, Attributes, CHANNEL, EXPIRES, FROM, ID, TIME, VALUE, expiry, named, number, text,
+    self, Attributes, CHANNEL, EXPIRES, FROM, ID, LEASE, RENEWED, TIME, VALUE, expiry, named, number, text,
 };
 use crate::failure::Failure;
 use crate::host;
@@ -118,10 +118,11 @@ impl Table for Dynamo {
         from: Option<EntryId>,
     ) -> Result<Found, Failure> {
         let channel = text(channel.as_str());
-        let (ascending, after, younger) = match order {
-            Order::After(id) => (true, id, None),
-            Order::Newest => (false, EntryId::BEGINNING, None),
-            Order::Kept(id, than) => (true, id, Some(than)),
+        let (ascending, condition, bound, younger) = match order {
+            Order::After(id) => (true, "#channel = :channel AND #id > :id", id, None),
+            Order::Newest => (false, "#channel = :channel AND #id > :id", EntryId::BEGINNING, None),
+            Order::UpTo(id) => (false, "#channel = :channel AND #id <= :id", id, None),
+            Order::Kept(id, than) => (true, "#channel = :channel AND #id > :id", id, Some(than)),
         };
         let mut query = self
             .client
@@ -130,11 +131,11 @@ impl Table for Dynamo {
             .consistent_read(true)
             .scan_index_forward(ascending)
             .limit(limit.min(QUERY_ENTRIES).cast_signed())
-            .key_condition_expression("#channel = :channel AND #id > :after")
+            .key_condition_expression(condition)
             .expression_attribute_names("#channel", CHANNEL)
             .expression_attribute_names("#id", ID)
             .expression_attribute_values(":channel", channel.clone())
-            .expression_attribute_values(":after", number(after.get()));
+            .expression_attribute_values(":id", number(bound.get()));
         if let Some(than) = younger {
             query = query.filter_expression("#time > :than").expression_attribute_names("#time", TIME);
             query = query.expression_attribute_values(":than", number(than.0));
@@ -161,6 +162,26 @@ impl Table for Dynamo {
         let put = self.client.put_item().table_name(&self.name).set_item(Some(item));
         let put = put.condition_expression("attribute_not_exists(#id)").expression_attribute_names("#id", ID);
         outcome("put", put.send().await, is_put_refused)
+    }
+
+    async fn renew(
+        &self,
+        channel: &ChannelName,
+        id: EntryId,
+        lease: Duration,
+        renewed: UnixMillis,
+    ) -> Result<Put, Failure> {
+        let key = named([(CHANNEL, text(channel.as_str())), (ID, number(id.get()))]);
+        let update = self.client.update_item().table_name(&self.name).set_key(Some(key));
+        let update = update.update_expression("SET #lease = :lease, #renewed = :renewed");
+        let update = update.condition_expression("attribute_exists(#id)");
+        let names = [("#id", ID), ("#lease", LEASE), ("#renewed", RENEWED)];
+        let update = names
+            .into_iter()
+            .fold(update, |update, (short, name)| update.expression_attribute_names(short, name));
+        let update = update.expression_attribute_values(":lease", attributes::millis(lease));
+        let update = update.expression_attribute_values(":renewed", number(renewed.0));
+        outcome("update", update.send().await, UpdateItemError::is_conditional_check_failed_exception)
     }
 
     async fn remembered(&self, name: &str) -> Result<Option<Remembered>, Failure> {

@@ -1,26 +1,26 @@
 //! The Durable Object: one channel, its log, and the sockets of its hubs.
 
+mod pages;
+
 use std::rc::Rc;
 use std::time::Duration;
 
-use ssedge::limits::HUBS;
-use ssedge::log::{EntryId, Subscribe};
+use ssedge::log::ChannelName;
 use ssedge::route::Deployment;
 use ssedge::settings::{LogLevel, Settings};
 use ssedge::store::Post;
-use ssedge::store::sql::{self, Appended};
+use ssedge::store::sql::{self, Appended, NewEntries};
 use ssedge::time::UnixMillis;
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 use worker::wasm_bindgen_futures::future_to_promise;
 use worker::{
-    DurableObject, Env, Request, Response, Result, State, WebSocket, WebSocketIncomingMessage, WebSocketPair,
-    durable_object,
+    DurableObject, Env, Request, Response, Result, State, WebSocket, WebSocketIncomingMessage, durable_object,
 };
 
 use crate::fan_out::{FanOut, close, tag};
-use crate::frame::{VERSION, message, pack};
+use crate::frame::VERSION;
 use crate::host;
-use crate::link::{Command, OpenHead, PageHead, Question, VERSION_HEADER, command, set_head};
+use crate::link::{Command, Question, VERSION_HEADER, command};
 use crate::storage::{Alarm, Sqlite};
 
 /// One channel. It holds no timer while nothing happens, so it hibernates under its open sockets.
@@ -48,9 +48,10 @@ impl DurableObject for Channel {
     fn new(state: State, env: Env) -> Self {
         let state = Rc::new(state);
         let kept = host::deployment(&env).map(|deployment| {
-            let settings = &deployment.settings;
+            let name = state.id().name().and_then(|name| ChannelName::new(&name).ok());
+            let rules = deployment.rules(name.as_ref());
             let sqlite = Sqlite::new(state.clone());
-            Kept { channel: sql::Channel::new(sqlite, settings.retention, settings.posts()), deployment }
+            Kept { channel: sql::Channel::new(sqlite, rules.retention, rules.posts()), deployment }
         });
         let kept = kept.map_err(|bad| worker::Error::RustError(bad.to_string()));
         // Hubs of another version come back from where they stand.
@@ -62,8 +63,10 @@ impl DurableObject for Channel {
 
     async fn fetch(&self, request: Request) -> Result<Response> {
         let (kept, now) = (self.kept()?, host::now());
+        let command = command(&request)?;
+        self.settle(kept, now)?;
         // An answer without a version is not understood.
-        let mut response = match command(&request)? {
+        let mut response = match command {
             None => return Response::empty(),
             Some(Command::Page(subscribe)) => self.page(kept, &subscribe, now),
             Some(Command::Open(after)) => self.open(kept, after, now),
@@ -92,6 +95,7 @@ impl DurableObject for Channel {
     async fn alarm(&self) -> Result<Response> {
         let (kept, now) = (self.kept()?, host::now());
         self.alarm.came();
+        self.settle(kept, now)?;
         let is_read = !self.state.get_websockets().is_empty();
         match kept.channel.free(is_read, now)? {
             Some(at) => self.alarm.due_by(&self.state, at).await?,
@@ -127,67 +131,48 @@ impl Channel {
     fn answer(&self, question: &str) -> Result<JsValue> {
         let (kept, now) = (self.kept()?, host::now());
         let channel = &kept.channel;
-        let text = match serde_json::from_str(question)? {
+        let question = serde_json::from_str(question)?;
+        self.settle(kept, now)?;
+        let text = match question {
             Question::Append(post, wait) => return self.append(kept, &post, wait, now),
             Question::Read(subscribe) => serde_json::to_string(&channel.snapshot(&subscribe, now)?),
             Question::Entry(id) => serde_json::to_string(&channel.entry(id, now)?),
             Question::Start(subscribe) => serde_json::to_string(&channel.start(&subscribe, now)?),
+            Question::Delete => {
+                self.push(channel.delete(now)?, now);
+                serde_json::to_string(&())
+            }
         }?;
         Ok(text.into())
     }
 
-    /// Nothing is awaited before the entry is on its way to the readers, so entries are sent in the order of the log. Nothing
+    /// Ends the channel if its lease has run out, before anything else is said of it.
+    fn settle(&self, kept: &Kept, now: UnixMillis) -> Result<()> {
+        self.push(kept.channel.settle(now)?, now);
+        Ok(())
+    }
+
+    fn push(&self, new: Option<NewEntries>, now: UnixMillis) {
+        if let Some(new) = new {
+            self.fan_out.push(&self.state, new, now);
+        }
+    }
+
+    /// Nothing is awaited before the entries are on their way to the readers, so entries are sent in the order of the log. Nothing
     /// is awaited at all unless the alarm is to be set.
     fn append(&self, kept: &Kept, post: &Post, wait: Option<Duration>, now: UnixMillis) -> Result<JsValue> {
-        let Appended { receipt, new } = kept.channel.append(post, wait, now)?;
+        let Appended { receipt, new, due_at } = kept.channel.append(post, wait, now)?;
         let answer = JsValue::from(serde_json::to_string(&receipt)?);
-        let Some(new) = new else { return Ok(answer) };
-        let free_at = new.free_at;
-        self.fan_out.push(&self.state, new, now);
-        if self.alarm.is_due_by(free_at) {
-            return Ok(answer);
-        }
+        self.push(new, now);
+        let Some(due_at) = due_at.filter(|due_at| !self.alarm.is_due_by(*due_at)) else { return Ok(answer) };
         let (alarm, state, log_level) = (self.alarm.clone(), self.state.clone(), kept.settings().log_level);
         let set = async move {
             // It is stored, and the next post sees to the alarm again.
-            if let Err(e) = alarm.due_by(&state, free_at).await {
+            if let Err(e) = alarm.due_by(&state, due_at).await {
                 host::log(log_level, LogLevel::Warn, &format!("an alarm was not set: {e}"));
             }
             Ok(answer)
         };
         Ok(future_to_promise(set).into())
-    }
-
-    /// What is pending is in the log already: with it sent, what a reader gets ends where a frame of the hubs ends.
-    fn page(&self, kept: &Kept, subscribe: &Subscribe, now: UnixMillis) -> Result<Response> {
-        self.fan_out.flush(&self.state, now);
-        let page = kept.channel.page(subscribe, now)?;
-        let body = page.batch.as_ref().map_or_else(Vec::new, pack);
-        let mut response = Response::from_bytes(body)?;
-        set_head(&mut response, &PageHead { start: page.start, more: page.more })?;
-        Ok(response)
-    }
-
-    /// The same for a hub: with what is pending sent to the others, it goes on where the newest entry ends.
-    fn open(&self, kept: &Kept, after: Option<EntryId>, now: UnixMillis) -> Result<Response> {
-        self.fan_out.flush(&self.state, now);
-        let tag = tag();
-        if self.state.get_websockets_with_tag(&tag).len() >= HUBS {
-            let mut response = Response::empty()?;
-            set_head(&mut response, &OpenHead::Full)?;
-            return Ok(response);
-        }
-        let opening = kept.channel.open(after, now)?;
-        let WebSocketPair { client, server } = WebSocketPair::new()?;
-        self.state.accept_websocket_with_tags(&server, &[&tag]);
-        if let Some(news) = &opening.news {
-            server.as_ref().send_with_array_buffer(&message(news, false).buffer())?;
-        }
-        let mut response = Response::from_websocket(client)?;
-        set_head(
-            &mut response,
-            &OpenHead::Open { extent: opening.extent, has_news: opening.news.is_some() },
-        )?;
-        Ok(response)
     }
 }

@@ -2,11 +2,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 use ssedge::hub::{Gather, News};
 use ssedge::limits::PAGE_BYTES;
 use ssedge::log::{Entry, EntryId};
-use ssedge::store::sql::NewEntry;
+use ssedge::store::sql::NewEntries;
 use ssedge::time::UnixMillis;
 use worker::{Delay, State, WebSocket};
 
@@ -36,12 +37,13 @@ struct Pending {
     run: EntryId,
     /// The id before the first one.
     after: EntryId,
+    age: Duration,
 }
 
 impl FanOut {
-    /// Takes an entry that is stored. It leaves at once if the hubs are idle, with its neighbours if they are busy. The
-    /// platform lets it out when the write is safe, as it does the answer to its sender.
-    pub fn push(self: &Rc<Self>, state: &Rc<State>, new: NewEntry, now: UnixMillis) {
+    /// Takes entries that are stored. They leave at once if the hubs are idle, with their neighbours if they are busy. The
+    /// platform lets them out when the write is safe, as it does the answer to its sender.
+    pub fn push(self: &Rc<Self>, state: &Rc<State>, new: NewEntries, now: UnixMillis) {
         if self.pending.borrow().run != new.run {
             self.flush(state, now);
         }
@@ -50,8 +52,9 @@ impl FanOut {
             if pending.entries.is_empty() {
                 (pending.run, pending.after, pending.bytes) = (new.run, new.after, 0);
             }
-            pending.bytes += new.entry.bytes();
-            pending.entries.push(new.entry);
+            pending.age = new.age;
+            pending.bytes += new.entries.iter().map(Entry::bytes).sum::<usize>();
+            pending.entries.extend(new.entries);
             pending.bytes
         };
         if bytes >= PAGE_BYTES || self.gather.get().pause(now).is_zero() {
@@ -63,8 +66,8 @@ impl FanOut {
 
     /// Sends everything pending.
     pub fn flush(&self, state: &State, now: UnixMillis) {
-        let Pending { entries, run, after, .. } = self.pending.take();
-        let Some(news) = News::encode(run, after, &entries) else { return };
+        let Pending { entries, run, after, age, .. } = self.pending.take();
+        let Some(news) = News::encode(run, after, age, &entries) else { return };
         let mut gather = self.gather.get();
         let message = message(&news, gather.sent(now)).buffer();
         self.gather.set(gather);

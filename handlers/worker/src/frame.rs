@@ -5,13 +5,13 @@ use std::ops::Range;
 use bytes::Bytes;
 use js_sys::{ArrayBuffer, Uint8Array};
 use ssedge::hub::{Block, News};
-use ssedge::log::{Batch, EntryId};
+use ssedge::log::{Batch, End, EntryId};
 use ssedge::session::Frame;
 
 /// The version of what a Worker and a channel say to each other: questions, commands, answers, messages, and what is attached to a
 /// socket. It changes with any of them, because after a deployment an isolate of the Worker before may talk to an object of
 /// the one after.
-pub const VERSION: u8 = 4;
+pub const VERSION: u8 = 5;
 /// Encoded entries, as they came from the Durable Object: they go on to the reader without a copy through wasm.
 #[derive(Clone, Debug)]
 pub struct JsFrame(pub Uint8Array);
@@ -58,7 +58,7 @@ pub fn read(message: &ArrayBuffer) -> Option<(News<JsFrame>, bool)> {
 /// Bytes before the frame: [`VERSION`]; then `after`, `upto` and `shown`, each a big-endian u64.
 const HEAD: usize = 25;
 
-/// The body of a page.
+/// The body of a page, but for the end.
 pub fn pack(batch: &Batch<Bytes>) -> Vec<u8> {
     let frame = batch.frame.as_deref().unwrap_or_default();
     let mut message = Vec::with_capacity(HEAD + frame.len());
@@ -70,8 +70,8 @@ pub fn pack(batch: &Batch<Bytes>) -> Vec<u8> {
     message
 }
 
-/// Reads what [`pack`] wrote; `None` if another version did.
-pub fn unpack(message: &ArrayBuffer) -> Option<Batch<JsFrame>> {
+/// Reads what [`pack`] wrote, and puts the end to it; `None` if another version did.
+pub fn unpack(message: &ArrayBuffer, end: Option<End>) -> Option<Batch<JsFrame>> {
     let length = message.byte_length() as usize;
     let mut head = [0; HEAD];
     if length < HEAD {
@@ -86,5 +86,5 @@ pub fn unpack(message: &ArrayBuffer) -> Option<Batch<JsFrame>> {
     let mut next = || ids.next().flatten();
     let (after, upto, shown) = (next()?, next()?, next()?);
     let frame = (length > HEAD).then(|| JsFrame(Uint8Array::new_with_byte_offset(message, HEAD as u32)));
-    Some(Batch { after, upto, shown, frame })
+    Some(Batch { after, upto, shown, frame, end })
 }

@@ -10,7 +10,7 @@ use std::rc::{Rc, Weak};
 use ssedge::hub::{Answer, AskAgain, Hub, News, Seat, Told};
 use ssedge::limits::HUBS_BYTES;
 use ssedge::log::{Batch, ChannelName, EntryId, Extent, Subscribe};
-use ssedge::settings::Settings;
+use ssedge::route::Deployment;
 
 use crate::frame::JsFrame;
 use crate::host;
@@ -70,8 +70,9 @@ pub struct Place {
 
 impl Place {
     /// `None` if there are as many streams as there may be.
-    pub fn enter(channel: &ChannelName, settings: &Settings, member: Weak<dyn Member>) -> Option<Self> {
-        let new = || Rc::new(RefCell::new(Hub::new(settings.retention, settings.heartbeat)));
+    pub fn enter(channel: &ChannelName, deployment: &Deployment, member: Weak<dyn Member>) -> Option<Self> {
+        let (settings, retention) = (&deployment.settings, deployment.rules(Some(channel)).retention);
+        let new = || Rc::new(RefCell::new(Hub::new(retention, settings.heartbeat)));
         let hub = if SHARES.get() {
             HUBS.with_borrow_mut(|hubs| hubs.entry(channel.clone()).or_insert_with(new).clone())
         } else {
@@ -87,6 +88,10 @@ impl Place {
 
     pub fn subscribe(&self, subscribe: &Subscribe) -> Answer<JsFrame> {
         self.hub.borrow_mut().subscribe(self.seat, subscribe, host::now())
+    }
+
+    pub fn heard_of_end(&self, upto: EntryId) {
+        self.hub.borrow_mut().heard_of_end(upto);
     }
 
     pub fn join(&self, cursor: EntryId) -> Result<Option<Batch<JsFrame>>, AskAgain> {

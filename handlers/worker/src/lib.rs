@@ -13,6 +13,7 @@ mod frame;
 mod host;
 mod hubs;
 mod link;
+mod posts;
 mod reply;
 mod storage;
 mod stream;
@@ -23,13 +24,13 @@ use ssedge::problem::Problem;
 use ssedge::route::{self, Deployment, Peer, Plan, Subscriber};
 use ssedge::session::{Session, StreamRequest};
 use ssedge::settings::Settings;
-use ssedge::store::Receipt;
 use web_sys::{Request, Response};
 use worker::{Context, Env, Result, event};
 
 use crate::admission::Admission;
 use crate::frame::JsFrame;
 use crate::link::{Link, Question};
+use crate::posts::Posts;
 use crate::stream::Stream;
 
 pub use channel::Channel;
@@ -106,36 +107,31 @@ impl Exchange<'_> {
                 read.response(self.link(&read.channel)?.ask(&Question::Entry(read.id)).await?)
             }
             Plan::Append(append) => {
-                let body = reply::body(&self.request, &self.parts.headers).await.map_err(internal)?;
-                let post = append.post(&body)?;
-                let wait = admission::count_channel(&append.sender, append.beginning_rate(), host::now());
-                let question = Question::Append(post, wait);
-                let receipt = self.link(&append.channel)?.ask(&question).await?;
-                if let Receipt::Begun(stored) | Receipt::Stored(stored) | Receipt::Replayed(stored) = &receipt
-                {
-                    hubs::heard_of(&append.channel, stored.id);
+                let channel = Posts { link: self.link(&append.channel)?, append: &append };
+                if let Some(streamed) = append.streamed()? {
+                    return channel.store_as_it_comes(&self.request, streamed).await;
                 }
-                if wait.is_none() && !matches!(receipt, Receipt::Begun(_)) {
-                    admission::discount_channel(&append.sender, append.beginning_rate());
-                }
-                append.response(receipt, self.settings())
+                let body = reply::body(&self.request, &self.parts.headers, append.body_bytes()).await;
+                let post = append.post(&body.map_err(internal)?)?;
+                append.response(channel.store(post).await?)
             }
-            Plan::Stream(request, _) => Ok(route::head_of_stream(self.start(*request).await?)),
+            Plan::Delete(channel) => {
+                let () = self.link(&channel)?.ask(&Question::Delete).await?;
+                Ok(route::deleted(self.settings().host))
+            }
+            Plan::Stream(request, _) => self.head(*request).await,
             Plan::Page => Err(Problem::NotFound("no page")),
         }
     }
 
-    /// Where a stream would start, for a HEAD.
-    async fn start(
-        &self,
-        request: StreamRequest,
-    ) -> std::result::Result<Option<ssedge::log::EntryId>, Problem> {
-        if let Some((channel, subscribe)) = request.log {
-            let start: ssedge::log::Start = self.link(&channel)?.ask(&Question::Start(subscribe)).await?;
-            return Ok(Some(start.after));
+    /// The head of a stream that is not opened.
+    async fn head(&self, request: StreamRequest) -> std::result::Result<Reply<bytes::Bytes>, Problem> {
+        if let Some((channel, subscribe)) = &request.log {
+            let start = self.link(channel)?.ask(&Question::Start(subscribe.clone())).await?;
+            return route::head(&request, &start, self.settings().host);
         }
         let session = Session::<JsFrame>::open(request, self.settings().stream(), 0, host::now());
-        Ok(session.starts_after())
+        Ok(route::head_of_stream(session.starts_after()))
     }
 
     async fn stream(self, request: StreamRequest, subscriber: Subscriber) -> Result<Response> {
@@ -151,6 +147,10 @@ impl Exchange<'_> {
         let signal = self.request.signal();
         let config = settings.stream().expiring(subscriber.expires);
         let (stream, body) = Stream::open(request, config, link, admission, self.deployment, &signal).await?;
+        if let Some(refusal) = stream.refusal() {
+            let reply = route::refused(&refusal, settings.host).unwrap_or_else(|problem| problem.response());
+            return reply::whole(self.finish(reply));
+        }
         let head = self.finish(route::head_of_stream(stream.starts_after()));
         reply::streamed(&head, &body)
     }

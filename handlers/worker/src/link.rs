@@ -8,7 +8,7 @@ use js_sys::{ArrayBuffer, Promise};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use ssedge::limits::CHANNEL_TIMEOUT;
-use ssedge::log::{ChannelName, EntryId, Extent, Page, Start, Subscribe};
+use ssedge::log::{ChannelName, End, EntryId, Extent, Page, Start, Subscribe};
 use ssedge::problem::Problem;
 use ssedge::store::Post;
 use wasm_bindgen::JsCast;
@@ -33,6 +33,8 @@ pub enum Question {
     Entry(EntryId),
     /// Where the reader would start; nothing is sent to it.
     Start(Subscribe),
+    /// Delete all.
+    Delete,
 }
 
 #[wasm_bindgen]
@@ -59,6 +61,8 @@ pub enum Command {
 pub struct PageHead {
     pub start: Start,
     pub more: bool,
+    /// The end, if the batch reaches it.
+    pub end: Option<End>,
 }
 
 /// The head of the answer to [`Command::Open`].
@@ -135,7 +139,7 @@ impl Link {
     /// A page for a reader.
     pub async fn page(&self, subscribe: Subscribe) -> Result<Said<Page<JsFrame>>> {
         let Some(response) = self.fetch(&Command::Page(subscribe)).await? else { return Ok(Said::Other) };
-        let PageHead { start, more } = head(&response)?;
+        let PageHead { start, more, end } = head(&response)?;
         // Not as bytes of Rust: it goes on to the reader without a copy.
         let body = web_sys::Response::from(response).array_buffer()?;
         let body: ArrayBuffer = JsFuture::from(body).await?.unchecked_into();
@@ -143,7 +147,7 @@ impl Link {
             return Ok(Said::This(Page { start, batch: None, more }));
         }
         let page = |batch| Said::This(Page { start, batch: Some(batch), more });
-        Ok(unpack(&body).map_or(Said::Other, page))
+        Ok(unpack(&body, end).map_or(Said::Other, page))
     }
 
     /// A connection for a hub that stands there, the extent of the log, and whether news come at once.

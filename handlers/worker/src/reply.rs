@@ -5,13 +5,13 @@ use std::pin::pin;
 
 use bytes::Bytes;
 use futures::StreamExt;
-use futures::future::select;
+use futures::future::{Either, select};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
 use js_sys::{Array, JSON, Uint8Array};
-use ssedge::limits::{BODY_BYTES, REFUSED_BODY_BYTES, REFUSED_BODY_PATIENCE};
+use ssedge::limits::{GATHER, REFUSED_BODY_BYTES, REFUSED_BODY_PATIENCE};
 use ssedge::problem::Problem;
-use ssedge::route::request_head;
+use ssedge::route::{Streamed, request_head};
 use ssedge::settings::LogLevel;
 use web_sys::{ReadableStream, Request, Response, ResponseInit};
 use worker::wasm_bindgen_futures::JsFuture;
@@ -28,16 +28,16 @@ pub fn parts(request: &Request) -> std::result::Result<Parts, Problem> {
     request_head(&request.method(), &request.url(), headers)
 }
 
-/// The body, or more than is allowed of it.
-pub async fn body(request: &Request, headers: &HeaderMap) -> Result<Vec<u8>> {
+/// The body, or more of it than the `most` bytes that are allowed.
+pub async fn body(request: &Request, headers: &HeaderMap, most: usize) -> Result<Vec<u8>> {
     let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    if length.is_some_and(|length: usize| length <= BODY_BYTES) {
+    if length.is_some_and(|length: usize| length <= most) {
         let whole = JsFuture::from(request.array_buffer()?).await?;
         return Ok(Uint8Array::new(&whole).to_vec());
     }
     let mut body = Vec::new();
     let Some(mut stream) = stream(request) else { return Ok(body) };
-    while body.len() <= BODY_BYTES {
+    while body.len() <= most {
         match stream.next().await {
             Some(chunk) => body.extend_from_slice(&chunk?),
             None => return Ok(body),
@@ -50,6 +50,43 @@ pub async fn body(request: &Request, headers: &HeaderMap) -> Result<Vec<u8>> {
 /// The body piece by piece, if there is one.
 pub fn stream(request: &Request) -> Option<ByteStream> {
     worker::Request::from(Clone::clone(request)).stream().ok()
+}
+
+/// What became of a body that is appended as it arrives.
+pub enum Gathered {
+    /// So much has come that it is to be stored, or it has waited long enough for more.
+    More,
+    /// It has ended.
+    Whole,
+    /// It broke off.
+    Broken,
+    /// What came cannot be stored.
+    Bad(Problem),
+}
+
+/// Reads the body until there is something to be stored.
+pub async fn gather(body: &mut ByteStream, streamed: &mut Streamed<'_>) -> Gathered {
+    // The first chunk may take any time, and those after it are waited for only as long as a reader does not notice.
+    let mut chunk = body.next().await;
+    let mut patience = Delay::from(GATHER);
+    loop {
+        match chunk {
+            None => return Gathered::Whole,
+            Some(Err(_)) => return Gathered::Broken,
+            Some(Ok(bytes)) => {
+                if let Err(problem) = streamed.push(&bytes) {
+                    return Gathered::Bad(problem);
+                }
+            }
+        }
+        if streamed.is_full() {
+            return Gathered::More;
+        }
+        chunk = match select(body.next(), &mut patience).await {
+            Either::Left((chunk, _)) => chunk,
+            Either::Right(_) => return Gathered::More,
+        };
+    }
 }
 
 /// Takes what the client of a refused request still sends, so that it comes to read the answer.

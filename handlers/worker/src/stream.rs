@@ -12,7 +12,7 @@ use std::rc::{Rc, Weak};
 use futures::future::AbortHandle;
 use ssedge::log::{EntryId, Subscribe};
 use ssedge::route::Deployment;
-use ssedge::session::{Input, Session, StreamConfig, StreamRequest};
+use ssedge::session::{Input, Refusal, Session, StreamConfig, StreamRequest};
 use ssedge::settings::LogLevel;
 use web_sys::{AbortSignal, ReadableStream};
 use worker::Result;
@@ -76,7 +76,7 @@ impl Stream {
             me: me.clone(),
             session: RefCell::new(session),
             link,
-            place: RefCell::new(channel.and_then(|channel| Place::enter(&channel, settings, me.clone()))),
+            place: RefCell::new(channel.and_then(|channel| Place::enter(&channel, deployment, me.clone()))),
             connection: RefCell::default(),
             body: admission.body().clone(),
             admission: RefCell::new(Some(admission)),
@@ -106,5 +106,10 @@ impl Stream {
     /// Where the stream starts, if that is known.
     pub fn starts_after(&self) -> Option<EntryId> {
         self.session.borrow().starts_after()
+    }
+
+    /// Why there is no stream, if there is none.
+    pub fn refusal(&self) -> Option<Refusal> {
+        self.session.borrow().refusal().cloned()
     }
 }

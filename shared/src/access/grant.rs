@@ -10,6 +10,8 @@ pub enum Action {
     Subscribe,
     /// To write to it.
     Publish,
+    /// To end it.
+    Close,
 }
 
 impl fmt::Display for Action {
@@ -17,6 +19,7 @@ impl fmt::Display for Action {
         f.write_str(match self {
             Self::Subscribe => "subscribe",
             Self::Publish => "publish",
+            Self::Close => "close",
         })
     }
 }
@@ -43,7 +46,7 @@ pub struct Pattern(String);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidGrant {
     /// A grant is a verb and a pattern.
-    #[error("a grant is `subscribe` or `publish`, a space and a pattern, as in `publish chat/*`")]
+    #[error("a grant is `subscribe`, `publish` or `close`, a space and a pattern, as in `publish chat/*`")]
     Shape,
     /// The pattern cannot be read.
     #[error("a pattern is a channel, a prefix that ends in /*, or *")]
@@ -79,7 +82,7 @@ impl FromStr for Pattern {
     type Err = InvalidGrant;
 
     fn from_str(text: &str) -> Result<Self, InvalidGrant> {
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b"/_.-".contains(&b);
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"/_.~-".contains(&b);
         let prefix = text.strip_suffix("/*").unwrap_or(text);
         let well_formed = text == "*" || (!prefix.is_empty() && prefix.bytes().all(plain));
         well_formed.then(|| Self(text.to_owned())).ok_or(InvalidGrant::Pattern)
@@ -91,19 +94,21 @@ impl FromStr for Pattern {
 pub struct Grants {
     subscribe: Vec<Pattern>,
     publish: Vec<Pattern>,
+    close: Vec<Pattern>,
 }
 
 impl Grants {
     /// The grants of a token, from the patterns that it names. A text that is not a pattern grants nothing.
-    pub(super) fn of_token(subscribe: &[String], publish: &[String]) -> Self {
+    pub(super) fn of_token(subscribe: &[String], publish: &[String], close: &[String]) -> Self {
         let patterns = |list: &[String]| list.iter().filter_map(|pattern| pattern.parse().ok()).collect();
-        Self { subscribe: patterns(subscribe), publish: patterns(publish) }
+        Self { subscribe: patterns(subscribe), publish: patterns(publish), close: patterns(close) }
     }
 
     fn patterns(&self, action: Action) -> &[Pattern] {
         match action {
             Action::Subscribe => &self.subscribe,
             Action::Publish => &self.publish,
+            Action::Close => &self.close,
         }
     }
 
@@ -124,6 +129,7 @@ impl FromStr for Grants {
             match grant.split_once(char::is_whitespace) {
                 Some(("subscribe", pattern)) => grants.subscribe.push(pattern.trim().parse()?),
                 Some(("publish", pattern)) => grants.publish.push(pattern.trim().parse()?),
+                Some(("close", pattern)) => grants.close.push(pattern.trim().parse()?),
                 _ => return Err(InvalidGrant::Shape),
             }
         }

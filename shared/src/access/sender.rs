@@ -6,9 +6,7 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
-use crate::json;
 use crate::limits::IDEMPOTENCY_KEY_CHARS;
-use crate::log::Draft;
 
 /// Bytes of a digest: with 128 bits nobody finds two texts of the same one by chance.
 const DIGEST_BYTES: usize = 16;
@@ -21,9 +19,11 @@ const IPV6_PREFIX: u32 = 64;
 pub struct Digest(String);
 
 impl Digest {
-    fn of(parts: &[&str]) -> Self {
+    /// That of a text in parts.
+    #[must_use]
+    pub fn of<T: AsRef<str>>(parts: &[T]) -> Self {
         let mut hash = sha2::Sha256::new();
-        for part in parts {
+        for part in parts.iter().map(AsRef::as_ref) {
             // With its length before it no part can pretend to be two.
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
@@ -39,12 +39,6 @@ impl Digest {
     #[must_use]
     pub const fn stored(digits: String) -> Self {
         Self(digits)
-    }
-
-    /// What a draft says, whatever its white space was.
-    #[must_use]
-    pub fn of_draft(draft: &Draft) -> Self {
-        Self::of(&[&json::line(draft)])
     }
 
     /// The digits.

@@ -31,7 +31,7 @@ pub enum InvalidToken {
     Signature,
     /// It says something in a form that is not understood.
     #[error(
-        "its claims must be an object: exp and nbf in unix seconds, sub a string, subscribe and publish lists of strings"
+        "its claims must be an object: exp and nbf in unix seconds, sub a string, subscribe, publish and close lists of strings"
     )]
     Claims,
     /// It does not say when it expires.
@@ -75,6 +75,8 @@ struct Claims {
     subscribe: Vec<String>,
     #[serde(default)]
     publish: Vec<String>,
+    #[serde(default)]
+    close: Vec<String>,
 }
 
 impl Token {
@@ -119,10 +121,10 @@ impl Token {
         if begins.is_some_and(|begins| begins > now + TOKEN_LEEWAY) {
             return Err(InvalidToken::NotYet);
         }
-        let Claims { sub, subscribe, publish } = claims.custom;
+        let Claims { sub, subscribe, publish, close } = claims.custom;
         // The leeway is for clocks that differ: what is opened within it ends with it.
         let ends = if now < expires { expires } else { expires + TOKEN_LEEWAY };
-        Ok(Self { sub, grants: Grants::of_token(&subscribe, &publish), ends })
+        Ok(Self { sub, grants: Grants::of_token(&subscribe, &publish, &close), ends })
     }
 }
 

@@ -3,6 +3,7 @@
 //! A feed is a kind of channel: what may be posted to it, and what its readers get. Each has a folder of its own, with all
 //! that anybody needs to know of it. The rest of the core, both hosts, the tests and the documents ask the table.
 
+mod posted;
 mod query;
 mod reading;
 
@@ -10,9 +11,11 @@ use std::fmt;
 
 use http::Method;
 
-use crate::log::{ChannelName, Draft, EntryId};
+use crate::limits::BODY_BYTES;
+use crate::log::{ChannelName, EntryId};
 use crate::problem::Problem;
-use crate::settings::{BadSetting, Variables};
+use crate::settings::{BadSetting, Settings, Variables};
+pub use posted::{Drafts, Pieces, Piecewise, Posted, Rules};
 pub use query::Query;
 pub use reading::{Reading, Target, Tick};
 
@@ -34,6 +37,7 @@ feeds! {
     events,
     stock,
     chat,
+    channels,
 }
 
 /// One line of the endpoint table: method, path, what it does.
@@ -101,11 +105,40 @@ pub trait Feed: fmt::Debug + Send + Sync {
         &[]
     }
 
-    /// The draft of what a body says. `sub` is the name of the caller's token, if it has one.
+    /// The media types that a body may have.
+    fn media_types(&self) -> &'static [&'static str] {
+        &["application/json"]
+    }
+
+    /// Bytes of a body.
+    fn body_bytes(&self) -> usize {
+        BODY_BYTES
+    }
+
+    /// What a request wants stored.
     ///
     /// # Errors
-    /// [`Problem::Malformed`], [`Problem::Invalid`] or [`Problem::OtherName`].
-    fn draft(&self, channel: &ChannelName, body: &[u8], sub: Option<&str>) -> Result<Draft, Problem>;
+    /// [`Problem::Malformed`], [`Problem::Invalid`], [`Problem::TooLarge`] or [`Problem::OtherName`].
+    fn post(&self, channel: &ChannelName, posted: &Posted<'_>) -> Result<Drafts, Problem>;
+
+    /// What reads a body of this media type as it comes, if it can be appended piece by piece, and the terms of all of it.
+    ///
+    /// # Errors
+    /// [`Problem::Invalid`].
+    fn pieces(&self, posted: &Posted<'_>) -> Result<Option<Piecewise>, Problem> {
+        let _ = posted;
+        Ok(None)
+    }
+
+    /// Whether its channels can be closed and deleted.
+    fn has_ends(&self) -> bool {
+        false
+    }
+
+    /// How much of a channel is kept, and how fast one sender may post to it.
+    fn rules(&self, settings: &Settings) -> Rules {
+        Rules { retention: settings.retention, rate: settings.post_rate, burst: settings.post_burst }
+    }
 
     /// What a snapshot calls its list of entries.
     fn list(&self) -> &'static str;
@@ -139,6 +172,12 @@ impl Feeds {
     #[must_use]
     pub fn named(&self, name: &str) -> Option<&dyn Feed> {
         self.iter().find(|feed| feed.name() == name)
+    }
+
+    /// The feed of a channel.
+    #[must_use]
+    pub fn of(&self, channel: &ChannelName) -> Option<&dyn Feed> {
+        self.named(channel.as_str().split('/').next()?)
     }
 
     /// Every line of the endpoint table that is a feed's.

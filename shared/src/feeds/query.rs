@@ -71,6 +71,26 @@ impl<'a> Query<'a> {
         })
     }
 
+    /// One of some words; the first is the default.
+    ///
+    /// # Errors
+    /// [`Problem::Invalid`].
+    pub fn word<T: Copy>(&self, name: &'static str, words: &[(&str, T)]) -> Result<T, Problem> {
+        let Some(text) = self.get(name) else { return Ok(words[0].1) };
+        words.iter().find(|(word, _)| *word == text).map(|(_, meant)| *meant).ok_or_else(|| {
+            let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+            Problem::Invalid { field: name, rule: format!("must be {}", words.join(" or ")) }
+        })
+    }
+
+    /// Whether something is wished: `1` if so.
+    ///
+    /// # Errors
+    /// [`Problem::Invalid`].
+    pub fn flag(&self, name: &'static str) -> Result<bool, Problem> {
+        self.word(name, &[("0", false), ("1", true)])
+    }
+
     /// The time between two ticks; `None` for the word `off`, if that is allowed.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::log::{ChannelName, EntryId, Filter};
-use crate::session::{Ticks, WhenSlow};
+use crate::session::{Dialect, Ticks, WhenSlow};
 
 /// What a path leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,8 +34,12 @@ pub struct Reading {
     /// What happens to a reader that is too slow. Of a feed whose slow readers get the newest of each key, a snapshot is
     /// that, too.
     pub when_slow: WhenSlow,
-    /// The entries may have names that a publisher chose.
-    pub has_custom_events: bool,
+    /// A reader without a cursor gets only the newest entry of each key, and one that is too slow does, too.
+    pub newest: bool,
+    /// How the stream speaks.
+    pub dialect: Dialect,
+    /// There is a stream only if the channel has entries and has not ended.
+    pub only_open: bool,
 }
 
 /// What comes by the clock, and how often.
@@ -58,7 +62,9 @@ impl Reading {
             ticks: None,
             history,
             when_slow: WhenSlow::End,
-            has_custom_events: false,
+            newest: false,
+            dialect: Dialect::Plain,
+            only_open: false,
         }
     }
 }

@@ -27,7 +27,6 @@ mod recent;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::limits::HUB_DELIVERIES;
 use crate::log::{Batch, EntryId, Extent, Filter, Position, Retention, Subscribe};
 use crate::time::UnixMillis;
 pub use gather::Gather;
@@ -67,6 +66,8 @@ pub struct Hub<F, M> {
     recent: Option<Recent<F>>,
     /// The newest id that anybody in this process has heard of.
     heard: EntryId,
+    /// The id of the newest end that anybody in this process was told.
+    ended: EntryId,
 }
 
 impl<F: Block, M: Clone> Hub<F, M> {
@@ -82,6 +83,7 @@ impl<F: Block, M: Clone> Hub<F, M> {
             owner: None,
             recent: None,
             heard: EntryId::BEGINNING,
+            ended: EntryId::BEGINNING,
         }
     }
 
@@ -130,16 +132,22 @@ impl<F: Block, M: Clone> Hub<F, M> {
         self.heard = self.heard.max(id);
     }
 
+    /// A stream was told by the channel itself that it has ended, up to this id ([`Batch::upto`]). Whoever was told finds no open
+    /// channel here, though the end is still on its way, or never comes because the owner is dead.
+    pub fn heard_of_end(&mut self, upto: EntryId) {
+        self.ended = self.ended.max(upto);
+    }
+
     /// Whether the stream owns the connection.
     #[must_use]
     pub fn is_owner(&self, seat: Seat) -> bool {
         self.owner.is_some_and(|owner| owner.seat == seat)
     }
 
-    /// From where the owner is to open a connection.
+    /// From where the owner is to open a connection. What was before the end of the channel counts no more.
     #[must_use]
     pub fn stands_at(&self) -> Option<EntryId> {
-        self.recent.as_ref().map(Recent::last)
+        self.recent.as_ref().filter(|recent| !recent.has_ended()).map(Recent::last)
     }
 
     /// A stream asks for its channel.
@@ -161,7 +169,8 @@ impl<F: Block, M: Clone> Hub<F, M> {
         }
         // Of the newest entries none is left out that somebody was told of, though it is still on its way here.
         let is_cursor = matches!(subscribe.position, Position::After(_));
-        let recent = self.recent.as_ref().filter(|recent| is_cursor || recent.last() >= self.heard);
+        let least = if is_cursor { self.ended } else { self.ended.max(self.heard) };
+        let recent = self.recent.as_ref().filter(|recent| recent.last() >= least);
         match recent.and_then(|recent| recent.page(subscribe, now)) {
             Some(page) => {
                 member.state = State::Live;
@@ -172,7 +181,8 @@ impl<F: Block, M: Clone> Hub<F, M> {
     }
 
     /// A stream has asked the channel itself, and stands at `cursor` now, with nothing more behind it when the channel
-    /// answered. What the hub has had since; `Err` if it does not reach back so far, so that the stream must ask again.
+    /// answered. What the hub has had since; `Err` if it does not reach back so far, so that the stream must ask again. Not for
+    /// a stream that was answered with the end of its channel.
     ///
     /// # Errors
     /// [`AskAgain`].
@@ -182,6 +192,11 @@ impl<F: Block, M: Clone> Hub<F, M> {
             return Err(AskAgain);
         };
         if !is_open {
+            return Err(AskAgain);
+        }
+        if recent.has_ended() {
+            // The channel goes on: it was deleted, or its end has expired.
+            self.begin_anew();
             return Err(AskAgain);
         }
         let batch = recent.after(cursor, &member.filter).ok_or(AskAgain)?;
@@ -204,6 +219,7 @@ impl<F: Block, M: Clone> Hub<F, M> {
         let last = extent.map_or(EntryId::BEGINNING, |extent| extent.last);
         let floor = news.as_ref().map_or(last, |news| news.after);
         let mut told = self.wake();
+        self.recent.take_if(|recent| recent.has_ended());
         match (&mut self.recent, news) {
             (Some(recent), Some(news)) if recent.last() == floor => told.extend(self.push(news, room)),
             (Some(recent), None) if recent.last() == floor => {}
@@ -211,7 +227,9 @@ impl<F: Block, M: Clone> Hub<F, M> {
                 let batches = self.live(|filter| match &news {
                     Some(news) => news.batch(filter),
                     // A stream that stands elsewhere learns by it that it has missed something.
-                    None => Batch { after: floor, upto: floor, shown: EntryId::BEGINNING, frame: None },
+                    None => {
+                        Batch { after: floor, upto: floor, shown: EntryId::BEGINNING, frame: None, end: None }
+                    }
                 });
                 self.recent = Some(Recent::open(self.retention, extent, news));
                 self.shrink(room);
@@ -225,6 +243,11 @@ impl<F: Block, M: Clone> Hub<F, M> {
     pub fn news(&mut self, seat: Seat, news: News<F>, room: usize, now: UnixMillis) -> Vec<Told<F, M>> {
         let Some(owner) = self.owner.as_mut().filter(|owner| owner.seat == seat) else { return Vec::new() };
         owner.alive_at = now;
+        if self.recent.as_ref().is_some_and(Recent::has_ended) {
+            // Nobody who was told the end is told what follows it.
+            self.begin_anew();
+            return Vec::new();
+        }
         self.push(news, room)
     }
 
@@ -262,25 +285,5 @@ impl<F: Block, M: Clone> Hub<F, M> {
     pub fn remove_dead(&mut self, now: UnixMillis) -> Vec<M> {
         let dead = |_: &Seat, member: &mut Member<M>| now.since(member.alive_at) >= self.silence * 2;
         self.members.extract_if(.., dead).map(|(_, member)| member.handle).collect()
-    }
-
-    /// Whether the owner has worked so much for others that another member should.
-    #[must_use]
-    pub fn is_tired(&self, seat: Seat) -> bool {
-        self.members.len() > 1
-            && self.owner.is_some_and(|owner| owner.seat == seat && owner.deliveries >= HUB_DELIVERIES)
-    }
-
-    /// Makes the next member the owner, in turn. It is to open a connection.
-    pub fn hand_over(&mut self, seat: Seat, now: UnixMillis) -> Option<M> {
-        self.owner = None;
-        let next = self.members.range(Seat(seat.0 + 1)..).next().or_else(|| self.members.iter().next());
-        let (next, handle) = next.map(|(next, member)| (*next, member.handle.clone()))?;
-        self.own(next, now);
-        Some(handle)
-    }
-
-    fn own(&mut self, seat: Seat, now: UnixMillis) {
-        self.owner = Some(Owner::new(seat, now));
     }
 }

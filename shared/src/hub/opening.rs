@@ -1,5 +1,7 @@
 //! What a channel gives to a hub that opens a connection.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::News;
@@ -16,13 +18,14 @@ pub struct Opening {
 }
 
 impl Opening {
-    /// Takes of the kept entries, newest first, those after `after` if a page of [`PAGE_BYTES`] holds them, and otherwise the
-    /// newest. A hub that stands nowhere yet gets up to [`HUB_PAGE_BYTES`].
+    /// Takes of the kept entries, each of them kept for `age`, newest first, those after `after` if a page of [`PAGE_BYTES`]
+    /// holds them, and otherwise the newest. A hub that stands nowhere yet gets up to [`HUB_PAGE_BYTES`].
     ///
     /// # Errors
     /// The first of `newest_first`.
     pub fn new<E>(
         extent: Option<Extent>,
+        age: Duration,
         after: Option<EntryId>,
         newest_first: impl IntoIterator<Item = Result<Entry, E>>,
     ) -> Result<Self, E> {
@@ -39,7 +42,7 @@ impl Opening {
         entries.reverse();
         let news = extent
             .zip(entries.first())
-            .and_then(|(extent, first)| News::encode(extent.run, extent.before(first.id), &entries));
+            .and_then(|(extent, first)| News::encode(extent.run, extent.before(first.id), age, &entries));
         Ok(Self { extent, news })
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::news::{Block, Head, News, joined};
-use crate::log::{Batch, EntryId, Extent, Filter, Page, Position, Retention, Start, Subscribe};
+use crate::log::{Batch, EntryId, Extent, Filter, Page, Position, Retention, Standing, Start, Subscribe};
 use crate::time::UnixMillis;
 
 /// The end of a log: all that is kept of it behind `floor`.
@@ -21,17 +21,25 @@ pub(super) struct Recent<F> {
     is_whole: bool,
     news: VecDeque<News<F>>,
     bytes: usize,
+    /// When the last entry was stored, if that is known.
+    time: Option<UnixMillis>,
+    /// The channel has ended.
+    has_ended: bool,
 }
 
 impl<F: Block> Recent<F> {
     /// What a channel says as a hub opens: its extent and its newest entries, which end where it ends.
     pub(super) fn open(retention: Retention, extent: Option<Extent>, news: Option<News<F>>) -> Self {
         let last = extent.map_or(EntryId::BEGINNING, |extent| extent.last);
+        let last = news.as_ref().map_or(last, News::last);
         let first = extent.and_then(|extent| extent.first);
         let floor = news.as_ref().map_or(last, |news| news.after);
         let oldest = news.as_ref().and_then(|news| news.heads.first()).map(|head| head.id);
+        let retention = news.as_ref().map_or(retention, |news| Retention { age: news.age, ..retention });
         Self {
             retention,
+            time: news.as_ref().and_then(|news| news.heads.last()).map(|head| head.time),
+            has_ended: extent.is_some_and(|extent| extent.has_ended),
             run: extent.map_or(EntryId::BEGINNING, |extent| extent.run),
             previous: extent.map_or(EntryId::BEGINNING, |extent| extent.previous),
             last,
@@ -47,6 +55,11 @@ impl<F: Block> Recent<F> {
         self.last
     }
 
+    /// Whether the channel has ended: what follows is not told to who was there.
+    pub(super) const fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
     }
@@ -57,6 +70,9 @@ impl<F: Block> Recent<F> {
             (self.run, self.previous, self.is_new) = (news.run, news.after, false);
         }
         self.last = news.last();
+        self.retention.age = news.age;
+        self.time = news.heads.last().map(|head| head.time);
+        self.has_ended = news.end().is_some();
         self.bytes += news.frame.len();
         self.news.push_back(news);
     }
@@ -72,7 +88,8 @@ impl<F: Block> Recent<F> {
         }
     }
 
-    /// Entries behind `after` that the filter admits; `None` if the memory does not reach back so far.
+    /// Entries behind `after` that the filter admits; `None` if the memory does not reach back so far. Not to be asked once the
+    /// channel has ended.
     pub(super) fn after(&self, after: EntryId, filter: &Filter) -> Option<Batch<F>> {
         if after < self.floor {
             return None;
@@ -82,12 +99,12 @@ impl<F: Block> Recent<F> {
         for news in self.news.range(from..) {
             shown = shown.max(news.parts(after, filter, &mut parts));
         }
-        Some(Batch { after, upto: self.last.max(after), shown, frame: joined(&parts) })
+        Some(Batch { after, upto: self.last.max(after), shown, frame: joined(&parts), end: None })
     }
 
     /// What the channel would answer at `now`; `None` if only the channel knows.
     pub(super) fn page(&self, subscribe: &Subscribe, now: UnixMillis) -> Option<Page<F>> {
-        if subscribe.newest {
+        if subscribe.newest || self.has_ended {
             return None;
         }
         let heads = || self.news.iter().flat_map(|news| &news.heads);
@@ -118,8 +135,14 @@ impl<F: Block> Recent<F> {
             // If nothing is in memory, all that matters is whether there is something before it.
             first: first.map(|head| head.id).or_else(|| (!is_whole).then_some(self.run)),
             last: self.last,
+            has_ended: false,
         });
-        let start = Start::decide(&subscribe.position, extent, now, |_| nth);
+        // Nothing is kept if the newest is not; if its time is not known, only the channel can say.
+        let is_empty = self.is_new || (is_whole && first.is_none());
+        let is_kept = first.is_some() || !is_empty && self.retention.keeps(self.time?, now);
+        let last = if is_kept { self.last } else { EntryId::BEGINNING };
+        let standing = Standing { last, has_ended: false };
+        let start = Start { standing, ..Start::decide(&subscribe.position, extent, now, |_| nth) };
         let batch = match first {
             Some(first) if start.after < self.last => {
                 // The start may lie far before the first entry that is kept.

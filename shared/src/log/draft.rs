@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, EntryId};
+use super::{Entry, EntryId, Kind};
 use crate::json;
 use crate::sse::EventName;
 use crate::time::UnixMillis;
@@ -25,6 +25,9 @@ pub struct Draft {
     /// The key by which readers filter the entry.
     pub key: Option<String>,
     text: Text,
+    /// What the entry is instead of the text: what its publisher sent, and nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    data: Option<String>,
     /// A number in hundredths, from whose last value under the same key [`Text::change`] is the difference.
     value: Option<i64>,
 }
@@ -116,7 +119,25 @@ impl Draft {
     /// A draft of this text, without a name and without a key.
     #[must_use]
     pub const fn new(text: Text) -> Self {
-        Self { event: None, key: None, text, value: None }
+        Self { event: None, key: None, text, data: None, value: None }
+    }
+
+    /// A draft of what a publisher sent: text, or JSON on one line as [`crate::json`] writes it.
+    #[must_use]
+    pub fn data(data: String) -> Self {
+        Self { data: Some(data), ..Self::new(Text::object()) }
+    }
+
+    /// Bytes of what its publisher sent, if it is that and nothing else.
+    #[must_use]
+    pub fn data_bytes(&self) -> usize {
+        self.data.as_ref().map_or(0, String::len)
+    }
+
+    /// The same with this key, if there is one.
+    #[must_use]
+    pub fn with_key_if(self, key: Option<&str>) -> Self {
+        Self { key: key.map(str::to_owned), ..self }
     }
 
     /// The same with this key.
@@ -148,8 +169,11 @@ impl Draft {
     #[must_use]
     pub fn entry(&self, id: EntryId, time: UnixMillis, last: Option<i64>) -> Entry {
         let change = self.value.zip(last).map_or(0, |(value, last)| value.saturating_sub(last));
-        let body = self.text.fill(id, time, change);
-        Entry { id, time, event: self.event.clone(), key: self.key.clone(), body }
+        let (kind, body) = match &self.data {
+            None => (Kind::Object, self.text.fill(id, time, change)),
+            Some(data) => (Kind::Data, data.clone()),
+        };
+        Entry { id, time, event: self.event.clone(), key: self.key.clone(), kind, body }
     }
 }
 

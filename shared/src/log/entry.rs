@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::EntryId;
+use super::{End, EndReason, EntryId};
 use crate::json;
 use crate::sse::{Event, EventName};
 use crate::time::UnixMillis;
@@ -21,15 +21,52 @@ pub struct Entry {
     pub event: Option<EventName>,
     /// What a [`Filter`] looks at: the topic of a notification, the symbol of a quote.
     pub key: Option<String>,
-    /// One line of JSON: the `data` of the event, and the entry in a snapshot.
+    /// What the body is.
+    pub kind: Kind,
+    /// The `data` of the event; of an end, its reason.
     pub body: String,
 }
 
+/// What the body of an entry is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A JSON object that its feed made, on one line. In a snapshot it is the entry.
+    #[default]
+    Object,
+    /// What its publisher sent and nothing else: text, or JSON on one line.
+    Data,
+    /// The end of the channel. It stands behind the last entry at an id that no reader sees, and no entry ever has.
+    End,
+}
+
 impl Entry {
-    /// Appends the entry to `out` as one block of an event stream.
+    /// The end of a channel, at the id behind its last entry.
+    #[must_use]
+    pub fn end_at(id: EntryId, time: UnixMillis, reason: &EndReason) -> Self {
+        Self { id, time, event: None, key: None, kind: Kind::End, body: reason.to_string() }
+    }
+
+    /// Appends the entry to `out` as one block of an event stream. An end is no block: each stream says it in its own way.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        let mut event = Event::new().id(self.id.into()).json(&self.body);
-        if let Some(name) = &self.event {
+        self.encode_for(&Filter::ALL, 0, out);
+    }
+
+    /// The same as a reader with this filter wants it, saying that `n` before it were skipped: an object in a field of its own,
+    /// data in a comment.
+    fn encode_for(&self, filter: &Filter, n: u64, out: &mut Vec<u8>) {
+        let event = Event::new().id(self.id.into());
+        let mut event = match (self.kind, n) {
+            (Kind::End, _) => return,
+            (Kind::Object, 0) => event.json(&self.body),
+            (Kind::Object, n) => {
+                let open = self.body.strip_suffix('}').unwrap_or(&self.body);
+                event.json(&format!(r#"{open},"skipped":{n}}}"#))
+            }
+            (Kind::Data, 0) => event.data(&self.body),
+            (Kind::Data, n) => event.comment(format!("skipped {n}")).data(&self.body),
+        };
+        if let Some(name) = self.event.as_ref().filter(|_| filter.has_names()) {
             event = event.name(name.clone());
         }
         event.encode(out);
@@ -38,49 +75,97 @@ impl Entry {
     /// Bytes of the body, as readers get it.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        json::written(&*self.body).len()
+        match self.kind {
+            Kind::Object => json::written(&*self.body).len(),
+            Kind::Data => self.body.len(),
+            Kind::End => 0,
+        }
     }
 
-    /// The entry, whose body (an object) says that `n` before it were skipped.
-    fn skipping(&self, n: u64) -> Self {
-        let mut entry = self.clone();
-        if n > 0 && entry.body.pop().is_some() {
-            entry.body.push_str(&format!(r#","skipped":{n}}}"#));
+    /// The entry in a snapshot: one line of JSON.
+    #[must_use]
+    pub fn item(&self) -> String {
+        #[derive(Serialize)]
+        struct Item<'a> {
+            id: EntryId,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            event: Option<&'a EventName>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            key: Option<&'a str>,
+            time: UnixMillis,
+            data: &'a str,
         }
-        entry
+        let Self { id, time, event, key, body, .. } = self;
+        match self.kind {
+            Kind::Object => body.clone(),
+            _ => json::line(&Item {
+                id: *id,
+                event: event.as_ref(),
+                key: key.as_deref(),
+                time: *time,
+                data: body,
+            }),
+        }
+    }
+
+    /// What readers are told if it is an end. `last` is the entry before it.
+    #[must_use]
+    pub fn end(&self, last: EntryId) -> Option<End> {
+        let reason = (self.kind == Kind::End).then(|| EndReason::new(&self.body).ok()).flatten()?;
+        Some(End { reason, last })
     }
 }
 
-/// Which entries of a channel a reader wants.
+/// Which entries of a channel a reader wants, and whether with their names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Filter(Option<BTreeSet<String>>);
+pub struct Filter {
+    keys: Option<BTreeSet<String>>,
+    without_names: bool,
+}
 
 impl Filter {
     /// Every entry.
-    pub const ALL: Self = Self(None);
+    pub const ALL: Self = Self { keys: None, without_names: false };
 
     /// Only entries with one of these keys.
     pub fn keys(keys: impl IntoIterator<Item = String>) -> Self {
-        Self(Some(keys.into_iter().collect()))
+        Self { keys: Some(keys.into_iter().collect()), ..Self::ALL }
+    }
+
+    /// The same entries, each as an event without a name, which an `EventSource` gives to `onmessage`.
+    #[must_use]
+    pub fn without_names(self) -> Self {
+        Self { without_names: true, ..self }
+    }
+
+    /// Whether the reader wants the names of entries.
+    #[must_use]
+    pub const fn has_names(&self) -> bool {
+        !self.without_names
+    }
+
+    /// Whether every entry passes.
+    #[must_use]
+    pub const fn admits_all(&self) -> bool {
+        self.keys.is_none()
     }
 
     /// The keys of which entries pass; `None` is every entry.
     #[must_use]
     pub fn wanted(&self) -> Option<impl Iterator<Item = &str>> {
-        self.0.as_ref().map(|keys| keys.iter().map(String::as_str))
+        self.keys.as_ref().map(|keys| keys.iter().map(String::as_str))
     }
 
-    /// Whether the entry passes.
+    /// Whether the entry passes. The end concerns every reader.
     #[must_use]
     pub fn admits(&self, entry: &Entry) -> bool {
-        self.admits_key(entry.key.as_deref())
+        entry.kind == Kind::End || self.admits_key(entry.key.as_deref())
     }
 
     /// Whether an entry with this key passes.
     #[must_use]
     pub fn admits_key(&self, key: Option<&str>) -> bool {
-        match (&self.0, key) {
+        match (&self.keys, key) {
             (None, _) => true,
             (Some(keys), Some(key)) => keys.contains(key),
             (Some(_), None) => false,
@@ -100,7 +185,8 @@ impl Filter {
     /// The newest entry of each key that passes, oldest first, with how many of its key came before it.
     pub(crate) fn newest<'a>(&self, entries: impl IntoIterator<Item = &'a Entry>) -> Vec<(&'a Entry, u64)> {
         let mut newest = BTreeMap::<&Option<String>, (&Entry, u64)>::new();
-        for entry in entries.into_iter().filter(|entry| self.admits(entry)) {
+        let admitted = |entry: &&Entry| self.admits(entry) && entry.kind != Kind::End;
+        for entry in entries.into_iter().filter(admitted) {
             newest.entry(&entry.key).and_modify(|seen| *seen = (entry, seen.1 + 1)).or_insert((entry, 0));
         }
         let mut newest: Vec<_> = newest.into_values().collect();
@@ -122,36 +208,46 @@ pub struct Batch<F> {
     pub shown: EntryId,
     /// Whole blocks of an event stream.
     pub frame: Option<F>,
+    /// The channel has ended, and nothing follows the batch.
+    pub end: Option<End>,
 }
 
 impl Batch<Bytes> {
-    /// Encodes the entries that `filter` admits. `after` is the id before the first of them.
-    /// `None` if there are no entries.
+    /// Encodes the entries that `filter` admits, up to the end if that is among them. `after` is the id before the first of
+    /// them. `None` if there are no entries.
     pub fn encode<'a>(
         after: EntryId,
         entries: impl IntoIterator<Item = &'a Entry>,
         filter: &Filter,
     ) -> Option<Self> {
-        let (mut upto, mut shown, mut frame) = (None, EntryId::BEGINNING, Vec::new());
+        let (mut upto, mut shown, mut frame, mut end) = (None, EntryId::BEGINNING, Vec::new(), None);
         for entry in entries {
+            end = entry.end(upto.unwrap_or(after));
             upto = Some(entry.id);
+            if end.is_some() {
+                break;
+            }
             if filter.admits(entry) {
-                entry.encode(&mut frame);
+                entry.encode_for(filter, 0, &mut frame);
                 shown = entry.id;
             }
         }
         let frame = (!frame.is_empty()).then(|| Bytes::from(frame));
-        Some(Self { after, upto: upto?, shown, frame })
+        Some(Self { after, upto: upto?, shown, frame, end })
     }
 
-    /// Encodes only the newest entry of each key, which says by `"skipped":n` how many of its key came before it.
+    /// Encodes only the newest entry of each key, which says how many of its key came before it.
     #[must_use]
     pub fn newest(after: EntryId, entries: &[Entry], filter: &Filter) -> Option<Self> {
-        let upto = entries.last()?.id;
-        let newest: Vec<_> = filter.newest(entries).into_iter().map(|(entry, n)| entry.skipping(n)).collect();
-        let shown = newest.last().map_or(EntryId::BEGINNING, |entry| entry.id);
-        let frame = Self::encode(after, &newest, &Filter::ALL).and_then(|batch| batch.frame);
-        Some(Self { after, upto, shown, frame })
+        let (last, before) = entries.split_last()?;
+        let (mut shown, mut frame) = (EntryId::BEGINNING, Vec::new());
+        for (entry, n) in filter.newest(entries) {
+            entry.encode_for(filter, n, &mut frame);
+            shown = entry.id;
+        }
+        let frame = (!frame.is_empty()).then(|| Bytes::from(frame));
+        let end = last.end(before.last().map_or(after, |entry| entry.id));
+        Some(Self { after, upto: last.id, shown, frame, end })
     }
 }
 
@@ -162,7 +258,7 @@ mod tests {
     fn quote(id: u64, symbol: &str, price: u64) -> Entry {
         let body = format!(r#"{{"symbol":"{symbol}","price":{price}}}"#);
         let id = EntryId::new(id).unwrap();
-        Entry { id, time: UnixMillis(0), event: None, key: Some(symbol.into()), body }
+        Entry { id, time: UnixMillis(0), event: None, key: Some(symbol.into()), kind: Kind::Object, body }
     }
 
     fn text(batch: &Batch<Bytes>) -> &str {
@@ -207,5 +303,52 @@ mod tests {
             "id: 8\ndata: {\"symbol\":\"GLBX\",\"price\":2}\n\n\
              id: 10\ndata: {\"symbol\":\"ACME\",\"price\":4,\"skipped\":2}\n\n"
         );
+    }
+
+    fn data(id: u64, key: Option<&str>, body: &str) -> Entry {
+        let (id, key, body) = (EntryId::new(id).unwrap(), key.map(str::to_owned), body.to_owned());
+        Entry { id, time: UnixMillis(0), event: None, key, kind: Kind::Data, body }
+    }
+
+    fn end(id: u64) -> Entry {
+        Entry::end_at(EntryId::new(id).unwrap(), UnixMillis(0), &EndReason::DONE)
+    }
+
+    fn done(last: u64) -> Option<End> {
+        Some(End { reason: EndReason::DONE, last: EntryId::new(last).unwrap() })
+    }
+
+    #[test]
+    fn a_batch_tells_the_end_in_its_place_and_nothing_behind_it() {
+        let after = EntryId::new(6).unwrap();
+        let log = [data(7, Some("a"), "x"), data(8, Some("b"), "y"), end(9), data(20, Some("a"), "z")];
+        let batch = Batch::encode(after, &log, &Filter::ALL).unwrap();
+        assert_eq!((batch.upto, batch.shown, &batch.end), (log[2].id, log[1].id, &done(8)));
+        assert_eq!(text(&batch), "id: 7\ndata: x\n\nid: 8\ndata: y\n\n");
+        // Every reader is told, whatever it filters, and of the last entry that there was.
+        let none = Batch::encode(after, &log, &Filter::keys(["c".into()])).unwrap();
+        assert_eq!((none.upto, none.frame, none.end), (log[2].id, None, done(8)));
+        let alone = Batch::encode(after, &log[2..3], &Filter::ALL).unwrap();
+        assert_eq!((alone.frame, alone.end), (None, done(6)));
+        assert_eq!(Batch::encode(after, &log[..2], &Filter::ALL).unwrap().end, None);
+    }
+
+    #[test]
+    fn the_newest_data_says_in_a_comment_how_many_it_stands_for() {
+        let log = [data(7, Some("a"), "1"), data(8, None, "2"), data(9, Some("a"), "3\n4"), end(10)];
+        let batch = Batch::newest(EntryId::new(6).unwrap(), &log, &Filter::ALL).unwrap();
+        assert_eq!(text(&batch), "id: 8\ndata: 2\n\n: skipped 1\nid: 9\ndata: 3\ndata: 4\n\n");
+        assert_eq!((batch.upto, batch.end), (log[3].id, done(9)));
+    }
+
+    #[test]
+    fn an_item_of_data_has_what_its_publisher_sent() {
+        let entry = Entry { event: EventName::new("token").ok(), ..data(7, Some("a"), "{\"b\": 1}\n") };
+        let item =
+            r#"{"id":"7","event":"token","key":"a","time":"1970-01-01T00:00:00.000Z","data":"{\"b\": 1}\n"}"#;
+        assert_eq!(entry.item(), item);
+        let plain = r#"{"id":"7","time":"1970-01-01T00:00:00.000Z","data":"x"}"#;
+        assert_eq!(data(7, None, "x").item(), plain);
+        assert_eq!(quote(7, "A", 1).item(), r#"{"symbol":"A","price":1}"#);
     }
 }

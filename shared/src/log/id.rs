@@ -43,6 +43,13 @@ impl EntryId {
         Self(if self.0 < ID_MAX { self.0 + 1 } else { ID_MAX })
     }
 
+    /// The id `n` behind this one, at most [`ID_MAX`].
+    #[must_use]
+    pub const fn forward(self, n: u64) -> Self {
+        let id = self.0.saturating_add(n);
+        Self(if id < ID_MAX { id } else { ID_MAX })
+    }
+
     /// The id `n` before this one, which stays at [`Self::BEGINNING`].
     #[must_use]
     pub const fn back(self, n: u64) -> Self {

@@ -5,6 +5,7 @@
 //! returning reader goes on ([`Start`]), and what it is given ([`Selection`]).
 
 mod draft;
+mod end;
 mod entry;
 mod id;
 mod name;
@@ -15,11 +16,12 @@ mod selection;
 mod snapshot;
 
 pub use draft::{Draft, Text};
-pub use entry::{Batch, Entry, Filter};
+pub use end::{End, EndReason, InvalidReason};
+pub use entry::{Batch, Entry, Filter, Kind};
 pub use id::{EntryId, InvalidId, Requested};
 pub use name::{ChannelName, InvalidName};
 pub use pace::Pace;
 pub use place::{Place, Retention, Tail};
-pub use replay::{Extent, Gap, GapReason, Page, Position, Start, Subscribe};
+pub use replay::{Extent, Gap, GapReason, Page, Position, Standing, Start, Subscribe};
 pub use selection::Selection;
 pub use snapshot::Snapshot;

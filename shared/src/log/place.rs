@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::EntryId;
+use super::{Draft, Entry, EntryId};
 use crate::time::UnixMillis;
 
 /// How much of a channel is kept. A rule of reading: what it excludes is never sent, whether or not the storage
@@ -31,10 +31,10 @@ pub struct Tail {
     pub time: Option<UnixMillis>,
 }
 
-/// Where the next entry goes.
+/// Where the next entries go: one behind the other from here on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Its id.
+    /// The id of the first one.
     pub id: EntryId,
     /// The first id of its run.
     pub run: EntryId,
@@ -45,6 +45,12 @@ pub struct Place {
 }
 
 impl Retention {
+    /// The same for a channel whose entries are kept for so long only.
+    #[must_use]
+    pub fn keeping(self, keep: Option<Duration>) -> Self {
+        Self { age: keep.map_or(self.age, |keep| keep.min(self.age)), ..self }
+    }
+
     /// The oldest id that may be kept if `last` is the newest.
     #[must_use]
     pub const fn oldest_id(&self, last: EntryId) -> EntryId {
@@ -101,10 +107,20 @@ impl Place {
         if self.begins() { self.previous } else { self.id.back(1) }
     }
 
-    /// The end of the log once its entry is stored.
+    /// What these drafts become here. `last` is the value before of the first one's key ([`Draft::remembers`]).
     #[must_use]
-    pub const fn tail(&self) -> Tail {
-        Tail { run: self.run, previous: self.previous, last: self.id, time: Some(self.time) }
+    pub fn entries(&self, drafts: &[Draft], last: Option<i64>) -> Vec<Entry> {
+        let ids = std::iter::successors(Some(self.id), |id| Some(id.next()));
+        let values = std::iter::once(last).chain(std::iter::repeat(None));
+        let parts = drafts.iter().zip(ids).zip(values);
+        parts.map(|((draft, id), last)| draft.entry(id, self.time, last)).collect()
+    }
+
+    /// The end of the log once so many entries are stored here.
+    #[must_use]
+    pub const fn tail(&self, count: u64) -> Tail {
+        let last = self.id.forward(count.saturating_sub(1));
+        Tail { run: self.run, previous: self.previous, last, time: Some(self.time) }
     }
 }
 
@@ -124,10 +140,10 @@ mod tests {
     fn ids_are_consecutive_in_a_run_and_never_used_twice() {
         let first = KEPT.place(None, NOW);
         assert_eq!(first, Place { id: id(NOW.0), run: id(NOW.0), previous: EntryId::BEGINNING, time: NOW });
-        let second = KEPT.place(Some(first.tail()), NOW);
+        let second = KEPT.place(Some(first.tail(1)), NOW);
         assert_eq!((second.id, second.run, second.previous), (id(NOW.0 + 1), first.id, first.previous));
         for time in [None, Some(NOW - MINUTE)] {
-            let emptied = Tail { time, ..second.tail() };
+            let emptied = Tail { time, ..second.tail(1) };
             let again = KEPT.place(Some(emptied), NOW);
             assert_eq!((again.id, again.run, again.previous), (id(NOW.0 + 2), id(NOW.0 + 2), second.id));
             let later = KEPT.place(Some(emptied), NOW + MINUTE);
@@ -139,8 +155,8 @@ mod tests {
     fn a_run_ends_at_the_very_end_of_its_age() {
         let first = KEPT.place(None, NOW);
         let almost = Duration::from_millis(59_999);
-        assert!(!KEPT.place(Some(first.tail()), NOW + almost).begins());
-        assert!(KEPT.place(Some(first.tail()), NOW + MINUTE).begins());
+        assert!(!KEPT.place(Some(first.tail(1)), NOW + almost).begins());
+        assert!(KEPT.place(Some(first.tail(1)), NOW + MINUTE).begins());
         assert!(KEPT.keeps(NOW, NOW + almost) && !KEPT.keeps(NOW, NOW + MINUTE));
     }
 
@@ -150,17 +166,17 @@ mod tests {
         for _ in 0..5 {
             let place = KEPT.place(tail, now);
             assert_eq!(place.time, NOW);
-            (tail, now) = (Some(place.tail()), now - Duration::from_secs(7));
+            (tail, now) = (Some(place.tail(1)), now - Duration::from_secs(7));
         }
-        let expired = Tail { time: Some(NOW), ..KEPT.place(None, NOW).tail() };
+        let expired = Tail { time: Some(NOW), ..KEPT.place(None, NOW).tail(1) };
         assert_eq!(KEPT.place(Some(expired), NOW + MINUTE).time, NOW + MINUTE);
     }
 
     #[test]
     fn a_batch_names_the_entry_before_it_also_over_the_end_of_a_run() {
         let first = KEPT.place(None, NOW);
-        let second = KEPT.place(Some(first.tail()), NOW);
-        let third = KEPT.place(Some(second.tail()), NOW + MINUTE);
+        let second = KEPT.place(Some(first.tail(1)), NOW);
+        let third = KEPT.place(Some(second.tail(1)), NOW + MINUTE);
         assert_eq!(
             [first, second, third].map(|place| place.after()),
             [EntryId::BEGINNING, first.id, second.id]

@@ -14,11 +14,31 @@ pub struct Extent {
     pub previous: EntryId,
     /// The oldest entry that is kept; `None` if all of them expired.
     pub first: Option<EntryId>,
-    /// The newest id.
+    /// The newest id of an entry.
     pub last: EntryId,
+    /// The channel has ended. The end stands behind `last`.
+    pub has_ended: bool,
+}
+
+impl GapReason {
+    /// The word for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 impl Extent {
+    /// How the channel stands.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        let last = self.first.map_or(EntryId::BEGINNING, |_| self.last);
+        Standing { last, has_ended: self.has_ended }
+    }
+
     /// The id before `id` in the log, as a [`Batch`] names it: before the first of a run is the last of the one
     /// before.
     #[must_use]
@@ -70,6 +90,14 @@ pub struct Page<F> {
     pub more: bool,
 }
 
+impl<F> Page<F> {
+    /// Whether it brings the end of the channel, behind which a stream waits for nothing.
+    #[must_use]
+    pub fn ends(&self) -> bool {
+        self.batch.as_ref().is_some_and(|batch| batch.end.is_some())
+    }
+}
+
 /// The cursor that a stream starts after, and what went missing before it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Start {
@@ -77,6 +105,18 @@ pub struct Start {
     pub after: EntryId,
     /// What the reader missed, if anything.
     pub gap: Option<Gap>,
+    /// How the channel stood then.
+    #[serde(default)]
+    pub standing: Standing,
+}
+
+/// How a channel stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// The newest entry that is kept; [`EntryId::BEGINNING`] if none is.
+    pub last: EntryId,
+    /// Nothing can be appended any more.
+    pub has_ended: bool,
 }
 
 /// What a reader is told if its cursor cannot be resumed.
@@ -99,10 +139,16 @@ pub enum GapReason {
 }
 
 impl Start {
-    /// Begins after `id` with nothing missing.
+    /// Begins after `id` with nothing missing, in a channel of which nothing is known.
     #[must_use]
-    pub const fn at(id: EntryId) -> Self {
-        Self { after: id, gap: None }
+    pub fn at(id: EntryId) -> Self {
+        Self { after: id, gap: None, standing: Standing::default() }
+    }
+
+    /// Whether nothing will ever follow: the channel has ended, and the reader has all of it.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.standing.has_ended && self.gap.is_none() && self.after >= self.standing.last
     }
 
     /// The replay decision, on both hosts.
@@ -118,12 +164,13 @@ impl Start {
     /// use ssedge::time::UnixMillis;
     ///
     /// let id = |n| EntryId::new(n).unwrap();
-    /// let extent = Extent { run: id(100), previous: id(0), first: Some(id(105)), last: id(110) };
+    /// let (first, has_ended) = (Some(id(105)), false);
+    /// let extent = Extent { run: id(100), previous: id(0), first, last: id(110), has_ended };
     /// let decide = |cursor| {
     ///     Start::decide(&Position::after(cursor), Some(extent), UnixMillis(1_795_341_600_000), |_| None)
     /// };
     /// // The reader has 107, so it goes on with 108.
-    /// assert_eq!(decide("107"), Start::at(id(107)));
+    /// assert_eq!(decide("107").after, id(107));
     /// // Of what came after 101 some is gone: the reader is told so, and goes on with what is kept.
     /// let start = decide("101");
     /// assert_eq!((start.after, start.gap.unwrap().reason), (id(104), GapReason::Expired));
@@ -136,23 +183,27 @@ impl Start {
         now: UnixMillis,
         nth_newest: impl FnOnce(u32) -> Option<EntryId>,
     ) -> Self {
-        match (position, extent) {
+        let standing = extent.map_or_else(Standing::default, |extent| extent.standing());
+        let start = match (position, extent) {
             (Position::After(cursor), _) => Self::after(*cursor, extent, now),
             (Position::Unreadable(requested), extent) => {
                 let gap = Gap { reason: GapReason::Unknown, requested: requested.clone() };
-                Self { after: extent.map_or(EntryId::BEGINNING, |extent| extent.last), gap: Some(gap) }
+                let after = extent.map_or(EntryId::BEGINNING, |extent| extent.last);
+                Self { gap: Some(gap), ..Self::at(after) }
             }
             (Position::History(0), Some(Extent { first: Some(_), last, .. })) => Self::at(last),
             (Position::History(n), Some(Extent { first: Some(first), .. })) => {
                 Self::at(nth_newest(*n).unwrap_or(first).back(1))
             }
             (Position::History(_), _) => Self::at(EntryId::BEGINNING),
-        }
+        };
+        Self { standing, ..start }
     }
 
     fn after(cursor: EntryId, extent: Option<Extent>, now: UnixMillis) -> Self {
         use GapReason::{Expired, Unknown};
-        let gap = |reason, after| Self { after, gap: Some(Gap { reason, requested: cursor.into() }) };
+        let gap =
+            |reason, after| Self { gap: Some(Gap { reason, requested: cursor.into() }), ..Self::at(after) };
         // If all expired, this is not the beginning: a reader from there would silently miss a run that comes and goes.
         let live = extent.map_or(EntryId::BEGINNING, |e| e.last);
         match extent {
@@ -161,8 +212,9 @@ impl Start {
             {
                 Self::at(cursor)
             }
-            // Ids begin at the clock, so a channel that has forgotten itself may have given any up to now.
-            None if cursor.get() <= now.0 => gap(Expired, live),
+            // Ids begin at the clock, so a channel that has forgotten itself may have given any up to now. So may one that was
+            // closed since, and had no entry before.
+            _ if live == EntryId::BEGINNING && cursor.get() <= now.0 => gap(Expired, live),
             None => gap(Unknown, live),
             Some(Extent { last, .. }) if cursor > last => gap(Unknown, live),
             Some(Extent { first: None, last, .. }) if cursor == last => Self::at(cursor),
@@ -187,7 +239,8 @@ mod tests {
     }
 
     fn extent(run: u64, previous: u64, first: Option<u64>, last: u64) -> Option<Extent> {
-        Some(Extent { run: id(run), previous: id(previous), first: first.map(id), last: id(last) })
+        let (first, has_ended) = (first.map(id), false);
+        Some(Extent { run: id(run), previous: id(previous), first, last: id(last), has_ended })
     }
 
     #[track_caller]
@@ -261,5 +314,28 @@ mod tests {
         assert_eq!(start(3, Some(108)), id(107));
         assert_eq!(start(50, None), id(104));
         assert_eq!(Start::decide(&Position::History(5), None, NOW, |_| None), Start::at(id(0)));
+    }
+
+    #[test]
+    fn who_has_all_of_a_channel_that_has_ended_waits_for_nothing() {
+        let ended = |first| Extent { has_ended: true, ..extent(100, 90, first, 110).unwrap() };
+        let is_over = |position: &Position, first, nth: Option<u64>| {
+            Start::decide(position, Some(ended(first)), NOW, |_| nth.map(id)).is_over()
+        };
+        assert!(is_over(&Position::After(id(110)), Some(105), None));
+        assert!(is_over(&Position::History(0), Some(105), None));
+        assert!(!is_over(&Position::After(id(109)), Some(105), None), "an entry is left");
+        assert!(!is_over(&Position::History(1), Some(105), Some(110)), "and so it is");
+        assert!(!is_over(&Position::after("x"), Some(105), None), "the gap is to be told");
+        // All entries have expired, and the end has not.
+        assert!(is_over(&Position::After(id(110)), None, None) && is_over(&Position::History(5), None, None));
+        assert!(!is_over(&Position::After(id(109)), None, None), "what is missing is to be told");
+        let open = extent(100, 90, Some(105), 110);
+        assert!(!Start::decide(&Position::After(id(110)), open, NOW, |_| None).is_over());
+        // It has forgotten itself, and was closed then.
+        let closed = Extent { has_ended: true, ..extent(1, 0, None, 0).unwrap() };
+        check("110", Some(closed), 0, Some(GapReason::Expired));
+        check(&(NOW.0 + 1).to_string(), Some(closed), 0, Some(GapReason::Unknown));
+        check("0", Some(closed), 0, None);
     }
 }

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use super::{Batch, Entry, EntryId, Page, Snapshot, Start, Subscribe};
-use crate::limits::{PAGE_BYTES, SNAPSHOT_ENTRIES};
+use super::{Batch, Entry, EntryId, Kind, Page, Snapshot, Start, Subscribe};
+use crate::limits::{PAGE_BYTES, SNAPSHOT_BYTES, SNAPSHOT_DATA_ENTRIES, SNAPSHOT_ENTRIES};
 
 /// Takes the kept entries after a reader's start, oldest first, until it has as much as one answer may hold. It is the
 /// same for every log, so the same reader gets the same answer from each.
@@ -26,10 +26,19 @@ impl<'a> Selection<'a> {
         Self::of(start, subscribe, PAGE_BYTES, Entry::bytes)
     }
 
-    /// For a snapshot: at most [`SNAPSHOT_ENTRIES`].
+    /// For a snapshot: at most [`SNAPSHOT_ENTRIES`]; of what publishers sent at most [`SNAPSHOT_DATA_ENTRIES`] and
+    /// [`SNAPSHOT_BYTES`].
     #[must_use]
     pub const fn snapshot(start: Start, subscribe: &'a Subscribe) -> Self {
-        Self::of(start, subscribe, SNAPSHOT_ENTRIES as usize, |_| 1)
+        // Each entry takes its share of the bytes, however short it is.
+        const fn share(entries: u32) -> usize {
+            SNAPSHOT_BYTES / entries as usize
+        }
+        Self::of(start, subscribe, SNAPSHOT_BYTES, |entry| match entry.kind {
+            Kind::Object => share(SNAPSHOT_ENTRIES),
+            Kind::Data => entry.bytes().max(share(SNAPSHOT_DATA_ENTRIES)),
+            Kind::End => 0,
+        })
     }
 
     /// Either is unbounded if only the newest entry of each key is wanted, which the number of keys bounds.
@@ -91,14 +100,18 @@ impl<'a> Selection<'a> {
     /// The snapshot.
     #[must_use]
     pub fn into_snapshot(self) -> Snapshot {
-        let (cursor, filter) = (self.upto(), &self.subscribe.filter);
+        // A reader never sees the id of the end.
+        let last = self.entries.iter().rfind(|entry| entry.kind != Kind::End);
+        let cursor = last.map_or(self.start.after, |entry| entry.id);
+        let filter = &self.subscribe.filter;
         let bodies = if self.subscribe.newest {
-            filter.newest(&self.entries).into_iter().map(|(entry, _)| entry.body.clone()).collect()
+            filter.newest(&self.entries).into_iter().map(|(entry, _)| entry.item()).collect()
         } else {
-            let admitted = self.entries.into_iter().filter(|entry| filter.admits(entry));
-            admitted.map(|entry| entry.body).collect()
+            let admitted =
+                self.entries.iter().filter(|entry| filter.admits(entry) && entry.kind != Kind::End);
+            admitted.map(Entry::item).collect()
         };
-        Snapshot { bodies, cursor, more: self.is_full, gap: self.start.gap }
+        Snapshot { bodies, cursor, more: self.is_full, ended: None, gap: self.start.gap }
     }
 }
 
@@ -114,7 +127,14 @@ mod tests {
         let entry = |(n, (key, size)): (u64, &(&str, usize))| {
             let body = format!(r#""{}""#, "x".repeat(size - 2));
             let id = EntryId::new(n).unwrap();
-            Entry { id, time: UnixMillis(n), event: None, key: Some((*key).to_owned()), body }
+            Entry {
+                id,
+                time: UnixMillis(n),
+                event: None,
+                key: Some((*key).to_owned()),
+                kind: Kind::Object,
+                body,
+            }
         };
         (1..).zip(sizes).map(entry).collect()
     }
@@ -182,5 +202,37 @@ mod tests {
         assert_eq!(take(&[], false, &[&full[..], &[("a", 2)]].concat()), (most, last, true));
         assert_eq!(take(&["a"], false, &[&full[..], &[("b", 2)]].concat()), (most, last + 1, false));
         assert_eq!(take(&[], true, &[&full[..], &[("b", 2), ("a", 2)]].concat()), (2, last + 2, false));
+    }
+
+    #[test]
+    fn a_snapshot_and_a_page_end_before_the_end() {
+        for (keys, bodies) in [(&[][..], 2), (&["b"], 1), (&["c"], 0)] {
+            let mut log = entries(&[("a", 2), ("b", 2)]);
+            log.push(Entry::end_at(EntryId::new(3).unwrap(), UnixMillis(3), &crate::log::EndReason::DONE));
+            let subscribe = subscribe(keys, false);
+            let log = || log.iter().cloned().map(Ok::<_, std::convert::Infallible>);
+            let start = || Start::at(EntryId::BEGINNING);
+            let snapshot = Selection::snapshot(start(), &subscribe).fill(log()).unwrap().into_snapshot();
+            assert_eq!((snapshot.bodies.len(), snapshot.cursor.get()), (bodies, 2), "{keys:?}");
+            let page = Selection::page(start(), &subscribe).fill(log()).unwrap().into_page(false);
+            assert!(page.ends() && page.batch.unwrap().end.unwrap().last.get() == 2, "{keys:?}");
+        }
+    }
+
+    #[test]
+    fn a_snapshot_of_data_has_so_many_entries_and_bytes() {
+        let take = |sizes: &[(&str, usize)]| {
+            let subscribe = subscribe(&[], false);
+            let entries =
+                entries(sizes).into_iter().map(|entry| Ok::<_, ()>(Entry { kind: Kind::Data, ..entry }));
+            let snapshot =
+                Selection::snapshot(Start::at(EntryId::BEGINNING), &subscribe).fill(entries).unwrap();
+            (snapshot.is_full(), snapshot.into_snapshot().bodies.len())
+        };
+        let most = SNAPSHOT_DATA_ENTRIES as usize;
+        assert_eq!(take(&vec![("a", 2); most]), (false, most));
+        assert_eq!(take(&vec![("a", 2); most + 1]), (true, most));
+        assert_eq!(take(&[("a", SNAPSHOT_BYTES / 16); 16]), (false, 16));
+        assert_eq!(take(&[("a", SNAPSHOT_BYTES / 16); 17]), (true, 16));
     }
 }

@@ -6,9 +6,9 @@ use crate::limits::PREFLIGHT_SECS;
 use crate::settings::Origins;
 
 /// What a page may send. Some polyfills of `EventSource` add the last two.
-const ALLOW_HEADERS: &str =
-    "Content-Type, Authorization, Idempotency-Key, Last-Event-ID, Cache-Control, X-Requested-With";
-const EXPOSE_HEADERS: &str = "Last-Event-ID, Location, Retry-After, Idempotent-Replayed";
+const ALLOW_HEADERS: &str = "Content-Type, Authorization, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, \
+     Cache-Control, X-Requested-With";
+const EXPOSE_HEADERS: &str = "Last-Event-ID, Location, Retry-After, Idempotent-Replayed, ETag";
 
 /// Whether a page may act with the credentials that a browser adds by itself: one of the same origin, or of one that is
 /// listed. `*` does not count as a list: it lets pages read what anybody may read. `own` is the scheme and the host that were asked

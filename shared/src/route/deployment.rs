@@ -1,6 +1,7 @@
 //! A deployment: its settings and its feeds.
 
-use crate::feeds::Feeds;
+use crate::feeds::{Feeds, Rules};
+use crate::log::ChannelName;
 use crate::settings::{BadSetting, Host, Settings, Variables};
 
 /// What is the same for every request: what the deployment chooses, and the feeds as it has set them.
@@ -31,6 +32,14 @@ impl Deployment {
         let feeds = Feeds::read(&variables)?;
         let settings = Settings::read(host, &variables, &feeds.anonymous())?;
         Ok(Self { settings, feeds })
+    }
+
+    /// The rules of a channel. One of no feed has those of most.
+    #[must_use]
+    pub fn rules(&self, channel: Option<&ChannelName>) -> Rules {
+        let Settings { retention, post_rate: rate, post_burst: burst, .. } = self.settings;
+        let feed = channel.and_then(|channel| self.feeds.of(channel));
+        feed.map_or(Rules { retention, rate, burst }, |feed| feed.rules(&self.settings))
     }
 
     /// Every variable that is read, on either host.

@@ -47,6 +47,15 @@ const POSTED: [(&str, &str); 9] = [
     ("500", "Failed"),
     ("503", "Unavailable"),
 ];
+/// What every DELETE of a channel may answer.
+const DELETED: [(&str, &str); 6] = [
+    ("204", "Deleted"),
+    ("400", "Invalid"),
+    ("401", "Unauthorized"),
+    ("403", "Forbidden"),
+    ("500", "Failed"),
+    ("503", "Unavailable"),
+];
 /// What every OPTIONS answers.
 const PREFLIGHT: [(&str, &str); 3] = [("200", "PreflightOnLambda"), ("204", "Preflight"), ("500", "Failed")];
 
@@ -84,6 +93,10 @@ fn path_item(feed: &dyn Feed, path: &str, item: &Value, entry: &Value) -> Value 
         return item["whole"].clone();
     }
     let (get, post, id) = (&item["get"], &item["post"], text(&item["id"]));
+    let own_answers = |of: &Value| {
+        let answers = fields(&of["responses"]).map(|(status, answer)| (status.clone(), answer.clone()));
+        answers.collect::<Vec<_>>()
+    };
     let summary = |method: &str| {
         let is_it = |endpoint: &&Endpoint| endpoint.0.as_str() == method && endpoint.1 == path;
         feed.endpoints().iter().find(is_it).map_or("", |(.., summary)| *summary)
@@ -104,31 +117,37 @@ fn path_item(feed: &dyn Feed, path: &str, item: &Value, entry: &Value) -> Value 
         true => reference("components/responses", text(&entry["name"])),
         false => get["200"].clone(),
     };
-    reads["responses"] = responses(&READ, [("200", stream)]);
+    reads["responses"] = responses(&READ, own_answers(get).into_iter().chain([("200".to_owned(), stream)]));
 
     let mut heads =
         operation(format!("head{id}"), &format!("where a stream of {} would start", text(&get["of"])));
     heads["description"] = grant.into();
     heads["security"] = security(true);
     heads["parameters"] = parameters.into();
-    heads["responses"] = responses(&READ, [("200", reference("components/responses", "FeedHead"))]);
+    let head = ("200".to_owned(), reference("components/responses", "FeedHead"));
+    heads["responses"] = responses(&READ, [head].into_iter().chain(own_answers(&item["head"])));
 
     let mut posts = operation(text(&post["id"]).to_owned(), summary("POST"));
     posts["description"] = post["description"].clone();
     posts["security"] = security(feed.is_open_to_anonymous());
-    posts["parameters"] = json!([reference("components/parameters", "Idempotency-Key")]);
+    let key = reference("components/parameters", "Idempotency-Key");
+    posts["parameters"] =
+        post["parameters"].as_array().into_iter().flatten().cloned().chain([key]).collect::<Vec<_>>().into();
     posts["requestBody"] = json!({
-        "required": true,
-        "description": format!("At most {} bytes.", crate::limits::BODY_BYTES),
-        "content": { "application/json": post["body"] },
+        // A post that only ends a channel has no body.
+        "required": !feed.has_ends(),
+        "description": format!("At most {} bytes.", feed.body_bytes()),
+        "content": match post["content"].is_null() {
+            true => json!({ "application/json": post["body"] }),
+            false => post["content"].clone(),
+        },
     });
-    let own = fields(&post["responses"]).map(|(status, answer)| (status.as_str(), answer.clone()));
     let stored = [("200", "Replayed"), ("201", "Stored")].into_iter().filter(|_| !entry.is_null());
     let stored = stored.map(|(status, what)| {
         let name = format!("{}{what}", text(&entry["schema"]));
-        (status, reference("components/responses", &name))
+        (status.to_owned(), reference("components/responses", &name))
     });
-    posts["responses"] = responses(&POSTED, stored.chain(own));
+    posts["responses"] = responses(&POSTED, stored.chain(own_answers(post)));
 
     let mut options = operation(format!("preflight{id}"), "preflight");
     options["security"] = json!([]);
@@ -138,6 +157,14 @@ fn path_item(feed: &dyn Feed, path: &str, item: &Value, entry: &Value) -> Value 
     }
 
     let mut whole = json!({ "get": reads, "head": heads, "post": posts, "options": options });
+    if feed.has_ends() {
+        let delete = &item["delete"];
+        let mut deletes = operation(text(&delete["id"]).to_owned(), summary("DELETE"));
+        deletes["description"] = delete["description"].clone();
+        deletes["security"] = security(false);
+        deletes["responses"] = responses(&DELETED, []);
+        whole["delete"] = deletes;
+    }
     if item["parameters"].is_array() {
         whole["parameters"] = item["parameters"].clone();
     }
@@ -211,8 +238,8 @@ fn security(is_open: bool) -> Value {
     is_open.then(|| json!({})).into_iter().chain(schemes).collect::<Vec<_>>().into()
 }
 
-fn responses<'a>(common: &[(&'a str, &str)], own: impl IntoIterator<Item = (&'a str, Value)>) -> Value {
-    let common = common.iter().map(|(status, name)| (*status, reference("components/responses", name)));
-    let all = common.chain(own).map(|(status, answer)| (status.to_owned(), answer));
-    all.collect::<Map<_, _>>().into()
+fn responses(common: &[(&str, &str)], own: impl IntoIterator<Item = (String, Value)>) -> Value {
+    let of = |name: &str| reference("components/responses", name);
+    let common = common.iter().map(|(status, name)| ((*status).to_owned(), of(name)));
+    common.chain(own).collect::<Map<_, _>>().into()
 }

@@ -10,6 +10,7 @@ mod plan;
 mod read;
 mod request;
 mod response;
+mod streamed;
 
 use std::borrow::Cow;
 
@@ -22,7 +23,8 @@ pub use deployment::Deployment;
 pub use plan::{Peer, Plan, Subscriber, plan};
 pub use read::{Read, ReadEntry};
 pub use request::{request_head, request_headers};
-pub use response::{finish, head_of_stream, health, json, overloaded, preflight};
+pub use response::{deleted, finish, head, head_of_stream, health, json, overloaded, preflight, refused};
+pub use streamed::Streamed;
 
 use crate::feeds::{Endpoint, Feed, Feeds, Target};
 use crate::problem::Problem;
@@ -45,6 +47,7 @@ pub type OfFeed<'a> = (&'a dyn Feed, Target);
 
 const PAGE: &str = "GET, HEAD, OPTIONS";
 const FEED: &str = "GET, HEAD, POST, OPTIONS";
+const ENDING: &str = "GET, HEAD, POST, DELETE, OPTIONS";
 
 /// The endpoints that are of no feed.
 const OWN: &[Endpoint] = &[
@@ -84,23 +87,28 @@ pub fn route<'a>(path: &str, feeds: &'a Feeds) -> Result<Route<OfFeed<'a>>, Prob
 impl Route<OfFeed<'_>> {
     /// The value of `Allow`.
     #[must_use]
-    pub const fn allow(&self) -> &'static str {
+    pub fn allow(&self) -> &'static str {
         match self {
+            Self::Feed((feed, Target::Channel(_))) if feed.has_ends() => ENDING,
             Self::Feed((_, Target::Channel(_))) => FEED,
             _ => PAGE,
         }
     }
 }
 
-/// Whether a path is one at which something can be posted, but for names in it that are against their rules.
-fn takes_posts(path: &str, feeds: &Feeds) -> bool {
+/// The value of `Allow` of a path that is one of a feed but for names in it that are against their rules.
+fn allow_of_shape(path: &str, feeds: &Feeds) -> &'static str {
     let segments = segments(path).unwrap_or_default();
+    if segments.get(1).and_then(|name| feeds.named(name)).is_some_and(|feed| feed.has_ends()) {
+        return ENDING;
+    }
     let is_like = |shape: &str| {
         let shape: Vec<_> = shape.split('/').skip(1).collect();
         let fits = |(part, segment): (&&str, &Cow<str>)| part.starts_with('{') || *part == *segment;
         shape.len() == segments.len() && shape.iter().zip(&segments).all(fits)
     };
-    feeds.endpoints().any(|(method, shape, _)| *method == Method::POST && is_like(shape))
+    let takes_posts = feeds.endpoints().any(|(method, shape, _)| *method == Method::POST && is_like(shape));
+    if takes_posts { FEED } else { PAGE }
 }
 
 /// The decoded segments of a path; none if it does not begin with a slash.

@@ -9,10 +9,9 @@ use http::{Method, Response, StatusCode, header};
 use super::append::Append;
 use super::read::{self, Read, ReadEntry};
 use super::response::{self, LAST_EVENT_ID};
-use super::{Deployment, FEED, PAGE, Representation, Route, cors, negotiate, openapi, route};
+use super::{Deployment, Representation, Route, cors, negotiate, openapi, route};
 use crate::access::{Action, Caller, Key, Scope, Sender};
 use crate::feeds::{Feed, Query, Target};
-use crate::limits;
 use crate::log::{ChannelName, Filter, Position, Subscribe};
 use crate::problem::Problem;
 use crate::session::{Replay, StreamRequest, Timetable, WhenSlow};
@@ -36,6 +35,8 @@ pub enum Plan<'a> {
     Entry(ReadEntry),
     /// Read the body and append what it holds.
     Append(Box<Append<'a>>),
+    /// Delete all of a channel, and answer with [`response::deleted`](super::deleted).
+    Delete(ChannelName),
 }
 
 /// For whom a stream is.
@@ -85,20 +86,24 @@ pub fn plan<'a>(
         let allow = match &route {
             Ok(route) => route.allow(),
             // A page is told of a bad name by the request itself: a refused preflight would hide the reason.
-            Err(Problem::Invalid { .. }) if super::takes_posts(request.uri.path(), feeds) => FEED,
-            Err(Problem::Invalid { .. }) => PAGE,
+            Err(Problem::Invalid { .. }) => super::allow_of_shape(request.uri.path(), feeds),
             Err(problem) => return Err(problem.clone()),
         };
         return Ok(Plan::Reply(response::preflight(allow, settings.host)));
     }
     let route = route?;
     let reads = request.method == Method::GET || request.method == Method::HEAD;
-    let appends = matches!(route, Route::Feed((_, Target::Channel(_)))) && request.method == Method::POST;
+    let writes = match &route {
+        Route::Feed((feed, Target::Channel(_))) => {
+            request.method == Method::POST || (request.method == Method::DELETE && feed.has_ends())
+        }
+        _ => false,
+    };
     let query = Query::new(request.uri.query());
     if matches!(route, Route::Feed(_)) {
         query.check(|name| feeds.lists().any(|list| list == name))?;
     }
-    if !reads && !appends {
+    if !reads && !writes {
         return Err(Problem::MethodNotAllowed { allow: route.allow() });
     }
     match route {
@@ -108,7 +113,8 @@ pub fn plan<'a>(
         Route::Feed((feed, target)) => {
             let planner = Planner { request, peer, query, settings, feed, now };
             match target {
-                Target::Channel(channel) if appends => planner.append(channel),
+                Target::Channel(channel) if request.method == Method::DELETE => planner.delete(channel),
+                Target::Channel(channel) if writes => planner.append(channel),
                 Target::Channel(channel) => planner.follow(channel),
                 Target::Entry { channel, id, missing } => {
                     planner.caller()?.authorize(Action::Subscribe, &channel, Scope::Whole, false)?;
@@ -175,19 +181,19 @@ impl<'a> Planner<'a> {
         let caller = self.caller()?;
         self.authorize_reading(&caller, &channel, reading.filter.as_ref().unwrap_or(&Filter::ALL))?;
         let position = self.position(reading.history);
-        let log =
-            reading.filter.map(|filter| Subscribe { position: position.clone(), filter, newest: false });
+        let newest = reading.newest && matches!(position, Position::History(_));
+        let log = reading.filter.map(|filter| Subscribe { position: position.clone(), filter, newest });
         match (representation, log, reading.ticks) {
             (Representation::Snapshot, Some(subscribe), _) => {
-                let list = self.feed.list();
+                let (list, has_ends) = (self.feed.list(), self.feed.has_ends());
                 let subscribe = match reading.when_slow {
-                    WhenSlow::End => subscribe,
-                    WhenSlow::Newest => {
+                    WhenSlow::Newest if !has_ends => {
                         let kept = u32::try_from(self.settings.retention.max).unwrap_or(u32::MAX);
                         Subscribe { position: Position::History(kept), newest: true, ..subscribe }
                     }
+                    _ => subscribe,
                 };
-                Ok(Plan::Read(Read { channel, subscribe, list }))
+                Ok(Plan::Read(Read { channel, subscribe, list, has_ends }))
             }
             (Representation::Snapshot, None, ticks) => {
                 Ok(Plan::Reply(read::at_tick(self.feed.list(), ticks, self.now)?))
@@ -203,7 +209,9 @@ impl<'a> Planner<'a> {
                     log: log.map(|subscribe| (channel, subscribe)),
                     ticks,
                     when_slow: reading.when_slow,
-                    has_custom_events: reading.has_custom_events,
+                    dialect: reading.dialect,
+                    only_open: reading.only_open,
+                    has_ends: self.feed.has_ends(),
                 };
                 let subscriber =
                     Subscriber { sender: caller.sender(self.peer.address), expires: caller.ends() };
@@ -220,12 +228,28 @@ impl<'a> Planner<'a> {
         }
         // Of which key an entry is stands in its body, which nobody without a grant gets to have read.
         let scope = if self.feed.is_granted_by_key() { Scope::SomeKey } else { Scope::Whole };
-        caller.authorize(Action::Publish, &channel, scope, !self.feed.is_open_to_anonymous())?;
-        self.check_body_headers()?;
+        let wants_token = !self.feed.is_open_to_anonymous();
+        let may = |action| caller.authorize(action, &channel, scope, wants_token);
+        // Whoever may only end the channel gets no entry stored.
+        let closes = self.feed.has_ends() && may(Action::Close).is_ok();
+        may(Action::Publish).or_else(|forbidden| if closes { Ok(()) } else { Err(forbidden) })?;
+        let media_type = self.media_type()?;
         let key = self.request.headers.get(IDEMPOTENCY_KEY).map(|key| Key::new(key.as_bytes())).transpose();
         let key = key.map_err(Problem::invalid("Idempotency-Key"))?;
         let sender = caller.sender(self.peer.address);
-        Ok(Plan::Append(Box::new(Append { feed: self.feed, channel, caller, sender, key })))
+        let (feed, rules) = (self.feed, self.feed.rules(self.settings));
+        let (query, headers) = (self.query.clone(), &self.request.headers);
+        let append = Append { feed, channel, caller, sender, key, rules, media_type, query, headers };
+        Ok(Plan::Append(Box::new(append)))
+    }
+
+    fn delete(&self, channel: ChannelName) -> Result<Plan<'a>, Problem> {
+        let caller = self.caller()?;
+        if caller.by_cookie() {
+            self.check_origin()?;
+        }
+        caller.authorize(Action::Publish, &channel, Scope::Whole, true)?;
+        Ok(Plan::Delete(channel))
     }
 
     fn check_origin(&self) -> Result<(), Problem> {
@@ -237,24 +261,29 @@ impl<'a> Planner<'a> {
             .ok_or(Problem::Origin)
     }
 
-    fn check_body_headers(&self) -> Result<(), Problem> {
+    /// The media type of the body; `None` if there is no body, which only some feeds take.
+    fn media_type(&self) -> Result<Option<&'static str>, Problem> {
         let length = self.header(header::CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
-        if length.is_some_and(|length| length > limits::BODY_BYTES as u64) {
-            return Err(Problem::TooLarge);
+        if length.is_some_and(|length| length > self.feed.body_bytes() as u64) {
+            return Err(Problem::too_large(self.feed.body_bytes()));
         }
-        let encoded =
+        let taken = self.feed.media_types();
+        let refused = Problem::UnsupportedMediaType(taken);
+        let is_encoded =
             self.header(header::CONTENT_ENCODING).is_some_and(|c| !c.eq_ignore_ascii_case("identity"));
-        let is_json = self.header(header::CONTENT_TYPE).is_some_and(|content_type| {
-            let mut parts = content_type.split(';').map(str::trim);
-            let essence = parts.next().unwrap_or_default();
-            let utf8 = |part: &str| {
-                let charset =
-                    part.split_once('=').filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
-                let names = |value: &str, name| value.trim().trim_matches('"').eq_ignore_ascii_case(name);
-                charset.is_none_or(|(_, value)| names(value, "utf-8") || names(value, "utf8"))
-            };
-            essence.eq_ignore_ascii_case("application/json") && parts.all(utf8)
-        });
-        if is_json && !encoded { Ok(()) } else { Err(Problem::UnsupportedMediaType) }
+        let Some(content_type) = self.header(header::CONTENT_TYPE).filter(|_| !is_encoded) else {
+            let is_empty = !is_encoded && self.feed.has_ends() && length.is_none_or(|length| length == 0);
+            return if is_empty { Ok(None) } else { Err(refused) };
+        };
+        let mut parts = content_type.split(';').map(str::trim);
+        let essence = parts.next().unwrap_or_default();
+        let utf8 = |part: &str| {
+            let charset =
+                part.split_once('=').filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
+            let names = |value: &str, name| value.trim().trim_matches('"').eq_ignore_ascii_case(name);
+            charset.is_none_or(|(_, value)| names(value, "utf-8") || names(value, "utf8"))
+        };
+        let found = taken.iter().find(|taken| essence.eq_ignore_ascii_case(taken)).copied();
+        found.filter(|_| parts.all(utf8)).map(Some).ok_or(refused)
     }
 }

@@ -8,8 +8,9 @@ use http::{Method, Response, StatusCode};
 use serde::Serialize;
 
 use super::cors;
-use crate::log::EntryId;
-use crate::problem::secure;
+use crate::log::{EntryId, Start};
+use crate::problem::{Problem, secure};
+use crate::session::{Refusal, StreamRequest};
 use crate::settings::{Host, Settings};
 use crate::{json, session, sse};
 
@@ -38,16 +39,27 @@ pub fn health(host: Host) -> Response<Bytes> {
     json(StatusCode::OK, json::line(&health))
 }
 
-/// The answer to OPTIONS. Lambda streams every body, and an empty streamed one can hang there.
+/// The answer to OPTIONS.
 #[must_use]
 pub fn preflight(allow: &'static str, host: Host) -> Response<Bytes> {
-    let (status, body) = match host {
-        Host::Worker => (StatusCode::NO_CONTENT, ""),
-        Host::Lambda => (StatusCode::OK, "\n"),
+    let mut response = deleted(host);
+    if host == Host::Lambda {
+        *response.status_mut() = StatusCode::OK;
+    }
+    cors::preflight(allow, response.headers_mut());
+    response
+}
+
+/// The answer to a DELETE. Lambda streams every body, and an empty streamed one can hang there, so it gets a byte, which the
+/// front leaves out of an answer of this status.
+#[must_use]
+pub fn deleted(host: Host) -> Response<Bytes> {
+    let body = match host {
+        Host::Worker => "",
+        Host::Lambda => "\n",
     };
     let mut response = Response::new(Bytes::from_static(body.as_bytes()));
-    *response.status_mut() = status;
-    cors::preflight(allow, response.headers_mut());
+    *response.status_mut() = StatusCode::NO_CONTENT;
     response
 }
 
@@ -64,6 +76,50 @@ pub fn head_of_stream(cursor: Option<EntryId>) -> Response<Bytes> {
         headers.insert(LAST_EVENT_ID, cursor.get().into());
     }
     response
+}
+
+/// The last id of a channel, as a precondition names it.
+pub(super) fn etag(last: EntryId) -> HeaderValue {
+    // Digits in quotes are always a header.
+    HeaderValue::try_from(format!("\"{last}\"")).unwrap_or(HeaderValue::from_static("\"0\""))
+}
+
+/// The answer to a reader for whom there is no stream. What is over is told by a status on which an `EventSource` stops for
+/// good; on Lambda, where an answer without a body may hang, by a problem.
+///
+/// # Errors
+/// The [`Problem`] to answer with.
+pub fn refused(refusal: &Refusal, host: Host) -> Result<Response<Bytes>, Problem> {
+    match (refusal, host) {
+        (Refusal::Over, Host::Worker) => {
+            let mut response = Response::new(Bytes::new());
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            Ok(response)
+        }
+        (Refusal::Over, Host::Lambda) => Err(Problem::Over),
+        (Refusal::Gap(gap, resumes_after), _) => {
+            Err(Problem::Gap { gap: gap.clone(), resumes_after: *resumes_after })
+        }
+    }
+}
+
+/// The answer to a HEAD: the head of the stream that a GET would get, or why there is none; of a channel that can end, with the
+/// last id as its `ETag`.
+///
+/// # Errors
+/// The [`Problem`] to answer with.
+pub fn head(request: &StreamRequest, start: &Start, host: Host) -> Result<Response<Bytes>, Problem> {
+    let mut response = match (session::refusal(start, request.dialect, request.only_open), host) {
+        // A status alone says it: the answer to a HEAD has no body on any host.
+        (Some(Refusal::Over), Host::Lambda) | (None, _) => head_of_stream(Some(start.after)),
+        (Some(refusal), host) => refused(&refusal, host)?,
+    };
+    let headers = response.headers_mut();
+    headers.insert(LAST_EVENT_ID, start.after.get().into());
+    if request.has_ends {
+        headers.insert(header::ETAG, etag(start.standing.last));
+    }
+    Ok(response)
 }
 
 /// A stream that ends at once, for a reader that finds the deployment full. A refusal would make a browser give up for good.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Frame, Session, blocks};
+use super::{Dialect, Frame, Session, blocks};
 use crate::log::EntryId;
 use crate::sse::HEARTBEAT;
 use crate::time::UnixMillis;
@@ -18,15 +18,16 @@ impl<F: Frame> Session<F> {
 
     fn send_cursor(&mut self, cursor: EntryId, now: UnixMillis) {
         (self.announced, self.held_since) = (cursor, None);
-        self.send_own(blocks::cursor(cursor, self.config.heartbeat), now);
+        self.send_own(blocks::cursor(cursor, self.config.heartbeat, self.dialect), now);
     }
 
     /// Breaks a silence with the cursor, because an `EventSource` hides comments from its page. A stream of ticks alone has no
-    /// cursor, so it gets a comment.
+    /// cursor, and one that is bare names no event, so they get a comment.
     pub(super) fn heartbeat(&mut self, now: UnixMillis) {
         match self.cursor {
             Some(cursor) if self.backlog.is_low() => {
-                if self.subscribe.is_some() || self.ticking.has_cursors() {
+                let has_cursors = self.subscribe.is_some() || self.ticking.has_cursors();
+                if has_cursors && self.dialect != Dialect::Bare {
                     self.send_cursor(cursor, now);
                 } else {
                     self.send_own(Bytes::from_static(HEARTBEAT), now);

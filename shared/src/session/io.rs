@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::Timetable;
 use crate::limits::{BACKLOG_BYTES, DEADLINE_KNOWN_MS, DEADLINE_MARGIN};
-use crate::log::{Batch, ChannelName, Page, Subscribe};
+use crate::log::{Batch, ChannelName, EntryId, Gap, Page, Subscribe};
 use crate::time::UnixMillis;
 
 /// Bytes of a batch, as a host holds them.
@@ -35,8 +35,33 @@ pub struct StreamRequest {
     pub ticks: Option<Timetable>,
     /// What happens to a reader that is too slow.
     pub when_slow: WhenSlow,
-    /// Its entries may have names that a publisher chose, which an `EventSource` hears only if it listens for them.
-    pub has_custom_events: bool,
+    /// How the stream speaks.
+    pub dialect: Dialect,
+    /// It is opened only if the channel has entries and has not ended.
+    pub only_open: bool,
+    /// The channel can end.
+    pub has_ends: bool,
+}
+
+/// How a stream speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// The entries have no names. What the stream says of itself is in named events.
+    #[default]
+    Plain,
+    /// The same, but entries may have names that a publisher chose, which an `EventSource` hears only if it listens for them.
+    Named,
+    /// For clients that take every event for data: the stream says nothing of itself but ids and comments.
+    Bare,
+}
+
+/// Why there is no stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Nothing will ever follow, or nothing is under way.
+    Over,
+    /// The cursor cannot be resumed, which a stream of the dialect [`Dialect::Bare`] could not say. It would go on after this id.
+    Gap(Gap, EntryId),
 }
 
 /// What happens to a reader that does not take its bytes.
@@ -168,6 +193,12 @@ pub enum CloseReason {
     /// There was no room for it.
     #[error("the channel has as many readers as it takes")]
     Full,
+    /// The channel has ended.
+    #[error("the channel has ended")]
+    Ended,
+    /// There was nothing to begin with ([`Refusal`]).
+    #[error("it was not opened")]
+    Refused,
     /// The reader left.
     #[error("the reader left")]
     ReaderGone,

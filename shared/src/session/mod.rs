@@ -17,7 +17,9 @@
 //!
 //! use bytes::Bytes;
 //! use ssedge::log::{ChannelName, EntryId, Filter, Page, Position, Start, Subscribe};
-//! use ssedge::session::{Chunk, CloseReason, Input, Output, Session, StreamConfig, StreamRequest, WhenSlow};
+//! use ssedge::session::{
+//!     Chunk, CloseReason, Dialect, Input, Output, Session, StreamConfig, StreamRequest, WhenSlow,
+//! };
 //! use ssedge::time::UnixMillis;
 //!
 //! let subscribe = Subscribe { position: Position::History(20), filter: Filter::ALL, newest: false };
@@ -25,7 +27,9 @@
 //!     log: Some((ChannelName::new("chat/lobby")?, subscribe)),
 //!     ticks: None,
 //!     when_slow: WhenSlow::End,
-//!     has_custom_events: false,
+//!     dialect: Dialect::Plain,
+//!     only_open: false,
+//!     has_ends: false,
 //! };
 //! let config = StreamConfig {
 //!     heartbeat: Duration::from_secs(15),
@@ -72,6 +76,7 @@ mod io;
 mod patience;
 mod shared_backlog;
 mod ticks;
+mod upstream;
 
 use std::collections::VecDeque;
 
@@ -79,32 +84,20 @@ use bytes::Bytes;
 
 use crate::chance::Chance;
 use crate::limits::{BACKLOG_BYTES, FILTER_CURSOR};
-use crate::log::{Batch, EntryId, Page, Position, Start, Subscribe};
+use crate::log::{EntryId, Subscribe};
 use crate::time::UnixMillis;
 use backlog::Backlog;
 pub(crate) use blocks::no_room;
+pub(crate) use ends::refusal;
 pub use io::{
-    Chunk, CloseReason, Frame, Input, Output, StreamConfig, StreamRequest, WhenSlow, backlog_bound,
+    Chunk, CloseReason, Dialect, Frame, Input, Output, Refusal, StreamConfig, StreamRequest, WhenSlow,
+    backlog_bound,
 };
 use patience::Patience;
 pub use shared_backlog::SharedBacklog;
 use ticks::{Due, Ticking};
 pub use ticks::{Replay, Ticks, Timetable};
-
-/// Where the session stands with its channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Upstream {
-    /// It has none.
-    None,
-    /// It asked and waits for the page.
-    Asked,
-    /// It is subscribed.
-    Live,
-    /// It asks again when the reader has taken what it has, for the newest of each key only, or for all.
-    Draining { newest: bool },
-    /// It lost the channel and asks again then.
-    Down { until: UnixMillis },
-}
+use upstream::Upstream;
 
 /// One stream. See the [module](self) for how to drive it.
 #[derive(Debug)]
@@ -112,7 +105,8 @@ pub struct Session<F> {
     config: StreamConfig,
     subscribe: Option<Subscribe>,
     when_slow: WhenSlow,
-    has_custom_events: bool,
+    dialect: Dialect,
+    only_open: bool,
     ticking: Ticking,
     chance: Chance,
     upstream: Upstream,
@@ -128,6 +122,7 @@ pub struct Session<F> {
     last_heard: UnixMillis,
     backlog: Backlog,
     outputs: VecDeque<Output<F>>,
+    refusal: Option<Refusal>,
     closed: Option<CloseReason>,
 }
 
@@ -139,7 +134,8 @@ impl<F: Frame> Session<F> {
             config,
             subscribe: request.log.map(|(_, subscribe)| subscribe),
             when_slow: request.when_slow,
-            has_custom_events: request.has_custom_events,
+            dialect: request.dialect,
+            only_open: request.only_open,
             ticking: Ticking::new(request.ticks, now),
             chance: Chance::seeded(seed),
             upstream: Upstream::None,
@@ -152,6 +148,7 @@ impl<F: Frame> Session<F> {
             last_heard: now,
             backlog: Backlog::new(now),
             outputs: VecDeque::new(),
+            refusal: None,
             closed: None,
         };
         match session.subscribe.clone() {
@@ -169,6 +166,12 @@ impl<F: Frame> Session<F> {
     #[must_use]
     pub const fn starts_after(&self) -> Option<EntryId> {
         self.starts_after
+    }
+
+    /// Why there is no stream, if the channel has answered and there is none: the host answers by this then.
+    #[must_use]
+    pub const fn refusal(&self) -> Option<&Refusal> {
+        self.refusal.as_ref()
     }
 
     /// Takes an input.
@@ -216,127 +219,13 @@ impl<F: Frame> Session<F> {
         [down, held, self.tick_due()].into_iter().chain(ends).flatten().fold(heartbeat, UnixMillis::min)
     }
 
-    fn ask(&mut self, subscribe: Subscribe, now: UnixMillis) {
-        if !self.patience.ask() {
-            return self.end_by_plan(CloseReason::Questions, now);
-        }
-        self.upstream = Upstream::Asked;
-        self.outputs.push_back(Output::Subscribe(subscribe));
-    }
-
-    /// Asks for what follows the cursor.
-    fn ask_again(&mut self, newest: bool, now: UnixMillis) {
-        let Some(subscribe) = self.subscribe.clone() else { return };
-        let position = match self.cursor {
-            Some(cursor) => Position::After(cursor),
-            None => subscribe.position,
-        };
-        self.ask(Subscribe { position, newest, ..subscribe }, now);
-    }
-
-    fn page(&mut self, page: Page<F>, now: UnixMillis) {
-        if self.upstream != Upstream::Asked {
-            return;
-        }
-        self.patience.answered();
-        self.upstream = Upstream::Live;
-        let after = page.start.after;
-        match (self.cursor, &page.start.gap) {
-            (None, _) => self.begin(&page.start, now),
-            (Some(_), Some(_)) if self.backlog.is_over() => return self.too_slow(now),
-            (Some(_), Some(gap)) => {
-                self.send_own(blocks::gap(gap, after), now);
-                self.announced = after;
-            }
-            (Some(_), None) => {}
-        }
-        self.cursor = Some(after);
-        if let Some(batch) = page.batch {
-            self.append(batch, now);
-        }
-        if page.more && self.upstream == Upstream::Live {
-            self.upstream = Upstream::Draining { newest: false };
-            self.await_drain(now);
-        }
-    }
-
-    fn begin(&mut self, start: &Start, now: UnixMillis) {
-        let retry = self.chance.around(self.config.retry);
-        self.starts_after = Some(start.after);
-        self.cursor = self.starts_after;
-        self.announced = start.after;
-        self.send_own(blocks::opening(retry, start, self.config.heartbeat), now);
-    }
-
-    /// Takes news that follow the cursor. If others come, something is missing before them, and only the channel can say what.
-    /// That is so at the beginning of a run, too: the end of the run before may have been lost.
-    fn entries(&mut self, batch: Batch<F>, now: UnixMillis) {
-        let known = self.cursor.is_some_and(|cursor| batch.upto <= cursor);
-        if self.cursor == Some(batch.after) {
-            self.append(batch, now);
-        } else if !known {
-            self.outputs.push_back(Output::Unsubscribe);
-            self.ask_again(false, now);
-        }
-    }
-
-    fn append(&mut self, batch: Batch<F>, now: UnixMillis) {
-        if batch.frame.is_some() && self.backlog.is_over() {
-            return self.too_slow(now);
-        }
-        if let Some(frame) = batch.frame {
-            self.announced = batch.shown;
-            self.send(Chunk::Frame(frame), now);
-        }
-        self.cursor = Some(batch.upto);
-        self.held_since = (self.announced < batch.upto).then(|| self.held_since.unwrap_or(now));
-    }
-
-    fn too_slow(&mut self, now: UnixMillis) {
-        if self.when_slow == WhenSlow::Newest {
-            self.outputs.push_back(Output::Unsubscribe);
-            self.upstream = Upstream::Draining { newest: true };
-            self.await_drain(now);
-        } else {
-            self.close(CloseReason::TooSlow);
-        }
-    }
-
-    fn lost(&mut self, now: UnixMillis) {
-        if self.cursor.is_none() {
-            self.overloaded(CloseReason::Unavailable, now);
-        } else if matches!(self.upstream, Upstream::Asked | Upstream::Live) {
-            let pause = self.patience.lost(&mut self.chance, now);
-            self.upstream = Upstream::Down { until: now + pause };
-        }
-    }
-
-    fn await_drain(&mut self, now: UnixMillis) {
-        if self.backlog.is_low() {
-            self.drained(self.backlog.bytes, now);
-        } else {
-            self.outputs.push_back(Output::AwaitDrain);
-        }
-    }
-
-    fn drained(&mut self, bytes: usize, now: UnixMillis) {
-        self.backlog.update(bytes, now);
-        if !self.backlog.is_low() {
-            return;
-        }
-        if let Upstream::Draining { newest } = self.upstream {
-            self.ask_again(newest, now);
-        }
-        if self.closed.is_none() && self.ticking.waits() {
-            self.tick(now);
-        }
-    }
-
     fn wake(&mut self, now: UnixMillis) {
         let due = |at: Option<UnixMillis>| at.is_some_and(|at| at <= now);
         if due(self.config.expires) {
             self.tell_cursor(now);
-            self.send_own(blocks::expired(), now);
+            if self.dialect != Dialect::Bare {
+                self.send_own(blocks::expired(), now);
+            }
             return self.close(CloseReason::Expired);
         }
         if due(self.ends_at) {
@@ -397,7 +286,7 @@ impl<F: Frame> Session<F> {
 
     fn send(&mut self, chunk: Chunk<F>, now: UnixMillis) {
         // Of names that a publisher chose nobody knows whether the page listens for them.
-        if !(self.has_custom_events && matches!(chunk, Chunk::Frame(_))) {
+        if !(self.dialect == Dialect::Named && matches!(chunk, Chunk::Frame(_))) {
             self.last_heard = now;
         }
         let bytes = match &chunk {

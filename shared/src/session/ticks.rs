@@ -198,7 +198,8 @@ impl Replay {
     fn start(&self, interval: Duration, now: UnixMillis) -> Start {
         let id = |tick: UnixMillis| EntryId::new(tick.0).unwrap_or(EntryId::BEGINNING);
         let (live, oldest) = (now.floor(interval), now.floor(interval) - interval * self.kept);
-        let gap = |requested, reason, after| Start { after: id(after), gap: Some(Gap { reason, requested }) };
+        let gap =
+            |requested, reason, after| Start { gap: Some(Gap { reason, requested }), ..Start::at(id(after)) };
         match &self.position {
             Position::History(ticks) => Start::at(id(live - interval * (*ticks).min(self.kept))),
             Position::After(cursor) if *cursor < id(oldest) => {

@@ -71,13 +71,21 @@ impl EventName {
     pub const CURSOR: Self = Self(Cow::Borrowed("cursor"));
     /// Some of what followed the reader's cursor is no longer kept.
     pub const GAP: Self = Self(Cow::Borrowed("gap"));
+    /// The channel was closed: nothing follows.
+    pub const END: Self = Self(Cow::Borrowed("end"));
     /// The token that opened the stream has expired.
     pub const EXPIRED: Self = Self(Cow::Borrowed("expired"));
 
     /// The names that only a stream itself may use, and the two that EventSource fires for its connection, so
     /// that a listener could not tell them from a message.
-    const RESERVED: [Self; 5] =
-        [Self::CURSOR, Self::GAP, Self::EXPIRED, Self(Cow::Borrowed("error")), Self(Cow::Borrowed("open"))];
+    const RESERVED: [Self; 6] = [
+        Self::CURSOR,
+        Self::GAP,
+        Self::END,
+        Self::EXPIRED,
+        Self(Cow::Borrowed("error")),
+        Self(Cow::Borrowed("open")),
+    ];
 
     /// Takes any name of the right shape, also one that means something to a stream.
     ///
@@ -90,7 +98,7 @@ impl EventName {
     /// Takes a name that a publisher chose. `message` is allowed: it is the type of an event without a name.
     ///
     /// # Errors
-    /// [`InvalidName::Reserved`] for `cursor`, `gap`, `expired`, `error` and `open`, otherwise as
+    /// [`InvalidName::Reserved`] for `cursor`, `gap`, `end`, `expired`, `error` and `open`, otherwise as
     /// [`EventName::new`].
     ///
     /// ```
@@ -142,7 +150,7 @@ pub enum InvalidName {
     #[error("an event name has 1 to {EVENT_NAME_CHARS} characters of A-Z, a-z, 0-9, `_`, `.` and `-`")]
     Shape,
     /// A name with a meaning of its own on a stream or in EventSource.
-    #[error("the event names cursor, gap, expired, error and open are reserved")]
+    #[error("the event names cursor, gap, end, expired, error and open are reserved")]
     Reserved,
 }
 
@@ -266,7 +274,7 @@ mod tests {
         for name in ["message", "order-created", "a", "v1.2_x", "Cursor", &"x".repeat(64)] {
             check(name, None, None);
         }
-        for name in ["cursor", "gap", "expired", "error", "open"] {
+        for name in ["cursor", "gap", "end", "expired", "error", "open"] {
             check(name, None, Some(InvalidName::Reserved));
         }
         for name in ["", " ", "a b", "a:b", "a\n", "é", "\0", &"x".repeat(65)] {

@@ -8,4 +8,4 @@ mod post;
 pub mod sql;
 pub mod table;
 
-pub use post::{Post, Receipt, Stored};
+pub use post::{OnlyIf, Post, Receipt, Stored, Terms};

@@ -48,7 +48,9 @@ async fn preflight(c: Context) {
         let methods = answer.header("Access-Control-Allow-Methods");
         assert!(methods.split(", ").any(|m| m == method), "{path}: {methods}");
         let headers = answer.header("Access-Control-Allow-Headers").to_ascii_lowercase();
-        for name in ["content-type", "authorization", "idempotency-key", "last-event-id"] {
+        for name in
+            ["content-type", "authorization", "idempotency-key", "if-match", "if-none-match", "last-event-id"]
+        {
             assert!(headers.split(", ").any(|header| header == name), "{name} in {headers}");
         }
         let age = answer.header("Access-Control-Max-Age").parse::<u32>();
@@ -58,7 +60,7 @@ async fn preflight(c: Context) {
 
 async fn exposed(c: Context) {
     let check = |what: &str, value: &str| {
-        for name in ["Last-Event-ID", "Location", "Retry-After", "Idempotent-Replayed"] {
+        for name in ["Last-Event-ID", "Location", "Retry-After", "Idempotent-Replayed", "ETag"] {
             assert!(
                 value.split(", ").any(|header| header.eq_ignore_ascii_case(name)),
                 "{what}: {name} in {value:?}"

@@ -15,7 +15,7 @@ pub(super) const CASES: &[Case] = cases! {
     "Streams", "of every feed: a reader that comes back gets what it has not had, by header and by query" => resumed;
     "Streams", "of every feed: a cursor that is none is a gap, never a refusal" => unknown_cursor;
     "Snapshots", "of every feed: a snapshot has what is stored, and a stream goes on behind its cursor" => snapshot;
-    "Errors", "of every feed: a body that is not an object, or lacks its fields, is 400" => bad_bodies;
+    "Errors", "of every feed: a body that is no JSON, or lacks its fields, is 400" => bad_bodies;
     "Errors", "of every feed: other methods and representations are refused, and told what is taken" => refused;
     "Access", "of every feed: without a grant there is no post, and a bad token is 401" => ungranted;
     "Chat rooms", "of every feed: a key that comes again answers the same, and stores nothing" => repeated;
@@ -32,6 +32,10 @@ pub(super) struct Path {
     list: &'static str,
     /// Whether a caller without a token may post.
     is_open: bool,
+    /// Whether any JSON may be posted, which readers then get as it is.
+    takes_any: bool,
+    /// What `Allow` says.
+    methods: &'static str,
 }
 
 /// The feeds as the table has them. Those that need a setting before they take posts have it.
@@ -51,15 +55,28 @@ pub(super) fn paths(name: &str) -> Vec<Path> {
     let mut found = Vec::new();
     for feed in feeds.iter() {
         for (_, path, _) in feed.endpoints().iter().filter(|(method, ..)| method.as_str() == "POST") {
-            let example =
-                &document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["example"];
+            let content = &document["paths"][path]["post"]["requestBody"]["content"]["application/json"];
+            let (example, schema) = (&content["example"], content["schema"]["$ref"].as_str());
+            let schema = document.pointer(&schema.expect("the body has a schema")[1..]).expect("it is there");
             assert!(example.is_object(), "{path} has no example of a body");
-            let segments = path.split('/').map(|part| if part.starts_with('{') { name } else { part });
+            // One of several segments is one that anybody may read.
+            let public = format!("public/{name}");
+            let segments = path.split('/').map(|part| match part {
+                "{name}" => &*public,
+                part if part.starts_with('{') => name,
+                part => part,
+            });
             found.push(Path {
                 path: segments.collect::<Vec<_>>().join("/"),
                 body: example.to_string(),
                 list: feed.list(),
                 is_open: feed.is_open_to_anonymous(),
+                takes_any: !schema["properties"].is_object(),
+                methods: if feed.has_ends() {
+                    "GET, HEAD, POST, DELETE, OPTIONS"
+                } else {
+                    "GET, HEAD, POST, OPTIONS"
+                },
             });
         }
     }
@@ -78,6 +95,11 @@ impl Path {
         assert_eq!((answer.status, answer.header("Content-Type")), (201, "application/json"), "{answer:?}");
         answer
     }
+
+    /// What readers get of a post that was answered so.
+    fn data(&self, stored: &Answer) -> String {
+        if self.takes_any { self.body.clone() } else { stored.text.clone() }
+    }
 }
 
 async fn begins(c: Context) {
@@ -92,7 +114,7 @@ async fn delivered(c: Context) {
         let mut stream = client.open(&path.path, &[]).await;
         first_block(&mut stream).await;
         let stored = path.post(&client).await;
-        let heard = stream.collect_until(|message| message.data == stored.text).await;
+        let heard = stream.collect_until(|message| message.data == path.data(&stored)).await;
         let id = &heard.last().expect("it is heard").last_event_id;
         assert!(id.parse::<u64>().is_ok(), "{path:?} has the id {id:?}");
         let location = stored.header("Location");
@@ -112,7 +134,7 @@ async fn resumed(c: Context) {
         for (target, headers) in [(&path.path, &[("Last-Event-ID", &*before)][..]), (&by_query, &[])] {
             let mut again = client.open(target, headers).await;
             assert_eq!(first_block(&mut again).await.1, before, "{target}");
-            again.collect_until(|message| message.data == stored.text).await;
+            again.collect_until(|message| message.data == path.data(&stored)).await;
         }
     }
 }
@@ -133,19 +155,25 @@ async fn snapshot(c: Context) {
         let answer = client.get_json(&format!("{}?lastEventId={before}", path.path)).await;
         let document = answer.json();
         let newest = document[path.list].as_array().and_then(|list| list.last());
-        assert!(newest.is_some() && answer.text.contains(&stored.text), "{path:?}: {answer:?}");
+        let data = path.data(&stored);
+        let shown = newest.is_some_and(|entry| entry["data"] == *data) || answer.text.contains(&data);
+        assert!(newest.is_some() && shown, "{path:?}: {answer:?}");
         let cursor = document["cursor"].as_str().expect("a cursor is a string").to_owned();
         let behind = path.post(&client).await;
         let mut rest = client.open(&format!("{}?lastEventId={cursor}", path.path), &[]).await;
         assert_eq!(first_block(&mut rest).await.1, cursor);
-        let heard = rest.collect_until(|message| message.data == behind.text).await;
+        let heard = rest.collect_until(|message| message.data == path.data(&behind)).await;
         assert!(heard.iter().all(|message| message.last_event_id != cursor), "{path:?} repeats {cursor}");
     }
 }
 
 async fn bad_bodies(c: Context) {
     for path in paths(&c.room()) {
-        for body in ["", "[]", "{", "\"text\""] {
+        problem(&anybody(&c).post_json(&path.path, "{").await, 400, None, &["JSON"]);
+        if path.takes_any {
+            continue;
+        }
+        for body in ["", "[]", "\"text\""] {
             problem(&anybody(&c).post_json(&path.path, body).await, 400, None, &["JSON object"]);
         }
         let empty = anybody(&c).post_json(&path.path, "{}").await;
@@ -157,12 +185,12 @@ async fn bad_bodies(c: Context) {
 
 async fn refused(c: Context) {
     for path in paths(&c.room()) {
-        let deleted = anybody(&c).request("DELETE".parse().expect("a method"), &path.path, &[], None).await;
-        problem(&deleted, 405, None, &["GET", "POST"]);
-        assert_eq!(deleted.header("Allow"), "GET, HEAD, POST, OPTIONS");
+        let put = anybody(&c).request(http::Method::PUT, &path.path, &[], None).await;
+        problem(&put, 405, None, &["GET", "POST"]);
+        assert_eq!(put.header("Allow"), path.methods);
         let page = anybody(&c).get(&path.path, &[("Accept", "text/html")]).await;
         problem(&page, 406, Some("Accept"), &["text/event-stream"]);
-        let text = anybody(&c).post(&path.path, &[("Content-Type", "text/plain")], &path.body).await;
+        let text = anybody(&c).post(&path.path, &[("Content-Type", "text/html")], &path.body).await;
         problem(&text, 415, Some("Content-Type"), &["application/json"]);
         let head = anybody(&c).head(&path.path, &[]).await;
         assert_eq!((head.status, head.header("Content-Type")), (200, "text/event-stream; charset=utf-8"));

@@ -45,6 +45,11 @@ macro_rules! keeps_the_contract {
         }
 
         #[tokio::test]
+        async fn holds_of_channels_of_ones_own() {
+            $check($crate::contract::CHANNELS).await;
+        }
+
+        #[tokio::test]
         async fn holds_with_tokens() {
             $check($crate::contract::TOKENS).await;
         }
@@ -131,6 +136,12 @@ pub const TOKENS: Group = Group {
 pub const EVERY_FEED: Group = Group {
     vars: &[("AUTH_SECRET", SECRET), ("STOCK_SOURCE", "published"), POST_RATE, POST_BURST],
     tables: &[every_feed::CASES],
+};
+
+/// Channels of one's own, of which few entries are kept.
+pub const CHANNELS: Group = Group {
+    vars: &[("AUTH_SECRET", SECRET), ("CHANNEL_ENTRIES", "600")],
+    tables: &[channels::CASES, closing::CASES],
 };
 
 /// Few posts for each sender.

@@ -11,6 +11,7 @@ pub(super) const CASES: &[Case] = cases! {
     "Ticks and notifications", "a notification is 201, and the same by stream, history, resume and snapshot" => notification;
     "Ticks and notifications", "data arrives as it was sent: digits, order of keys, escapes normalised" => as_sent;
     "Ticks and notifications", "a name that the publisher chose is the event's type" => names;
+    "Ticks and notifications", "named=off is every notification as a plain message" => without_names;
     "Ticks and notifications", "names of the stream itself are refused" => reserved_names;
     "Ticks and notifications", "readers hear the topics that they chose, or all" => by_topic;
     "Ticks and notifications", "history is of the topics that were chosen" => history;
@@ -139,6 +140,31 @@ async fn names(c: Context) {
         first_block(&mut replayed).await;
         assert_eq!(replayed.message().await.event, name, "by replay, too");
     }
+}
+
+/// Beside a reader who hears the names, and from memory, from the log and at the moment.
+async fn without_names(c: Context) {
+    let topic = c.room();
+    let path = format!("/api/events?topics={topic}&tick=off");
+    let mut named = c.client.open(&path, &[]).await;
+    first_block(&mut named).await;
+    let plain = format!("{path}&named=off");
+    let mut stream = c.client.open(&plain, &[]).await;
+    first_block(&mut stream).await;
+    let body = json!({ "topic": topic, "data": 1, "event": "order-created" }).to_string();
+    let stored = publish(&publisher(&c), "/api/events", &body).await;
+    let mut replayed = c.client.open(&format!("{plain}&history=1"), &[]).await;
+    first_block(&mut replayed).await;
+    for reader in [&mut stream, &mut replayed] {
+        let heard = reader.message().await;
+        assert_eq!(
+            (&*heard.event, &*heard.data, heard.last_event_id),
+            ("message", &*stored, text(&stored, "id"))
+        );
+    }
+    assert_eq!(named.message().await.event, "order-created");
+    let answer = c.client.get("/api/events?named=no", &[]).await;
+    problem(&answer, 400, Some("named"), &["on", "off"]);
 }
 
 async fn refused(path: &str, publisher: &Client, body: &str, field: Option<&str>, says: &[&str]) {

@@ -12,12 +12,13 @@ use reqwest::Url;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use ssedge::feeds::Target;
-use ssedge::limits::BODY_BYTES;
-use ssedge::log::{ChannelName, EntryId};
+use ssedge::limits::POST_ENTRIES;
+use ssedge::log::{ChannelName, Draft, EntryId, Kind};
 use ssedge::problem::{self, Problem};
 use ssedge::route::{self as routes, Append, Peer, Plan, Route, finish, plan};
 use ssedge::settings::{Host, Origins, Settings};
 use ssedge::sse::{Decoded, Decoder};
+use ssedge::store::{Post, Terms};
 
 use crate::stream::{CONFIG, NOW, Stream};
 use deployment::{DEPLOYMENTS, Deployment, HOLDER, KEY, LISTED, TOKEN};
@@ -124,7 +125,7 @@ fn planned(plan: Plan<'_>, request: &Parts, body: &[u8], deployment: &Deployment
             );
             posted(&append, body).err().map(|problem| refusal(&problem))
         }
-        Plan::Page | Plan::Read(_) | Plan::Entry(_) => None,
+        Plan::Page | Plan::Read(_) | Plan::Entry(_) | Plan::Delete(_) => None,
     }
 }
 
@@ -137,16 +138,18 @@ fn is_own(request: &Parts, settings: &Settings) -> bool {
     (lists && origin == LISTED) || host.is_some_and(|host| origin == format!("https://{host}"))
 }
 
-/// A body that is taken becomes one event, which says what is stored and nothing else, in nobody else's name.
+/// Each entry of a body that is taken becomes one event, which says what is stored and nothing else, in nobody else's name.
 fn posted(append: &Append<'_>, body: &[u8]) -> Result<(), Problem> {
-    let draft = append.post(body)?.draft;
-    assert!(body.len() <= BODY_BYTES);
+    let Post { drafts, terms, .. } = append.post(body)?;
+    assert!(body.len() <= append.body_bytes());
+    assert!(!drafts.is_empty() || terms != Terms::default(), "nothing is posted");
+    assert!(drafts.len() <= POST_ENTRIES);
+    drafts.iter().for_each(|draft| entry(append, draft));
+    Ok(())
+}
+
+fn entry(append: &Append<'_>, draft: &Draft) {
     let entry = draft.entry(EntryId::BEGINNING.next(), NOW, None);
-    let said: BTreeMap<String, Box<RawValue>> = serde_json::from_str(&entry.body).expect("it is an object");
-    let holder = format!("\"{HOLDER}\"");
-    let is_in_own_name =
-        said.get("user").is_none_or(|user| append.caller.sub().is_none() || user.get() == holder);
-    assert!(is_in_own_name, "{said:?}");
     if append.feed.is_granted_by_key() {
         assert_eq!(entry.key.as_deref(), Some(KEY), "the one key that anybody may publish");
     }
@@ -154,18 +157,27 @@ fn posted(append: &Append<'_>, body: &[u8]) -> Result<(), Problem> {
     entry.encode(&mut block);
     let mut heard = Vec::new();
     Decoder::new().feed(&block, |said| heard.push(said)).expect("no body is so long");
-    match &heard[..] {
-        [Decoded::Message(message)] => {
-            let ends = [('\u{85}', "\\u0085"), ('\u{2028}', "\\u2028"), ('\u{2029}', "\\u2029")];
-            let body = ends.iter().fold(entry.body.clone(), |body, (end, escape)| body.replace(*end, escape));
-            assert_eq!((&message.data, &*message.last_event_id), (&body, "1"));
-            assert_eq!(message.event, entry.event.as_ref().map_or("message", |name| name.as_str()));
-        }
-        other => panic!("{} is heard as {other:?}", block.escape_ascii()),
+    let [Decoded::Message(message)] = &heard[..] else {
+        panic!("{} is heard as {heard:?}", block.escape_ascii());
+    };
+    assert_eq!(&*message.last_event_id, "1");
+    assert_eq!(message.event, entry.event.as_ref().map_or("message", |name| name.as_str()));
+    if entry.kind == Kind::Data {
+        // Each end of a line is one on the wire.
+        let lines = entry.body.replace("\r\n", "\n").replace('\r', "\n");
+        assert_eq!(message.data, lines);
+        return;
     }
+    let said: BTreeMap<String, Box<RawValue>> = serde_json::from_str(&entry.body).expect("it is an object");
+    let holder = format!("\"{HOLDER}\"");
+    let is_in_own_name =
+        said.get("user").is_none_or(|user| append.caller.sub().is_none() || user.get() == holder);
+    assert!(is_in_own_name, "{said:?}");
+    let ends = [('\u{85}', "\\u0085"), ('\u{2028}', "\\u2028"), ('\u{2029}', "\\u2029")];
+    let body = ends.iter().fold(entry.body.clone(), |body, (end, escape)| body.replace(*end, escape));
+    assert_eq!(message.data, body);
     assert!(!entry.body.contains(['\r', '\n']), "{:?} is one line", entry.body);
     serde_json::from_str::<&RawValue>(&entry.body).expect("what is stored is JSON");
-    Ok(())
 }
 
 fn refusal(problem: &Problem) -> Response<Bytes> {

@@ -15,6 +15,9 @@ pub trait Channel {
     /// A post comes. What becomes of it is an [`Event::Answered`].
     fn post(&mut self, number: u64, post: &Post, now: UnixMillis);
 
+    /// Somebody deletes all of it.
+    fn delete(&mut self, now: UnixMillis);
+
     /// A stream asks for a page.
     fn subscribe(&mut self, reader: usize, serial: u64, subscribe: &Subscribe, now: UnixMillis);
 

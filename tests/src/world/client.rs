@@ -35,6 +35,12 @@ pub struct Client {
     pub gaps: Vec<EntryId>,
     /// The ticks and the comments.
     pub beats: usize,
+    /// The newest end that it was told of.
+    pub end: Option<usize>,
+    /// It was told on this connection that the channel has ended.
+    is_over: bool,
+    /// How many a comment says were skipped before the next message.
+    skipped: Option<u64>,
 }
 
 impl Client {
@@ -54,6 +60,9 @@ impl Client {
             seen: Vec::new(),
             gaps: Vec::new(),
             beats: 0,
+            end: None,
+            is_over: false,
+            skipped: None,
         }
     }
 
@@ -61,7 +70,7 @@ impl Client {
     pub fn connect(&mut self) -> Position {
         self.decoder = Decoder::new();
         self.quotes.clear();
-        self.baseline = None;
+        (self.baseline, self.is_over, self.skipped) = (None, false, None);
         match self.last_event_id.as_str() {
             "" => Position::History(self.history),
             id => Position::after(id),
@@ -75,7 +84,10 @@ impl Client {
         for said in heard {
             match said {
                 Decoded::Retry(retry) => self.retry = retry,
-                Decoded::Comment(_) => self.beats += 1,
+                Decoded::Comment(comment) => match comment.trim().strip_prefix("skipped ") {
+                    Some(skipped) => self.skipped = Some(skipped.parse().expect("a number")),
+                    None => self.beats += 1,
+                },
                 Decoded::Message(message) => self.hear(&message, log, now),
             }
         }
@@ -84,7 +96,21 @@ impl Client {
         }
     }
 
+    /// There is no stream for it: it is told that nothing will ever follow.
+    pub fn refused(&self, log: &History) {
+        assert!(log.ever_ended(), "the channel never ended");
+        let missed = self.at.filter(|at| *at > EntryId::BEGINNING).map(|at| {
+            let missed = log.pending(at, log.last(), &self.filter).map(|entry| entry.id);
+            missed.collect::<Vec<_>>()
+        });
+        assert!(missed.is_none_or(|missed| missed.is_empty()), "it has not seen all");
+    }
+
     fn hear(&mut self, message: &Message, log: &History, now: UnixMillis) {
+        assert!(!self.is_over, "{message:?} after the end");
+        if let Some(end) = self.end.filter(|_| message.event != "expired") {
+            assert!(log.is_over(end, now), "{message:?} in a channel whose end was told");
+        }
         let id = message.last_event_id.parse::<EntryId>();
         match (message.event.as_str(), id) {
             ("expired", _) => {}
@@ -95,11 +121,27 @@ impl Client {
                 assert_eq!(message.data, json!({ "cursor": id, "heartbeat_secs": heartbeat }).to_string());
                 self.told(id, log);
             }
+            ("end", Ok(id)) => self.ends(id, &message.data, log, now),
             ("gap", Ok(id)) => self.gap(id, &message.data, log, now),
             ("message", Ok(id)) if self.conflates => self.quote(id, &message.data, log),
             ("message", Ok(id)) => self.saw(id, log),
             _ => panic!("nobody sends {message:?}"),
         }
+    }
+
+    /// It is told the end once, after all that came before.
+    fn ends(&mut self, last: EntryId, data: &str, log: &History, now: UnixMillis) {
+        let data: Value = serde_json::from_str(data).expect("an end is JSON");
+        let reason = data["reason"].as_str().expect("an end has a reason");
+        assert_eq!(data, json!({ "reason": reason, "last": last }));
+        if last > EntryId::BEGINNING {
+            self.told(last, log);
+        }
+        let end = log.next_end(self.end, reason, last, now);
+        let is_left =
+            || panic!("no end {reason} behind {last} is left to be told after {:?}: {log:?}", self.end);
+        self.end = Some(end.unwrap_or_else(is_left));
+        self.is_over = true;
     }
 
     fn told(&mut self, cursor: EntryId, log: &History) {
@@ -137,7 +179,8 @@ impl Client {
         let data: Value = serde_json::from_str(data).expect("a quote is JSON");
         let key = data["key"].as_str().expect("a quote has a key").to_owned();
         let before = self.quotes.get(&key).copied().or(self.baseline).expect("the cursor comes first");
-        let skipped = data.get("skipped").map_or(0, |n| n.as_u64().expect("a number"));
+        let skipped = data.get("skipped").map(|n| n.as_u64().expect("a number"));
+        let skipped = skipped.or(self.skipped.take()).unwrap_or(0);
         let counted = log.pending(before, id, &Filter::keys([key.clone()])).count();
         assert_eq!(skipped + 1, counted as u64, "quotes of {key} from {before} to {id}");
         assert!(self.at.is_none_or(|at| at < id), "{id} after {:?}", self.at);

@@ -239,6 +239,10 @@ impl<L: ObjectLog> Isolates<L> {
         let Some(mut page) = page else {
             return self.events.push(Event::Message(reader, serial, Message::Lost));
         };
+        if let Some(batch) = page.batch.as_ref().filter(|_| page.ends()) {
+            here.hub.heard_of_end(batch.upto);
+            return self.events.push(Event::Message(reader, serial, Message::Page(page)));
+        }
         let cursor = page.batch.as_ref().map_or(page.start.after, |batch| batch.upto);
         let since = (!page.more).then(|| here.hub.join(place.seat, cursor));
         page.more = !matches!(since, Some(Ok(_)));
@@ -267,6 +271,11 @@ impl<L: ObjectLog> Channel for Isolates<L> {
     fn post(&mut self, number: u64, post: &Post, now: UnixMillis) {
         let events = self.object.post(number, post, now);
         self.events.push(events);
+        self.hear_object(now);
+    }
+
+    fn delete(&mut self, now: UnixMillis) {
+        self.object.delete(now);
         self.hear_object(now);
     }
 

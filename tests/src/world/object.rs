@@ -6,13 +6,13 @@ use bytes::Bytes;
 use ssedge::hub::{Gather, News, Opening};
 use ssedge::limits::PAGE_BYTES;
 use ssedge::log::{Entry, EntryId, Page, Retention, Subscribe};
-use ssedge::store::sql::NewEntry;
+use ssedge::store::sql::NewEntries;
 use ssedge::store::{Post, Receipt};
 use ssedge::time::UnixMillis;
 
 use super::channel::{Event, Fault};
 use super::figures::Figures;
-use super::history::History;
+use super::history::{Fact, History};
 use super::isolates::Sent;
 
 /// The object is gone in the middle of something.
@@ -25,9 +25,19 @@ pub trait ObjectLog {
     ///
     /// # Errors
     /// It crashed, before or after the post was stored; the same below.
-    fn append(&mut self, post: &Post, now: UnixMillis) -> Result<(Receipt, Option<NewEntry>), Crashed>;
-    /// What was stored since it was last asked, whoever was told; with the first id of the run.
-    fn observe(&mut self) -> Vec<(Entry, EntryId)>;
+    fn append(&mut self, post: &Post, now: UnixMillis) -> Result<(Receipt, Option<NewEntries>), Crashed>;
+    /// Ends a channel whose lease has run out; what readers are told.
+    ///
+    /// # Errors
+    /// [`Crashed`].
+    fn settle(&mut self, now: UnixMillis) -> Result<Option<NewEntries>, Crashed>;
+    /// Deletes all; what readers are told.
+    ///
+    /// # Errors
+    /// [`Crashed`].
+    fn delete(&mut self, now: UnixMillis) -> Result<Option<NewEntries>, Crashed>;
+    /// What was done since it was last asked, whoever was told.
+    fn observe(&mut self) -> Vec<Fact>;
     /// What a hub gets.
     ///
     /// # Errors
@@ -80,6 +90,7 @@ pub struct Object<L> {
     bytes: usize,
     /// The run of the pending entries, and the id before the first one.
     place: (EntryId, EntryId),
+    age: Duration,
     gather: Gather,
     flush_at: Option<UnixMillis>,
     outage: Outage,
@@ -96,6 +107,7 @@ impl<L: ObjectLog> Object<L> {
             pending: Vec::new(),
             bytes: 0,
             place: (EntryId::BEGINNING, EntryId::BEGINNING),
+            age: retention.age,
             gather: Gather::default(),
             flush_at: None,
             outage: Outage { until: UnixMillis(0), refuses: false },
@@ -111,7 +123,7 @@ impl<L: ObjectLog> Object<L> {
     fn flush(&mut self, now: UnixMillis) {
         (self.flush_at, self.bytes) = (None, 0);
         let entries = std::mem::take(&mut self.pending);
-        let Some(news) = News::encode(self.place.0, self.place.1, &entries) else { return };
+        let Some(news) = News::encode(self.place.0, self.place.1, self.age, &entries) else { return };
         let wants_answer = self.gather.sent(now);
         // As it is written on the wire.
         let message = Bytes::from(news.write(wants_answer));
@@ -144,31 +156,64 @@ impl<L: ObjectLog> Object<L> {
         self.sent.extend(broken.map(|(isolate, number)| (isolate, Sent::Broken(number))));
     }
 
+    /// Takes what was just stored, in the history and on its way to the hubs. It crashed if there is nothing to take.
+    fn store<T>(
+        &mut self,
+        done: Result<T, Crashed>,
+        new: impl FnOnce(&mut T) -> Option<NewEntries>,
+        now: UnixMillis,
+    ) -> Option<T> {
+        for fact in self.log.observe() {
+            self.history.add(fact);
+        }
+        let Ok(mut done) = done else {
+            self.restart();
+            return None;
+        };
+        if let Some(new) = new(&mut done) {
+            self.push(new, now);
+        }
+        Some(done)
+    }
+
+    fn push(&mut self, NewEntries { entries, after, run, age }: NewEntries, now: UnixMillis) {
+        if run != self.place.0 {
+            self.flush(now);
+        }
+        if self.pending.is_empty() {
+            self.place = (run, after);
+        }
+        self.age = age;
+        self.flush_at.get_or_insert(now + self.gather.pause(now));
+        self.bytes += entries.iter().map(Entry::bytes).sum::<usize>();
+        self.pending.extend(entries);
+        if self.bytes >= PAGE_BYTES {
+            self.flush(now);
+        }
+    }
+
+    /// Before anything else is done; `false` if it crashed.
+    fn settle(&mut self, now: UnixMillis) -> bool {
+        let settled = self.log.settle(now);
+        self.store(settled, Option::take, now).is_some()
+    }
+
     /// A post comes; what becomes of it.
     pub fn post(&mut self, number: u64, post: &Post, now: UnixMillis) -> Event {
-        let appended = self.log.append(post, now);
-        for (entry, run) in self.log.observe() {
-            self.history.add(entry, run);
-        }
-        let Ok((receipt, new)) = appended else {
-            self.restart();
+        if !self.settle(now) {
             return Event::Answered(number, None);
-        };
-        if let Some(NewEntry { entry, after, run, .. }) = new {
-            if run != self.place.0 {
-                self.flush(now);
-            }
-            if self.pending.is_empty() {
-                self.place = (run, after);
-            }
-            self.flush_at.get_or_insert(now + self.gather.pause(now));
-            self.bytes += entry.bytes();
-            self.pending.push(entry);
-            if self.bytes >= PAGE_BYTES {
-                self.flush(now);
-            }
         }
-        Event::Answered(number, Some(receipt))
+        let appended = self.log.append(post, now);
+        let appended = self.store(appended, |(_, new)| new.take(), now);
+        Event::Answered(number, appended.map(|(receipt, _)| receipt))
+    }
+
+    /// All is to be deleted.
+    pub fn delete(&mut self, now: UnixMillis) {
+        if self.settle(now) {
+            let deleted = self.log.delete(now);
+            self.store(deleted, Option::take, now);
+        }
     }
 
     /// An isolate asks something.
@@ -179,6 +224,10 @@ impl<L: ObjectLog> Object<L> {
         };
         if now < self.outage.until {
             self.sent.extend(self.outage.refuses.then_some((isolate, refused)));
+            return;
+        }
+        if !self.settle(now) {
+            self.sent.push((isolate, refused));
             return;
         }
         // What is pending is in the log already: with it sent, the answer and the news join without overlap.
@@ -214,7 +263,7 @@ impl<L: ObjectLog> Object<L> {
         if self.flush_at.is_some_and(|at| at <= now) {
             self.flush(now);
         }
-        if self.log.next_alarm().is_some_and(|at| at <= now) {
+        if self.log.next_alarm().is_some_and(|at| at <= now) && self.settle(now) {
             match self.log.free(!self.connections.is_empty(), now) {
                 Ok(forgets) => self.history.forgot |= forgets,
                 Err(Crashed) => self.restart(),
@@ -257,6 +306,7 @@ impl<L: ObjectLog> Object<L> {
         self.restart();
         self.sent.clear();
         while let Some(at) = self.log.next_alarm().filter(|at| *at <= until) {
+            self.settle(at);
             let forgets = self.log.free(false, at);
             self.history.forgot |= forgets.expect("it does not crash while it sleeps");
         }

@@ -10,11 +10,12 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Batch, Connection, params_from_iter, types};
 use ssedge::access::Rate;
 use ssedge::hub::Opening;
-use ssedge::log::{Entry, EntryId, Page, Retention, Subscribe};
-use ssedge::store::sql::{Appended, Channel, NewEntry, Sql, Value};
+use ssedge::log::{EndReason, Entry, EntryId, Kind, Page, Retention, Subscribe};
+use ssedge::store::sql::{Appended, Channel, NewEntries, Sql, Value};
 use ssedge::store::{Post, Receipt};
 use ssedge::time::UnixMillis;
 
+use super::history::Fact;
 use super::object::{Crashed, ObjectLog};
 
 /// One that no test exceeds, and whose buckets fill so slowly that they are stored.
@@ -37,7 +38,20 @@ pub struct Sqlite {
     storage: Storage,
     channel: Channel<Storage>,
     observed: EntryId,
+    /// The reason, the time and what is there besides, as last observed.
+    standing: Standing,
+    was_deleted: Option<UnixMillis>,
     alarm: Option<UnixMillis>,
+}
+
+/// What is there besides the entries.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Standing {
+    /// Why and when the channel has ended.
+    end: Option<(String, u64)>,
+    keep: Option<Duration>,
+    /// How many rows of entries and of terms there are.
+    rows: u64,
 }
 
 impl Default for Storage {
@@ -63,6 +77,34 @@ impl Storage {
     /// If there is no memory.
     pub fn clear(&self) {
         *self.connection.borrow_mut() = Connection::open_in_memory().expect("memory is there");
+    }
+
+    /// All that is in it, table by table.
+    ///
+    /// # Panics
+    /// If it cannot be read.
+    #[must_use]
+    pub fn dump(&self) -> String {
+        let connection = self.connection.borrow();
+        let list = |query: &str| {
+            let mut statement = connection.prepare(query).expect("a query");
+            let columns = statement.column_count();
+            let row = |row: &rusqlite::Row<'_>| {
+                (0..columns).map(|column| row.get_ref(column).map(|value| format!("{value:?}"))).collect()
+            };
+            let rows: Result<Vec<Vec<String>>, _> = statement.query_map([], row).and_then(Iterator::collect);
+            rows.expect("rows")
+        };
+        let names = connection
+            .prepare("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+            .and_then(|mut names| {
+                names.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()
+            });
+        let rows = names.expect("names").into_iter().map(|name| {
+            let rows = list(&format!("SELECT * FROM {name}"));
+            format!("{name}: {rows:?}")
+        });
+        rows.collect::<Vec<_>>().join("\n")
     }
 
     /// It crashes before so many statements more, or not at all.
@@ -159,7 +201,64 @@ impl Sqlite {
     pub fn new(retention: Retention) -> Self {
         let storage = Storage::new();
         let channel = Channel::new(storage.clone(), retention, RATE);
-        Self { retention, storage, channel, observed: EntryId::BEGINNING, alarm: None }
+        Self {
+            retention,
+            storage,
+            channel,
+            observed: EntryId::BEGINNING,
+            standing: Standing::default(),
+            was_deleted: None,
+            alarm: None,
+        }
+    }
+
+    fn standing(&self) -> Standing {
+        let connection = self.storage.connection.borrow();
+        let count = |table| {
+            let query = format!("SELECT count(*) FROM {table}");
+            connection.query_row(&query, [], |row| row.get::<_, i64>(0)).unwrap_or(0).cast_unsigned()
+        };
+        let rows = count("entries") + count("terms");
+        let terms = connection.query_row("SELECT ended, ended_at, keep FROM terms", [], |row| {
+            let number =
+                |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(i64::cast_unsigned));
+            let end = row.get::<_, Option<String>>(0)?.zip(number(1)?);
+            Ok((end, number(2)?.map(Duration::from_millis)))
+        });
+        // Before the first terms there is no table.
+        let (end, keep) = terms.unwrap_or_default();
+        Standing { end, keep, rows }
+    }
+
+    /// The entries that were not there when it was last asked.
+    fn new_entries(&mut self, keep: Option<Duration>) -> Vec<Fact> {
+        let connection = self.storage.connection.borrow();
+        let query = "SELECT id, time, key, body, count, (SELECT first FROM run) FROM entries WHERE id > ?1";
+        // Before the first entry there is no table.
+        let Ok(mut statement) = connection.prepare_cached(query) else { return Vec::new() };
+        let rows = statement.query_map([self.observed.get()], |row| {
+            let id = |column| Ok::<_, rusqlite::Error>(EntryId::new(row.get(column)?).expect("an id"));
+            let (id, time, run) = (id(0)?, UnixMillis(row.get(1)?), id(5)?);
+            let (key, body): (Option<String>, String) = (row.get(2)?, row.get(3)?);
+            let list = match row.get::<_, Option<u64>>(4)? {
+                None => vec![(Kind::Object, key, body)],
+                Some(count) => {
+                    let list: Vec<(Option<String>, Option<String>, String)> =
+                        serde_json::from_str(&body).expect("a list of entries");
+                    assert_eq!(list.len() as u64, count, "{body}");
+                    list.into_iter().map(|(_, key, body)| (Kind::Data, key, body)).collect()
+                }
+            };
+            let ids = std::iter::successors(Some(id), |id| Some(id.next()));
+            let entry = |(id, (kind, key, body))| Entry { id, time, event: None, key, kind, body };
+            Ok(ids.zip(list).map(|one| Fact::Stored(entry(one), run, keep)).collect::<Vec<_>>())
+        });
+        let new: Vec<Vec<_>> = rows.and_then(Iterator::collect).expect("rows of entries");
+        let new: Vec<_> = new.into_iter().flatten().collect();
+        if let Some(Fact::Stored(entry, ..)) = new.last() {
+            self.observed = entry.id;
+        }
+        new
     }
 
     fn due_by(&mut self, at: UnixMillis) {
@@ -168,31 +267,43 @@ impl Sqlite {
 }
 
 impl ObjectLog for Sqlite {
-    fn append(&mut self, post: &Post, now: UnixMillis) -> Result<(Receipt, Option<NewEntry>), Crashed> {
+    fn append(&mut self, post: &Post, now: UnixMillis) -> Result<(Receipt, Option<NewEntries>), Crashed> {
         let appended = self.channel.append(post, None, now);
         // The platform keeps the alarm together with what was written.
-        self.due_by(now + self.retention.age);
-        let Appended { receipt, new } = appended?;
-        if let Some(new) = &new {
-            self.due_by(new.free_at);
+        let spans = [Some(self.retention.age), post.terms.keep, post.terms.lease];
+        self.due_by(now + spans.into_iter().flatten().min().expect("there is one"));
+        let Appended { receipt, new, due_at } = appended?;
+        if let Some(due_at) = due_at {
+            self.due_by(due_at);
         }
         Ok((receipt, new))
     }
 
-    fn observe(&mut self) -> Vec<(Entry, EntryId)> {
-        let connection = self.storage.connection.borrow();
-        let query = "SELECT id, time, event, key, body, (SELECT first FROM run) FROM entries WHERE id > ?1";
-        // Before the first entry there is no table.
-        let Ok(mut statement) = connection.prepare_cached(query) else { return Vec::new() };
-        let rows = statement.query_map([self.observed.get()], |row| {
-            let id = |column| Ok::<_, rusqlite::Error>(EntryId::new(row.get(column)?).expect("an id"));
-            let time = UnixMillis(row.get(1)?);
-            let entry = Entry { id: id(0)?, time, event: None, key: row.get(3)?, body: row.get(4)? };
-            Ok((entry, id(5)?))
-        });
-        let new: Vec<_> = rows.and_then(Iterator::collect).expect("rows of entries");
-        self.observed = new.last().map_or(self.observed, |(entry, _)| entry.id);
-        new
+    fn settle(&mut self, now: UnixMillis) -> Result<Option<NewEntries>, Crashed> {
+        self.channel.settle(now)
+    }
+
+    fn delete(&mut self, now: UnixMillis) -> Result<Option<NewEntries>, Crashed> {
+        let before = self.standing();
+        let deleted = self.channel.delete(now);
+        // Readers are told of it, too, if all of it has expired and is freed.
+        let is_told = deleted.as_ref().is_ok_and(Option::is_some);
+        self.was_deleted = (is_told || self.standing() != before).then_some(now);
+        deleted
+    }
+
+    fn observe(&mut self) -> Vec<Fact> {
+        let standing = self.standing();
+        let mut facts = self.new_entries(standing.keep);
+        let is_new = standing.end.is_some() && standing.end != self.standing.end;
+        if let Some((reason, at)) = standing.end.as_ref().filter(|_| is_new) {
+            let reason = EndReason::new(reason).expect("a reason");
+            let end = Entry::end_at(self.observed.next(), UnixMillis(*at), &reason);
+            facts.push(Fact::Stored(end, EntryId::BEGINNING, standing.keep));
+        }
+        self.standing = standing;
+        facts.extend(self.was_deleted.take().map(Fact::Deleted));
+        facts
     }
 
     fn open(&mut self, after: Option<EntryId>, now: UnixMillis) -> Result<Opening, Crashed> {

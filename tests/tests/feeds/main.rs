@@ -1,6 +1,7 @@
 //! What is special to one feed of the table, a file per feed: its parts of the documents against its own code.
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic, and so may its helpers")]
 
+mod channels;
 mod chat;
 mod events;
 mod stock;

@@ -1,7 +1,7 @@
 //! Stock: symbols and prices.
 
-use ssedge::feeds::Feeds;
 use ssedge::feeds::stock::{MAX_PRICE_CENTS, MAX_SYMBOL_LEN, Price, SYMBOLS, Symbol, TICKS};
+use ssedge::feeds::{Drafts, Feeds};
 use ssedge::limits::{INTERVAL_DEFAULT_MS, INTERVAL_MS};
 use ssedge::log::ChannelName;
 use ssedge::route::openapi::DOCUMENT;
@@ -43,7 +43,7 @@ fn a_schema_takes_the_prices_that_the_code_takes() {
         let body = format!(r#"{{"symbol":"ACME","price":{price}}}"#);
         let by_schema =
             document.validate("/components/schemas/QuoteDraft", &serde_json::from_str(&body).unwrap());
-        let by_code = stock.draft(&channel, body.as_bytes(), None);
+        let by_code = Drafts::of_json(stock, &channel, body.as_bytes(), None);
         assert_eq!(by_schema.is_ok(), by_code.is_ok(), "{body}: {by_schema:?}");
     }
 }

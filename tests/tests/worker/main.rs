@@ -8,4 +8,5 @@ mod leave;
 mod load;
 mod log;
 mod slow;
+mod streamed;
 mod vars;

@@ -81,6 +81,10 @@ impl Stream {
 
     /// The stream goes on with the hub behind the last page.
     fn join(&self, mut page: Page<JsFrame>) -> [Option<Input<JsFrame>>; 2] {
+        if let Some(batch) = page.batch.as_ref().filter(|_| page.ends()) {
+            self.at_place(|place| place.heard_of_end(batch.upto));
+            return [Some(Input::Page(page)), None];
+        }
         let cursor = page.batch.as_ref().map_or(page.start.after, |batch| batch.upto);
         let since = if page.more { None } else { self.at_place(|place| place.join(cursor)) };
         // Either the channel has more, or the hub no longer has what came since.

@@ -7,7 +7,7 @@ use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Endpoint, Feed, Query, Reading, Target};
+use super::{Drafts, Endpoint, Feed, Posted, Query, Reading, Target};
 use crate::json::{self, InvalidBody};
 use crate::log::{self, ChannelName, Draft, EntryId, Filter};
 use crate::problem::Problem;
@@ -209,11 +209,11 @@ impl Feed for Chat {
     }
 
     /// Reads `{"user":"ada","text":"hi"}`. The holder of a token speaks in its own name, and may leave the user out.
-    fn draft(&self, channel: &ChannelName, body: &[u8], sub: Option<&str>) -> Result<Draft, Problem> {
+    fn post(&self, channel: &ChannelName, posted: &Posted<'_>) -> Result<Drafts, Problem> {
         let not_yours = |rule: String| Problem::OtherName { field: "user", rule };
         let no_name = |e| not_yours(format!("the sub of the token is no name for a chat: it {e}"));
-        let speaker = sub.map(User::new).transpose().map_err(no_name)?;
-        let body: Body = json::object(body)?;
+        let speaker = posted.sub.map(User::new).transpose().map_err(no_name)?;
+        let body: Body = json::object(posted.body)?;
         let user = match (&body.user, &speaker) {
             (None, Some(speaker)) => speaker.clone(),
             (user, _) => {
@@ -227,7 +227,7 @@ impl Feed for Chat {
             return Err(not_yours("must be the sub of the token, or left out".into()));
         }
         let message = log::Text::object().id("id").field("room", room_of(channel));
-        Ok(Draft::new(message.field("user", &user).field("text", &text).time("time")))
+        Ok(Draft::new(message.field("user", &user).field("text", &text).time("time")).into())
     }
 
     fn list(&self) -> &'static str {
@@ -253,7 +253,8 @@ mod tests {
     use crate::time::UnixMillis;
 
     fn draft(body: &str) -> Result<Draft, Problem> {
-        Chat.draft(&channel(&Room::default()).unwrap(), body.as_bytes(), None)
+        let drafts = Drafts::of_json(&Chat, &channel(&Room::default()).unwrap(), body.as_bytes(), None)?.drafts;
+        Ok(drafts.into_iter().next().unwrap())
     }
 
     #[track_caller]

@@ -9,11 +9,11 @@ use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Endpoint, Feed, Query, Reading, Tick};
+use super::{Drafts, Endpoint, Feed, Posted, Query, Reading, Tick};
 use crate::json::{self, InvalidBody};
 use crate::log::{ChannelName, Draft, Filter, Text};
 use crate::problem::Problem;
-use crate::session::Ticks;
+use crate::session::{Dialect, Ticks};
 use crate::settings::{BadSetting, Variables};
 use crate::sse::{Event, EventName};
 use crate::time::UnixMillis;
@@ -114,8 +114,13 @@ impl Feed for Events {
         let history = query.number("history", &HISTORY, 0)?;
         let filter =
             topics.map_or(Filter::ALL, |topics| Filter::keys(topics.iter().map(ToString::to_string)));
+        let has_names = query.word("named", &[("on", true), ("off", false)])?;
+        let (filter, dialect) = match has_names {
+            true => (filter, Dialect::Named),
+            false => (filter.without_names(), Dialect::Plain),
+        };
         let ticks = interval.map(|interval| Tick { interval, ticks: Arc::new(Clock), kept: 0 });
-        Ok(Reading { ticks, has_custom_events: true, ..Reading::entries(filter, history) })
+        Ok(Reading { ticks, dialect, ..Reading::entries(filter, history) })
     }
 
     fn is_granted_by_key(&self) -> bool {
@@ -123,8 +128,8 @@ impl Feed for Events {
     }
 
     /// Reads `{"topic":"orders","data":<any JSON>,"event":"order-created"?}`.
-    fn draft(&self, _: &ChannelName, body: &[u8], _: Option<&str>) -> Result<Draft, Problem> {
-        let body: Body = json::object(body)?;
+    fn post(&self, _: &ChannelName, posted: &Posted<'_>) -> Result<Drafts, Problem> {
+        let body: Body = json::object(posted.body)?;
         let topic = json::string("topic", body.topic.as_deref())?;
         let event = match &body.event {
             None => None,
@@ -141,7 +146,7 @@ impl Feed for Events {
             notification = notification.field("event", name);
         }
         let draft = Draft::new(notification.time("time").raw("data", &data));
-        Ok(draft.with_key(topic.as_str()).with_event(event))
+        Ok(draft.with_key(topic.as_str()).with_event(event).into())
     }
 
     fn list(&self) -> &'static str {
@@ -170,7 +175,8 @@ mod tests {
     use crate::log::EntryId;
 
     fn draft(body: &str) -> Result<Draft, Problem> {
-        Events.draft(&ChannelName::new("events").unwrap(), body.as_bytes(), None)
+        let drafts = Drafts::of_json(&Events, &ChannelName::new("events").unwrap(), body.as_bytes(), None)?.drafts;
+        Ok(drafts.into_iter().next().unwrap())
     }
 
     #[track_caller]

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Method;
 
-use super::{Endpoint, Feed, Query, Reading, Tick};
+use super::{Drafts, Endpoint, Feed, Posted, Query, Reading, Tick};
 use crate::json;
-use crate::log::{ChannelName, Draft, Filter};
+use crate::log::{ChannelName, Filter};
 use crate::problem::Problem;
 use crate::session::{Ticks, WhenSlow};
 use crate::settings::{BadSetting, Variables};
@@ -137,8 +137,8 @@ impl Feed for Stock {
         &[(SOURCE_VARIABLE, PUBLISHED)]
     }
 
-    fn draft(&self, _: &ChannelName, body: &[u8], _: Option<&str>) -> Result<Draft, Problem> {
-        Ok(quote::draft(&self.symbols, body)?)
+    fn post(&self, _: &ChannelName, posted: &Posted<'_>) -> Result<Drafts, Problem> {
+        Ok(quote::draft(&self.symbols, posted.body)?.into())
     }
 
     fn list(&self) -> &'static str {

@@ -8,9 +8,10 @@ use bytes::Bytes;
 use super::known::Known;
 use super::log::Log;
 use super::rates::Rates;
+use super::terms::{self, Terms};
 use super::writes::Writes;
 use super::{Sql, keys};
-use crate::access::Rate;
+use crate::access::{Micros, Rate};
 use crate::hub::Opening;
 use crate::limits::{IDEMPOTENCY_WINDOW, OBJECT_GRACE};
 use crate::log::{Entry, EntryId, Page, Retention, Selection, Snapshot, Start, Subscribe};
@@ -20,8 +21,8 @@ use crate::time::UnixMillis;
 /// A channel in its SQLite.
 #[derive(Debug)]
 pub struct Channel<S> {
-    sql: S,
-    retention: Retention,
+    pub(super) sql: S,
+    pub(super) retention: Retention,
     rates: Rates,
     known: RefCell<Option<Known>>,
 }
@@ -31,21 +32,23 @@ pub struct Channel<S> {
 pub struct Appended {
     /// For its sender.
     pub receipt: Receipt,
-    /// For the readers, if it was stored now.
-    pub new: Option<NewEntry>,
+    /// For the readers, if there is news for them.
+    pub new: Option<NewEntries>,
+    /// By when [`Channel::free`] is to be called, if anything was written.
+    pub due_at: Option<UnixMillis>,
 }
 
-/// An entry that was just stored.
+/// Entries that were just stored, at least one; the last one may be the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewEntry {
-    /// The entry.
-    pub entry: Entry,
-    /// The id before it, as a [`crate::log::Batch`] names it.
+pub struct NewEntries {
+    /// The entries, which follow each other.
+    pub entries: Vec<Entry>,
+    /// The id before the first one, as a [`crate::log::Batch`] names it.
     pub after: EntryId,
-    /// The first id of its run.
+    /// The first id of their run.
     pub run: EntryId,
-    /// By when [`Channel::free`] is to be called.
-    pub free_at: UnixMillis,
+    /// How long an entry of the channel is kept.
+    pub age: Duration,
 }
 
 impl<S: Sql> Channel<S> {
@@ -55,13 +58,16 @@ impl<S: Sql> Channel<S> {
         Self { sql, retention, rates: Rates::new(rate), known: RefCell::new(None) }
     }
 
-    const fn log(&self) -> Log<'_, S> {
-        Log { sql: &self.sql, retention: self.retention }
+    pub(super) fn log(&self, known: &Known) -> Log<'_, S> {
+        Log { sql: &self.sql, retention: known.terms.retention(self.retention) }
     }
 
     /// Asks what is known of the storage. When anything fails it may be written or not, so what was known is forgotten, and
     /// read anew by who asks next.
-    fn with_known<T>(&self, ask: impl FnOnce(&mut Known) -> Result<T, S::Failure>) -> Result<T, S::Failure> {
+    pub(super) fn with_known<T>(
+        &self,
+        ask: impl FnOnce(&mut Known) -> Result<T, S::Failure>,
+    ) -> Result<T, S::Failure> {
         let mut known = match self.known.take() {
             Some(known) => known,
             None => Known::read(&self.sql)?,
@@ -74,9 +80,9 @@ impl<S: Sql> Channel<S> {
         answer
     }
 
-    /// Stores the post as the next entry, unless its sender is too fast or it is stored already. If its sender has begun too
-    /// many channels, `beginning` says how long it would have to wait. Whatever fails has stored nothing, so that the sender
-    /// may post it again.
+    /// Stores the post as the next entries, unless its sender is too fast, it is stored already, or the channel does not take
+    /// it. If its sender has begun too many channels, `beginning` says how long it would have to wait. Whatever fails has
+    /// stored nothing, so that the sender may post it again.
     ///
     /// # Errors
     /// [`Sql::Failure`].
@@ -87,53 +93,108 @@ impl<S: Sql> Channel<S> {
         now: UnixMillis,
     ) -> Result<Appended, S::Failure> {
         self.with_known(|known| {
-            let begins = known.tail.is_none();
-            let stored = match beginning {
-                Some(wait) if begins => Err(Receipt::TooMany(wait)),
-                _ => self.store(known, post, now)?,
+            let is_new = known.tail.is_none() && known.terms == Terms::default();
+            if let Some(wait) = beginning.filter(|_| is_new) {
+                return Ok(Appended { receipt: Receipt::TooMany(wait), new: None, due_at: None });
+            }
+            let full_at = match self.rates.take(&self.sql, known, &post.sender, now)? {
+                Ok(full_at) => full_at,
+                Err(wait) => return self.refuse(known, post, Receipt::TooFast(wait), now),
             };
-            Ok(match stored {
-                Ok(new) => {
-                    let stored = Stored { id: new.entry.id, body: new.entry.body.clone() };
-                    let receipt = if begins { Receipt::Begun(stored) } else { Receipt::Stored(stored) };
-                    Appended { receipt, new: Some(new) }
-                }
-                Err(receipt) => Appended { receipt, new: None },
-            })
+            match self.refusal(known, post, now)? {
+                Some(receipt) => self.refuse(known, post, receipt, now),
+                None => self.store(known, post, full_at, is_new, now),
+            }
         })
     }
 
-    /// Stores the post, or says why it is not stored.
+    /// Why the channel does not take the post, as it stands.
+    fn refusal(&self, known: &Known, post: &Post, now: UnixMillis) -> Result<Option<Receipt>, S::Failure> {
+        let log = self.log(known);
+        let ended = known.terms.ended(self.retention, now);
+        if ended.is_none() && post.terms.only_if.is_none() {
+            return Ok(None);
+        }
+        let last = log.last_kept(known, now);
+        if post.terms.only_if.is_some_and(|only_if| !only_if.holds(last, ended.is_some())) {
+            return Ok(Some(Receipt::Unmet { last }));
+        }
+        let Some(reason) = ended.cloned() else { return Ok(None) };
+        let is_same = post.drafts.is_empty() && post.terms.close.as_ref() == Some(&reason);
+        Ok(Some(if is_same { Receipt::Same(Stored::of(&[], last)) } else { Receipt::Ended { reason, last } }))
+    }
+
+    /// Nothing is stored. Still a key that was used is answered by what it has stored.
+    fn refuse(
+        &self,
+        known: &Known,
+        post: &Post,
+        receipt: Receipt,
+        now: UnixMillis,
+    ) -> Result<Appended, S::Failure> {
+        let used = keys::used(&self.sql, known, post, now)?;
+        Ok(Appended { receipt: used.unwrap_or(receipt), new: None, due_at: None })
+    }
+
     fn store(
         &self,
         known: &mut Known,
         post: &Post,
+        full_at: Micros,
+        is_new: bool,
         now: UnixMillis,
-    ) -> Result<Result<NewEntry, Receipt>, S::Failure> {
-        let full_at = match self.rates.take(&self.sql, known, &post.sender, now)? {
-            Ok(full_at) => full_at,
-            Err(wait) => {
-                let used = keys::used(&self.sql, known, post, now)?;
-                return Ok(Err(used.unwrap_or(Receipt::TooFast(wait))));
-            }
-        };
-        let (place, entry) = self.log().next(known, &post.draft, now)?;
+    ) -> Result<Appended, S::Failure> {
+        let log = self.log(known);
+        let (place, mut entries) = log.next(known, &post.drafts, now)?;
+        if place.begins() && post.drafts.is_empty() && post.terms.close.is_none() {
+            // There is nothing whose lease could be renewed.
+            let receipt = Receipt::Same(Stored::of(&[], log.last_kept(known, now)));
+            return Ok(Appended { receipt, new: None, due_at: None });
+        }
+        let before = log.last_kept(known, now);
+        let stored = Stored::of(&entries, before);
+        let terms = known.terms.after(post, place.begins(), place.time);
+        let has_end = terms.end.is_some();
         let mut writes = Writes::default();
-        keys::claim(known, post, &entry, now, &mut writes);
+        keys::claim(known, post, &stored, now, &mut writes);
         self.rates.store(known, &post.sender, full_at, now, &mut writes);
-        self.log().append(known, (place, &entry), &post.draft, &mut writes);
+        log.append(known, (place, &entries), &post.drafts, &mut writes);
+        terms::write(known, terms, &mut writes);
         if !writes.run(&self.sql)? {
             // Nothing is written of what is known by now.
             *known = Known::read(&self.sql)?;
             return match keys::used(&self.sql, known, post, now)? {
-                Some(receipt) => Ok(Err(receipt)),
+                Some(receipt) => Ok(Appended { receipt, new: None, due_at: None }),
                 None => Err(keys::lost::<S>()),
             };
         }
         self.rates.fill(&post.sender, full_at, now);
-        let expires = now + self.retention.age;
-        let free_at = post.key.as_ref().map_or(expires, |_| expires.min(now + IDEMPOTENCY_WINDOW));
-        Ok(Ok(NewEntry { entry, after: place.after(), run: place.run, free_at }))
+        let after = if entries.is_empty() { last(known) } else { place.after() };
+        if has_end {
+            entries.extend(self.log(known).end(known, now));
+        }
+        let receipt = match (is_new, entries.is_empty()) {
+            (true, _) => Receipt::Begun(stored),
+            (false, false) => Receipt::Stored(stored),
+            (false, true) => Receipt::Same(stored),
+        };
+        let due_at = Some(self.due_at(known, post.key.is_some(), now));
+        Ok(Appended { receipt, new: self.news(known, entries, after), due_at })
+    }
+
+    /// What readers are told of these entries, if there are any.
+    pub(super) fn news(&self, known: &Known, entries: Vec<Entry>, after: EntryId) -> Option<NewEntries> {
+        let run = known.tail.map_or(EntryId::BEGINNING.next(), |tail| tail.run);
+        let age = self.log(known).retention.age;
+        (!entries.is_empty()).then_some(NewEntries { entries, after, run, age })
+    }
+
+    /// By when [`Self::free`] is to be called after something was written at `now`.
+    fn due_at(&self, known: &Known, has_key: bool, now: UnixMillis) -> UnixMillis {
+        let expires = now + self.log(known).retention.age;
+        let lease = known.terms.lease_ends(known.tail.and_then(|tail| tail.time));
+        let key = has_key.then(|| now + IDEMPOTENCY_WINDOW);
+        [lease, key].into_iter().flatten().fold(expires, UnixMillis::min)
     }
 
     /// Frees what has expired, and says when there is more to free. `None` if nothing is left that anybody can ask for, so
@@ -146,7 +207,9 @@ impl<S: Sql> Channel<S> {
         self.with_known(|known| {
             let keys = keys::forget(&self.sql, known, now)?;
             let buckets = Rates::forget(&self.sql, known, now)?;
-            let freed = keys.and(buckets).and(self.log().expire(known, now)?);
+            terms::outlive(&self.sql, known)?;
+            let entries = self.log(known).expire(known, now)?;
+            let freed = keys.and(buckets).and(entries).and(self.terms_rest(known, now));
             // It begins anew at the time, so it would give its last id again if that is not before.
             let is_before = known.tail.is_none_or(|tail| tail.last.get() < now.0);
             let is_in_use = freed.any || is_read || !is_before;
@@ -164,8 +227,10 @@ impl<S: Sql> Channel<S> {
     /// # Errors
     /// [`Sql::Failure`].
     pub fn start(&self, subscribe: &Subscribe, now: UnixMillis) -> Result<Start, S::Failure> {
-        let log = self.log();
-        self.with_known(|known| log.start(log.extent(known, now)?, subscribe, now))
+        self.with_known(|known| {
+            let log = self.log(known);
+            log.start(known, log.extent(known, now)?, subscribe, now)
+        })
     }
 
     /// What a hub gets that stands at `after`, or nowhere yet.
@@ -173,10 +238,10 @@ impl<S: Sql> Channel<S> {
     /// # Errors
     /// [`Sql::Failure`].
     pub fn open(&self, after: Option<EntryId>, now: UnixMillis) -> Result<Opening, S::Failure> {
-        let log = self.log();
         self.with_known(|known| {
+            let log = self.log(known);
             let extent = log.extent(known, now)?;
-            Opening::new(extent, after, log.newest_first(extent)?)
+            Opening::new(extent, log.retention.age, after, log.newest_first(known, extent, now)?)
         })
     }
 
@@ -194,7 +259,11 @@ impl<S: Sql> Channel<S> {
     /// # Errors
     /// [`Sql::Failure`].
     pub fn snapshot(&self, subscribe: &Subscribe, now: UnixMillis) -> Result<Snapshot, S::Failure> {
-        Ok(self.select(subscribe, now, Selection::snapshot)?.into_snapshot())
+        let snapshot = self.select(subscribe, now, Selection::snapshot)?.into_snapshot();
+        self.with_known(|known| {
+            let ended = known.terms.ended(self.retention, now).cloned();
+            Ok(Snapshot { ended, ..snapshot })
+        })
     }
 
     fn select<'s>(
@@ -203,11 +272,11 @@ impl<S: Sql> Channel<S> {
         now: UnixMillis,
         kind: impl FnOnce(Start, &'s Subscribe) -> Selection<'s>,
     ) -> Result<Selection<'s>, S::Failure> {
-        let log = self.log();
         self.with_known(|known| {
+            let log = self.log(known);
             let extent = log.extent(known, now)?;
-            let start = log.start(extent, subscribe, now)?;
-            let entries = log.after(start.after, extent)?;
+            let start = log.start(known, extent, subscribe, now)?;
+            let entries = log.after(known, start.after, extent, now)?;
             kind(start, subscribe).fill(entries)
         })
     }
@@ -217,9 +286,15 @@ impl<S: Sql> Channel<S> {
     /// # Errors
     /// [`Sql::Failure`].
     pub fn entry(&self, id: EntryId, now: UnixMillis) -> Result<Option<String>, S::Failure> {
-        let log = self.log();
-        let found =
-            self.with_known(|known| log.after(id.back(1), log.extent(known, now)?)?.next().transpose())?;
+        let found = self.with_known(|known| {
+            let log = self.log(known);
+            log.after(known, id.back(1), log.extent(known, now)?, now)?.next().transpose()
+        })?;
         Ok(found.filter(|entry| entry.id == id).map(|entry| entry.body))
     }
+}
+
+/// The last id of an entry that there ever was.
+pub(super) fn last(known: &Known) -> EntryId {
+    known.tail.map_or(EntryId::BEGINNING, |tail| tail.last)
 }

@@ -6,7 +6,6 @@ use super::interface::{Value, first};
 use super::known::{Known, Table};
 use super::writes::Writes;
 use crate::limits::IDEMPOTENCY_WINDOW;
-use crate::log::Entry;
 use crate::store::{Post, Receipt, Stored};
 use crate::time::UnixMillis;
 
@@ -42,7 +41,7 @@ pub(super) fn used<S: Sql>(
     }
     let bindings = vec![mark.as_str().into(), (now - IDEMPOTENCY_WINDOW).0.into()];
     let used = first(sql, USED, bindings, |[first, id, body]| {
-        Some((first.text()?, Stored { id: id.id()?, body: body.text()? }))
+        Some((first.text()?, Stored { last: id.id()?, body: body.text()? }))
     })?;
     Ok(used.map(
         |(first, stored)| {
@@ -51,16 +50,16 @@ pub(super) fn used<S: Sql>(
     ))
 }
 
-/// Remembers the entry that is stored by the post's key, if it has one. A key that was used lately stops all that is written after it.
-pub(super) fn claim(known: &mut Known, post: &Post, entry: &Entry, now: UnixMillis, writes: &mut Writes) {
+/// Remembers what is stored by the post's key, if it has one. A key that was used lately stops all that is written after it.
+pub(super) fn claim(known: &mut Known, post: &Post, stored: &Stored, now: UnixMillis, writes: &mut Writes) {
     let Some((mark, draft)) = post.mark() else { return };
     known.need(&TIMED.table, writes);
     let row: Vec<Value> = vec![
         mark.as_str().into(),
         now.0.into(),
         draft.as_str().into(),
-        entry.id.into(),
-        entry.body.as_str().into(),
+        stored.last.into(),
+        stored.body.as_str().into(),
         (now - IDEMPOTENCY_WINDOW).0.into(),
     ];
     writes.push_deciding(CLAIM, row);

@@ -65,6 +65,14 @@ pub(super) fn remember(known: &mut Known, draft: &Draft, entry: &Entry, writes: 
     values.insert(key.to_owned(), Last { value, id: entry.id, time: entry.time });
 }
 
+/// Forgets all values: their entries are deleted.
+pub(super) fn forget_all(known: &mut Known, writes: &mut Writes) {
+    known.values.0.clear();
+    if known.has(&TABLE) {
+        writes.push("DELETE FROM remembered", Vec::new());
+    }
+}
+
 /// Forgets the values whose entries are before this one, and so are freed.
 pub(super) fn forget<S: Sql>(sql: &S, known: &mut Known, oldest: EntryId) -> Result<(), S::Failure> {
     known.values.0.retain(|_, last| last.id >= oldest);

@@ -35,6 +35,15 @@ pub trait Table: Sync {
         append: &Append<'_>,
     ) -> impl Future<Output = Result<Put, Self::Failure>> + Send;
 
+    /// Says of an item of the channel that the lease was renewed at this time, and for how long, if there is such an item.
+    fn renew(
+        &self,
+        channel: &ChannelName,
+        id: EntryId,
+        lease: Duration,
+        renewed: UnixMillis,
+    ) -> impl Future<Output = Result<Put, Self::Failure>> + Send;
+
     /// What is remembered under this name.
     fn remembered(
         &self,
@@ -88,6 +97,8 @@ pub enum Order {
     After(EntryId),
     /// Newest first.
     Newest,
+    /// Newest first, from this id on.
+    UpTo(EntryId),
     /// Oldest first, those after this id that are younger than this. Fewer than the limit may be found, or none, though
     /// there are more behind them.
     Kept(EntryId, UnixMillis),

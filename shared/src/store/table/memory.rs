@@ -18,13 +18,13 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// Reads it; `None` if nothing is to be remembered for the draft.
+    /// Reads it; `None` if nothing is to be remembered for the draft, or there is none.
     pub(super) async fn read<T: Table>(
         table: &T,
         channel: &ChannelName,
-        draft: &Draft,
+        draft: Option<&Draft>,
     ) -> Result<Option<Self>, T::Failure> {
-        let Some((key, value)) = draft.remembers() else { return Ok(None) };
+        let Some((key, value)) = draft.and_then(Draft::remembers) else { return Ok(None) };
         let name = format!("last {channel} {key}");
         let row = table.remembered(&name).await?;
         Ok(Some(Self { name, value, row }))

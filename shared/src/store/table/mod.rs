@@ -16,11 +16,12 @@ mod memory;
 mod news;
 mod posts;
 mod reader;
+mod reading;
 mod writer;
 
 pub use buckets::{Bucket, Buckets};
 pub use interface::{Append, Found, Order, Put, Remember, Table};
-pub use item::{Counter, Item, Remembered};
+pub use item::{Counter, Item, Lasting, Remembered};
 pub use news::batches;
 pub use posts::Posts;
-pub use reader::Reader;
+pub use reader::{Head, Reader};

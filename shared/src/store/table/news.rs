@@ -3,20 +3,25 @@
 use bytes::Bytes;
 
 use super::Item;
-use crate::log::{Batch, EntryId, Filter, Position, Selection, Start, Subscribe};
+use crate::log::{Batch, Entry, EntryId, Filter, Kind, Position, Selection, Start, Subscribe};
 
 /// What a reader at `cursor` is told of these entries, which are in order: batches of at most one page, so that one answer of
-/// the table, which may have a megabyte, does not go beyond what a stream may hold.
+/// the table, which may have a megabyte, does not go beyond what a stream may hold. Nothing follows the end.
 #[must_use]
 pub fn batches(items: &[Item], cursor: EntryId, filter: &Filter) -> Vec<Batch<Bytes>> {
-    let mut batches = Vec::new();
-    let mut left = &items[items.partition_point(|item| item.id <= cursor)..];
-    while let Some(first) = left.first() {
-        let after = first.before();
+    let (mut batches, mut has_ended) = (Vec::new(), false);
+    let before =
+        |item: &Item, entry: &Entry| if entry.id == item.id { item.before() } else { entry.id.back(1) };
+    let entries =
+        items.iter().flat_map(|item| item.entries.iter().map(move |entry| (before(item, entry), entry)));
+    let mut left = entries.filter(|(_, entry)| entry.id > cursor).peekable();
+    while !has_ended && let Some((after, _)) = left.peek() {
+        let after = *after;
         let subscribe = Subscribe { position: Position::After(after), filter: filter.clone(), newest: false };
         let mut page = Selection::page(Start::at(after), &subscribe);
-        let taken = left.iter().take_while(|item| item.entry.clone().is_none_or(|entry| page.push(entry)));
-        left = &left[taken.count()..];
+        while !has_ended && let Some((_, entry)) = left.next_if(|(_, entry)| page.push((*entry).clone())) {
+            has_ended = entry.kind == Kind::End;
+        }
         batches.extend(page.into_page(false).batch);
     }
     batches
@@ -26,16 +31,17 @@ pub fn batches(items: &[Item], cursor: EntryId, filter: &Filter) -> Vec<Batch<By
 mod tests {
     use super::*;
     use crate::limits::PAGE_BYTES;
-    use crate::log::Entry;
+    use crate::log::Kind;
+    use crate::store::table::Lasting;
     use crate::time::UnixMillis;
 
     fn items(count: u64, size: usize) -> Vec<Item> {
         let item = |n| {
             let (id, time) = (EntryId::new(n).unwrap(), UnixMillis(n));
             let (key, body) = (Some("a".to_owned()), format!(r#""{}""#, "x".repeat(size - 2)));
-            let entry = Some(Entry { id, time, event: None, key, body });
-            let run = EntryId::new(1).unwrap();
-            Item { id, time, run, previous: EntryId::BEGINNING, writer: 0, entry, mark: None }
+            let entries = vec![Entry { id, time, event: None, key, kind: Kind::Object, body }];
+            let (run, previous) = (EntryId::new(1).unwrap(), EntryId::BEGINNING);
+            Item { id, time, run, previous, writer: 0, entries, lasting: Lasting::default(), mark: None }
         };
         (1..=count).map(item).collect()
     }

@@ -25,7 +25,7 @@ impl<'a, T: Table> Posts<'a, T> {
         Self { table, retention, rate }
     }
 
-    /// Stores the post as the next entry of the channel, unless its sender is too fast or it is stored already.
+    /// Stores the post as the next entries of the channel, unless its sender is too fast or it is stored already.
     /// `beginning` is how fast its sender may begin channels. A refused post writes nothing.
     ///
     /// # Errors
@@ -49,13 +49,14 @@ impl<'a, T: Table> Posts<'a, T> {
             newest(self.table, channel),
             buckets.of_posts(channel, &post.sender, self.rate),
             claim,
-            Memory::read(self.table, channel, &post.draft),
+            Memory::read(self.table, channel, post.drafts.first()),
         )
         .await?;
         let wait = bucket.wait(self.table.now());
         // Posts that meet in a new channel count each.
         if wait.is_none()
             && newest.is_none()
+            && !(post.drafts.is_empty() && post.terms.close.is_none())
             && let Some(wait) = buckets.begin(&post.sender, beginning).await?
         {
             return Ok(Receipt::TooMany(wait));
@@ -71,13 +72,27 @@ impl<'a, T: Table> Posts<'a, T> {
         if let Some(wait) = wait {
             return Ok(Receipt::TooFast(wait));
         }
+        let writer = self.writer();
+        let ended = writer.settle(channel, newest.as_ref()).await?;
+        let newest = ended.or(newest);
+        if let Some(receipt) = writer.refusal(newest.as_ref(), post, self.table.now()) {
+            return Ok(receipt);
+        }
         match buckets.take(bucket).await? {
-            None => {
-                Writer { table: self.table, retention: self.retention }
-                    .write(channel, &post.draft, mark, newest, memory)
-                    .await
-            }
+            None => writer.write(channel, post, newest, memory).await,
             Some(wait) => Ok(Receipt::TooFast(wait)),
         }
+    }
+
+    /// Deletes all entries of the channel.
+    ///
+    /// # Errors
+    /// [`Table::Failure`], after which they may be deleted or not.
+    pub async fn delete(&self, channel: &ChannelName) -> Result<(), T::Failure> {
+        self.writer().delete(channel, newest(self.table, channel).await?).await
+    }
+
+    const fn writer(&self) -> Writer<'a, T> {
+        Writer { table: self.table, retention: self.retention }
     }
 }

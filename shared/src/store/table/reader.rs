@@ -1,32 +1,28 @@
 //! What a reader is given.
-//!
-//! A question costs money and some milliseconds, so a reader that comes back, and one that wants the newest entries,
-//! is answered from a single one in all but rare cases.
 
 use bytes::Bytes;
 
+use super::reading::Reading;
+use super::writer::Writer;
 use super::{Item, Order, Table};
 use crate::limits::QUERY_ENTRIES;
-use crate::log::{
-    ChannelName, Entry, EntryId, Filter, Page, Position, Retention, Selection, Snapshot, Start, Subscribe,
-};
+use crate::log::{ChannelName, EntryId, Page, Retention, Selection, Snapshot, Start, Subscribe};
 use crate::time::UnixMillis;
 
 /// Reads logs.
 #[derive(Clone, Copy, Debug)]
 pub struct Reader<'a, T> {
-    table: &'a T,
-    retention: Retention,
+    pub(super) table: &'a T,
+    pub(super) retention: Retention,
 }
 
-/// Where a reader starts, and kept entries that follow, oldest first.
-struct Reading {
-    start: Start,
-    entries: Vec<Entry>,
-    /// There may be more behind them.
-    more: bool,
-    /// The newest item of the channel, kept or not.
-    head: EntryId,
+/// From where news of a channel follow, and by when somebody is to look whether it has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The last id that was read.
+    pub last: EntryId,
+    /// When the lease runs out.
+    pub lease_ends: Option<UnixMillis>,
 }
 
 /// The newest item of a channel.
@@ -57,7 +53,7 @@ impl<'a, T: Table> Reader<'a, T> {
         Self { table, retention }
     }
 
-    /// The first page of a reader, or the last if it reaches the head; and the head, from where news follow.
+    /// The first page of a reader, or the last if it reaches the head; and the head.
     ///
     /// # Errors
     /// [`Table::Failure`].
@@ -65,15 +61,16 @@ impl<'a, T: Table> Reader<'a, T> {
         &self,
         channel: &ChannelName,
         subscribe: &Subscribe,
-    ) -> Result<(Page<Bytes>, EntryId), T::Failure> {
+    ) -> Result<(Page<Bytes>, Head), T::Failure> {
         let reading = self.read(channel, subscribe).await?;
-        let head = reading.head;
+        let newest = reading.newest.as_ref();
+        let (last, lease_ends) = (newest.map(Item::last), newest.and_then(Item::lease_ends));
         let mut page = Selection::page(reading.start.clone(), subscribe);
         let more = self.select(channel, reading, &mut page, subscribe.newest).await?;
         let page = page.into_page(more);
         // What was read on is newer than the head that was seen first.
-        let head = page.batch.as_ref().map_or(head, |batch| batch.upto.max(head));
-        Ok((page, head))
+        let last = last.max(page.batch.as_ref().map(|batch| batch.upto)).unwrap_or_default();
+        Ok((page, Head { last, lease_ends }))
     }
 
     /// What a snapshot holds.
@@ -87,8 +84,9 @@ impl<'a, T: Table> Reader<'a, T> {
     ) -> Result<Snapshot, T::Failure> {
         let reading = self.read(channel, subscribe).await?;
         let mut snapshot = Selection::snapshot(reading.start.clone(), subscribe);
+        let end = reading.newest.as_ref().and_then(|newest| newest.ended(self.retention, self.table.now()));
         self.select(channel, reading, &mut snapshot, true).await?;
-        Ok(snapshot.into_snapshot())
+        Ok(Snapshot { ended: end.map(|end| end.reason), ..snapshot.into_snapshot() })
     }
 
     /// Where a reader starts.
@@ -104,11 +102,10 @@ impl<'a, T: Table> Reader<'a, T> {
     /// # Errors
     /// [`Table::Failure`].
     pub async fn entry(&self, channel: &ChannelName, id: EntryId) -> Result<Option<String>, T::Failure> {
-        let found = self.table.query(channel, Order::After(id.back(1)), 1, None).await?.items.pop();
-        let Some(found) = found.filter(|item| item.id == id) else { return Ok(None) };
-        let newest = newest(self.table, channel).await?;
-        let kept = newest.is_some_and(|newest| self.is_kept(&newest, &found, self.table.now()));
-        Ok(found.entry.filter(|_| kept).map(|entry| entry.body))
+        let Some(found) = self.holding(channel, id).await? else { return Ok(None) };
+        let Some(newest) = newest(self.table, channel).await? else { return Ok(None) };
+        let mut kept = self.kept(&newest, vec![found], self.table.now()).into_iter();
+        Ok(kept.find(|entry| entry.id == id).map(|entry| entry.body))
     }
 
     /// The entries after `after`, oldest first, and whether there may be more.
@@ -117,8 +114,23 @@ impl<'a, T: Table> Reader<'a, T> {
     /// [`Table::Failure`].
     pub async fn news(&self, channel: &ChannelName, after: EntryId) -> Result<(Vec<Item>, bool), T::Failure> {
         let mut found = self.table.query(channel, Order::After(after), QUERY_ENTRIES, None).await?;
-        found.items.retain(|item| item.entry.is_some());
+        found.items.retain(|item| !item.entries.is_empty());
         Ok((found.items, found.next.is_some()))
+    }
+
+    /// Ends the channel if the lease of its newest item has run out. To be called when that time has come; what it brings
+    /// comes as news. When it is to be called next, if the channel has a lease.
+    ///
+    /// # Errors
+    /// [`Table::Failure`].
+    pub async fn settle(&self, channel: &ChannelName) -> Result<Option<UnixMillis>, T::Failure> {
+        let newest = newest(self.table, channel).await?;
+        let settled = self.writer().settle(channel, newest.as_ref()).await?;
+        Ok(settled.or(newest).as_ref().and_then(Item::lease_ends))
+    }
+
+    pub(super) const fn writer(&self) -> Writer<'a, T> {
+        Writer { table: self.table, retention: self.retention }
     }
 
     /// Lets the selection take what was read, and, if it `reads_on`, what follows; says whether there may be more.
@@ -140,130 +152,7 @@ impl<'a, T: Table> Reader<'a, T> {
                 return Ok(more);
             }
             let (items, after_them) = self.news(channel, selection.upto()).await?;
-            (entries, more) = (items.into_iter().filter_map(|item| item.entry).collect(), after_them);
+            (entries, more) = (items.into_iter().flat_map(|item| item.entries).collect(), after_them);
         }
-    }
-
-    async fn read(&self, channel: &ChannelName, subscribe: &Subscribe) -> Result<Reading, T::Failure> {
-        let now = self.table.now();
-        match &subscribe.position {
-            Position::History(n) => self.history(channel, *n, &subscribe.filter, now).await,
-            Position::After(cursor) => self.after(channel, Some(*cursor), &subscribe.position, now).await,
-            Position::Unreadable(_) => self.after(channel, None, &subscribe.position, now).await,
-        }
-    }
-
-    /// Walks back from the newest entry until `n` are found that the filter admits.
-    async fn history(
-        &self,
-        channel: &ChannelName,
-        n: u32,
-        filter: &Filter,
-        now: UnixMillis,
-    ) -> Result<Reading, T::Failure> {
-        let limit = if n == 0 || *filter == Filter::ALL { n.max(1) } else { QUERY_ENTRIES };
-        let (mut newest, mut first, mut nth) = (None::<Item>, None, None);
-        let (mut entries, mut admitted, mut from) = (Vec::new(), 0, None);
-        'walk: loop {
-            let found = self.table.query(channel, Order::Newest, limit, from).await?;
-            for item in found.items {
-                let newest = newest.get_or_insert_with(|| item.clone());
-                let (Some(entry), true) = (&item.entry, self.is_kept(newest, &item, now)) else {
-                    break 'walk;
-                };
-                first = Some(item.id);
-                admitted += u32::from(filter.admits(entry));
-                // The newest also if the filter holds it back, because the reader's cursor goes up to it.
-                if n > 0 && (filter.admits(entry) || entries.is_empty()) {
-                    entries.push(entry.clone());
-                }
-                if admitted >= n {
-                    nth = first;
-                    break 'walk;
-                }
-            }
-            from = found.next;
-            if from.is_none() {
-                break;
-            }
-        }
-        let head = newest.as_ref().map_or(EntryId::BEGINNING, |newest| newest.id);
-        let extent = newest.and_then(|newest| newest.extent(first, self.retention, now));
-        let start = Start::decide(&Position::History(n), extent, now, |_| nth);
-        entries.retain(|entry| entry.id > start.after);
-        entries.reverse();
-        Ok(Reading { start, entries, more: false, head })
-    }
-
-    /// Reads from the cursor's own entry on, because if that is found nothing before it needs to be known.
-    async fn after(
-        &self,
-        channel: &ChannelName,
-        cursor: Option<EntryId>,
-        position: &Position,
-        now: UnixMillis,
-    ) -> Result<Reading, T::Failure> {
-        let (mut items, mut more) = (Vec::new(), false);
-        if let Some(cursor) = cursor {
-            let order = Order::After(cursor.back(1));
-            let found = self.table.query(channel, order, QUERY_ENTRIES, None).await?;
-            (items, more) = (found.items, found.next.is_some());
-        }
-        let newest = match items.last() {
-            Some(last) if !more => Some(last.clone()),
-            _ => newest(self.table, channel).await?,
-        };
-        let Some(newest) = newest else {
-            let start = Start::decide(position, None, now, |_| None);
-            return Ok(Reading { start, entries: Vec::new(), more: false, head: EntryId::BEGINNING });
-        };
-        let follows = |id: EntryId| cursor.is_some_and(|cursor| id > cursor);
-        let mut first = items
-            .iter()
-            .find(|item| follows(item.id) && self.is_kept(&newest, item, now))
-            .map(|item| item.id);
-        if first.is_none() && self.is_kept(&newest, &newest, now) {
-            // If the cursor is before the newest item, all that was read has expired.
-            first = match follows(newest.id) {
-                true => self.first_kept(channel, &newest, now).await?,
-                false => Some(newest.id),
-            };
-        }
-        let start = Start::decide(position, newest.extent(first, self.retention, now), now, |_| None);
-        if let Some(first) =
-            first.filter(|first| *first > start.after && items.iter().all(|item| item.id != *first))
-        {
-            (items, more) = self.news(channel, first.back(1)).await?;
-        }
-        items.retain(|item| item.id > start.after && self.is_kept(&newest, item, now));
-        let entries = items.into_iter().filter_map(|item| item.entry).collect();
-        Ok(Reading { start, entries, more, head: newest.id })
-    }
-
-    /// The oldest kept entry of a channel with this newest item.
-    async fn first_kept(
-        &self,
-        channel: &ChannelName,
-        newest: &Item,
-        now: UnixMillis,
-    ) -> Result<Option<EntryId>, T::Failure> {
-        let oldest = newest.run.max(self.retention.oldest_id(newest.id));
-        let order = Order::Kept(oldest.back(1), self.retention.expired_time(now));
-        let mut from = None;
-        loop {
-            let found = self.table.query(channel, order, QUERY_ENTRIES, from).await?;
-            from = found.next;
-            let first = found.items.first().map(|item| item.id);
-            if first.is_some() || from.is_none() {
-                return Ok(first);
-            }
-        }
-    }
-
-    /// Whether the item is an entry that is sent to readers, in a channel with this newest item.
-    fn is_kept(&self, newest: &Item, item: &Item, now: UnixMillis) -> bool {
-        item.run == newest.run
-            && !item.is_seal()
-            && self.retention.keeps_entry(item.id, item.time, newest.id, now)
     }
 }

@@ -121,8 +121,8 @@ impl Host {
     fn append(&mut self, key: Key, size: usize) {
         let post = post(self.log.len() as u64, key.name(), size);
         self.log.append(&post, self.now).expect("a model does not crash");
-        for (entry, run) in self.log.observe() {
-            self.history.add(entry, run);
+        for fact in self.log.observe() {
+            self.history.add(fact);
         }
     }
 
@@ -145,7 +145,7 @@ impl Host {
 
     fn next_news(&mut self) -> Option<Batch<Bytes>> {
         let (filter, seen) = self.link.subscriber.as_mut()?;
-        let (batch, upto) = self.log.news(*seen, filter, self.now)?;
+        let (batch, upto) = self.log.news_since(*seen, filter, self.now)?;
         *seen = upto;
         Some(batch)
     }

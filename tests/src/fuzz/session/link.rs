@@ -99,6 +99,8 @@ impl Link {
                     && says(b"retry: ")
             }
             CloseReason::Full => cause == Some(&Input::Full) && says(b"retry: "),
+            // Nothing of this channel ends.
+            CloseReason::Ended | CloseReason::Refused => false,
             CloseReason::ReaderGone => cause == Some(&Input::ReaderGone),
         };
         assert!(holds, "{reason:?} without its cause, after {}", self.checker.said.escape_ascii());

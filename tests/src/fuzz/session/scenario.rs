@@ -8,7 +8,7 @@ use ssedge::limits::ID_MAX;
 use ssedge::log::{
     Batch, EntryId, Filter, Gap, GapReason, Page, Position, Requested, Retention, Start, Subscribe,
 };
-use ssedge::session::{Input, StreamRequest, WhenSlow};
+use ssedge::session::{Dialect, Input, StreamRequest, WhenSlow};
 
 use crate::stream::{Numbered, channel_name, every, replayed};
 use crate::world::START;
@@ -154,7 +154,9 @@ impl Source {
                     log: Some((channel_name("room"), subscribe)),
                     ticks: ticks.and_then(every),
                     when_slow: if *conflates { WhenSlow::Newest } else { WhenSlow::End },
-                    has_custom_events: *conflates,
+                    dialect: if *conflates { Dialect::Named } else { Dialect::Plain },
+                    only_open: false,
+                    has_ends: false,
                 }
             }
             Self::Ticks { blocks, interval, position } => {
@@ -172,7 +174,7 @@ impl Forged {
                     reason: if expired { GapReason::Expired } else { GapReason::Unknown },
                     requested: Requested::new("\"\n\0\u{2028}"),
                 });
-                let start = Start { after: id(after), gap };
+                let start = Start { gap, ..Start::at(id(after)) };
                 Input::Page(Page { start, batch: batch.map(ForgedBatch::batch), more })
             }
             Self::Entries(batch) => Input::Entries(batch.batch()),
@@ -184,7 +186,7 @@ impl ForgedBatch {
     fn batch(self) -> Batch<Bytes> {
         let [after, upto, shown] = [self.after, self.upto, self.shown].map(id);
         let frame = self.size.map(|size| format!("id: {shown}\ndata: {}\n\n", "x".repeat(size)).into());
-        Batch { after, upto, shown, frame }
+        Batch { after, upto, shown, frame, end: None }
     }
 }
 

@@ -11,8 +11,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use ssedge::access::Rate;
 use ssedge::limits::CHANNEL_TIMEOUT;
-use ssedge::log::{ChannelName, EntryId, Filter, Pace, Page, Retention, Subscribe};
-use ssedge::store::table::{Posts, Reader, Table as _, batches};
+use ssedge::log::{ChannelName, Filter, Pace, Page, Retention, Subscribe};
+use ssedge::store::table::{Head, Posts, Reader, Table as _, batches};
 use ssedge::store::{Post, Receipt};
 use ssedge::time::UnixMillis;
 
@@ -38,6 +38,7 @@ const RATE: Rate = Rate::per_second(1_000, 120_000);
 #[derive(Clone, Debug)]
 enum Work {
     Post(u64),
+    Delete,
     Page { reader: usize, serial: u64, subscribe: Subscribe },
     News { reader: usize, serial: u64 },
 }
@@ -45,7 +46,8 @@ enum Work {
 /// What came of it.
 enum Outcome {
     Posted(Result<Receipt, Failure>),
-    Page(Result<(Page<Bytes>, EntryId), Failure>),
+    Page(Result<(Page<Bytes>, Head), Failure>),
+    Deleted,
     GaveUp,
 }
 
@@ -108,8 +110,8 @@ impl Function {
                 self.finished(work, group, outcome);
             }
         }
-        for (entry, run) in std::mem::take(&mut lock(&self.shared).table.stored) {
-            self.history.add(entry, run);
+        for fact in std::mem::take(&mut lock(&self.shared).table.done) {
+            self.history.add(fact);
         }
         self.history.forgot |= lock(&self.shared).table.has_freed;
         self.events.append(&mut lock(&self.news));
@@ -120,6 +122,7 @@ impl Function {
             (Work::Post(number), Some(Outcome::Posted(Ok(receipt)))) => {
                 self.events.push(Event::Answered(number, Some(receipt)));
             }
+            (Work::Delete, _) => {}
             (Work::Post(number), _) => self.events.push(Event::Answered(number, None)),
             (Work::Page { reader, serial, subscribe }, Some(Outcome::Page(Ok((page, head))))) => {
                 if !page.more {
@@ -136,16 +139,23 @@ impl Function {
         }
     }
 
-    /// Asks for what follows `cursor`, again and again.
-    fn follow(&mut self, group: usize, (reader, serial): (usize, u64), mut cursor: EntryId, filter: Filter) {
+    /// Asks for what follows, again and again.
+    fn follow(&mut self, group: usize, (reader, serial): (usize, u64), head: Head, filter: Filter) {
         let (process, news) = (self.processes[group].clone(), self.news.clone());
         let (channel, retention) = (self.channel.clone(), self.retention);
         let asking = async move {
             let mut pace = Pace::new(POLL, process.draw());
             let mut pause = *POLL.start();
+            let Head { last: mut cursor, mut lease_ends } = head;
             loop {
                 process.pause(pause).await;
-                let found = Reader::new(&*process, retention).news(&channel, cursor).await;
+                let log = Reader::new(&*process, retention);
+                if lease_ends.is_some_and(|ends| ends <= process.now())
+                    && let Ok(ends) = log.settle(&channel).await
+                {
+                    lease_ends = ends;
+                }
+                let found = log.news(&channel, cursor).await;
                 let Ok((items, more)) = found else {
                     match pace.failed(process.now()) {
                         Some(longer) => pause = longer,
@@ -158,6 +168,9 @@ impl Function {
                     Some(_) if more => Duration::ZERO,
                     Some(_) => pace.heard(process.now()),
                 };
+                if let Some(newest) = items.last() {
+                    lease_ends = newest.lease_ends();
+                }
                 for batch in batches(&items, cursor, &filter) {
                     cursor = batch.upto;
                     lock(&news).push(Event::Message(reader, serial, Message::Batch(batch)));
@@ -182,6 +195,19 @@ impl Channel for Function {
         self.run(now);
     }
 
+    fn delete(&mut self, now: UnixMillis) {
+        lock(&self.shared).now = now;
+        let (group, process) = self.any_process();
+        let (channel, retention) = (self.channel.clone(), self.retention);
+        let deleting = async move {
+            // Whoever deletes it and hears nothing deletes it again, or lets it be.
+            let _ = Posts::new(&*process, retention, RATE).delete(&channel).await;
+            Outcome::Deleted
+        };
+        self.tasks.spawn(Work::Delete, group, Some(now + CHANNEL_TIMEOUT), Box::pin(deleting));
+        self.run(now);
+    }
+
     fn subscribe(&mut self, reader: usize, serial: u64, subscribe: &Subscribe, now: UnixMillis) {
         self.unsubscribe(reader);
         lock(&self.shared).now = now;
@@ -196,7 +222,7 @@ impl Channel for Function {
 
     fn unsubscribe(&mut self, gone: usize) {
         self.tasks.stop(|work, _| match work {
-            Work::Post(_) => false,
+            Work::Post(_) | Work::Delete => false,
             Work::Page { reader, .. } | Work::News { reader, .. } => *reader == gone,
         });
     }

@@ -193,6 +193,17 @@ impl Table for Process {
         self.ask(move |items| items.append(&item, remember.as_ref(), expires)).await
     }
 
+    async fn renew(
+        &self,
+        _: &ChannelName,
+        id: EntryId,
+        lease: Duration,
+        renewed: UnixMillis,
+    ) -> Result<Put, Failure> {
+        self.count_write();
+        self.ask(move |items| items.renew(id, lease, renewed)).await
+    }
+
     async fn remembered(&self, name: &str) -> Result<Option<Remembered>, Failure> {
         let name = name.to_owned();
         self.ask(move |items| items.remembered(&name)).await

@@ -1,12 +1,15 @@
 //! The items of the table.
 
 use std::collections::BTreeMap;
-use std::ops::Bound::{Excluded, Unbounded};
+use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
-use ssedge::log::{Entry, EntryId};
+use ssedge::log::EntryId;
 use ssedge::store::table::{Counter, Found, Item, Order, Put, Remember, Remembered};
 use ssedge::time::UnixMillis;
+
+use crate::world::history::Fact;
 
 /// As much as a question is answered with, however many items may be asked for.
 const ANSWER_BYTES: usize = 1024 * 1024;
@@ -23,8 +26,8 @@ enum Named {
 pub struct Items {
     channel: BTreeMap<EntryId, (Item, UnixMillis)>,
     named: BTreeMap<String, (Named, UnixMillis)>,
-    /// Entries that were stored and nobody has looked at, with the first id of their run.
-    pub stored: Vec<(Entry, EntryId)>,
+    /// What was done and nobody has looked at.
+    pub done: Vec<Fact>,
     pub has_freed: bool,
 }
 
@@ -32,20 +35,21 @@ impl Items {
     pub fn query(&self, order: Order, limit: u32, from: Option<EntryId>) -> Found {
         let after = match order {
             Order::After(after) | Order::Kept(after, _) => after.max(from.unwrap_or_default()),
-            Order::Newest => EntryId::BEGINNING,
+            Order::Newest | Order::UpTo(_) => EntryId::BEGINNING,
         };
         let before = match order {
             Order::Newest => from.map_or(Unbounded, Excluded),
-            _ => Unbounded,
+            Order::UpTo(last) => from.map_or(Included(last), Excluded),
+            Order::After(_) | Order::Kept(..) => Unbounded,
         };
         let range = self.channel.range((Excluded(after), before)).map(|(_, (item, _))| item);
         let ordered: Box<dyn Iterator<Item = &Item>> = match order {
-            Order::Newest => Box::new(range.rev()),
-            _ => Box::new(range),
+            Order::Newest | Order::UpTo(_) => Box::new(range.rev()),
+            Order::After(_) | Order::Kept(..) => Box::new(range),
         };
         let (mut items, mut bytes, mut next) = (Vec::new(), 0, None);
         for (seen, item) in (1..).zip(ordered) {
-            bytes += item.entry.as_ref().map_or(0, |entry| entry.body.len());
+            bytes += item.entries.iter().map(|entry| entry.body.len()).sum::<usize>();
             // As much as it may: there may be nothing behind it.
             next = (seen == limit || bytes > ANSWER_BYTES).then_some(item.id);
             if !matches!(order, Order::Kept(_, than) if item.time <= than) {
@@ -68,10 +72,20 @@ impl Items {
             return Put::Refused;
         }
         self.channel.insert(item.id, (item.clone(), expires));
-        self.stored.extend(item.entry.clone().map(|entry| (entry, item.run)));
+        let keep = item.lasting.keep;
+        self.done.extend(match item.is_seal() {
+            true => item.entries.iter().map(|end| Fact::Deleted(end.time)).collect::<Vec<_>>(),
+            false => item.entries.iter().map(|entry| Fact::Stored(entry.clone(), item.run, keep)).collect(),
+        });
         if let Some(Remember { name, row, .. }) = remember {
             self.named.insert(name.clone(), (Named::Remembered(*row), expires));
         }
+        Put::Stored
+    }
+
+    pub fn renew(&mut self, id: EntryId, lease: Duration, renewed: UnixMillis) -> Put {
+        let Some((item, _)) = self.channel.get_mut(&id) else { return Put::Refused };
+        (item.lasting.lease, item.lasting.renewed) = (Some(lease), Some(renewed));
         Put::Stored
     }
 
