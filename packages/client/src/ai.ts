@@ -19,6 +19,7 @@ import type { PipeOptions } from "./pipe.js";
 import { membersOf } from "./problem.js";
 import { follow } from "./read.js";
 import type { HeadersGiven, RequestOptions } from "./stream.js";
+import type { End } from "./types.js";
 
 export interface ToChannelOptions extends PipeOptions {
   /** Keeps the program alive until the answer is stored: `waitUntil` of a Worker, or `after` of Next.js. */
@@ -46,7 +47,12 @@ export function toChannel(channel: ChannelWriter, options: ToChannelOptions = {}
 }
 
 /** How the page asks for a channel. */
-export type FromChannelOptions = Omit<RequestOptions, "signal">;
+export interface FromChannelOptions extends Omit<RequestOptions, "signal"> {
+  /** Whether an answer is found that has ended, too. The default is `false`: only one that is under way. */
+  readonly ended?: boolean;
+  /** The answer has ended. Its reason says how: for example `done`, `stopped` or `abandoned`. */
+  readonly onEnd?: (end: End) => void;
+}
 
 /** What `DefaultChatTransport` takes, so that it finds an answer that is under way, and follows it to its end. */
 export interface FromChannel {
@@ -63,13 +69,13 @@ export interface FromChannel {
  * not sent there: they are for your own server.
  */
 export function fromChannel(url: (id: string) => string | URL, options: FromChannelOptions = {}): FromChannel {
-  const { headers, credentials } = options;
+  const { headers, credentials, ended = false } = options;
   const ask: typeof fetch = (input, init) => (options.fetch ?? globalThis.fetch).call(globalThis, input, init);
   return {
     async prepareReconnectToStreamRequest({ id }) {
       const api = new URL(url(id), globalThis.location?.href);
-      // All of the answer, without events that the SDK does not know, and nothing if no answer is under way.
-      const query = { history: "all", events: "bare", active: "1" };
+      // All of the answer, without events that the SDK does not know.
+      const query = { history: "all", events: "bare", ...(!ended && { active: "1" }) };
       for (const [name, value] of Object.entries(query)) api.searchParams.set(name, value);
       const sent = typeof headers === "function" ? await headers() : headers;
       return { api: api.href, headers: sent ?? {}, ...(credentials && { credentials }) };
@@ -78,10 +84,13 @@ export function fromChannel(url: (id: string) => string | URL, options: FromChan
     fetch: async (input, init) => {
       const answer = await ask(input, init);
       if (init?.method !== "GET") return answer;
+      const all = () => whole(new URL(String(input)), answer, { ...options, fetch: ask }, init.signal);
+      // One that ended before its first word is followed, too: its end is told.
+      if (ended && (answer.status === 204 || answer.status === 410)) return all();
       // The SDK takes a 204 for "nothing is under way". A host that cannot answer without a body says so by a 410.
       if (answer.status === 410 && endOfAnswer(410, await membersOf(answer.clone()))) return new Response(null, { status: 204 });
       if (answer.status !== 200) return answer;
-      return whole(new URL(String(input)), answer, { ...options, fetch: ask }, init.signal);
+      return all();
     },
   };
 }
