@@ -101,6 +101,22 @@ for (const [name, sdk] of [["6", six], ["7", seven]]) {
     }
   });
 
+  test(`${name}: an answer that has ended is read, and its end is told, if that is asked for`, async () => {
+    for (const isLambda of [false, true]) {
+      server.isLambda = isLambda;
+      const ends = [];
+      const read = () => again(sdk, { ended: true, onEnd: ({ reason }) => ends.push(reason) });
+      await run().append(TEXT.map((delta) => ({ type: "text-delta", id: "t", delta })).toSpliced(0, 0, { type: "text-start", id: "t" }));
+      await run().close("abandoned");
+      assert.equal(await message(sdk, await read()), TEXT.join(""));
+      server.channels.clear();
+      await run().close("stopped");
+      assert.equal(await message(sdk, await read()), undefined, "it ended before its first word");
+      assert.deepEqual(ends, ["abandoned", "stopped"]);
+      server.channels.clear();
+    }
+  });
+
   test(`${name}: a refusal is an error of the SDK, with the words of the server`, async () => {
     server.token = "other";
     await assert.rejects(again(sdk), /it is forbidden/);
