@@ -198,6 +198,7 @@ impl Problem {
             Self::Gap { .. } => ("gap", "The cursor cannot be resumed"),
             Self::Unmet { .. } => ("precondition", "The precondition does not hold"),
             Self::TooLarge(_) => ("too-large", "The body is too large"),
+            Self::UnsupportedMediaType([_]) => ("unsupported-media-type", "The body is not JSON"),
             Self::UnsupportedMediaType(_) => ("unsupported-media-type", "The media type is not taken"),
             Self::KeyReused => ("idempotency", "The key was used before"),
             Self::TooFast { .. } => ("rate", "Too many posts"),

@@ -226,10 +226,10 @@ impl History {
         !self.ends.is_empty() && !self.is_over(self.ends.len() - 1, now)
     }
 
-    /// Whether it ever ended.
+    /// The last entry before its newest end, if it ever ended.
     #[must_use]
-    pub const fn ever_ended(&self) -> bool {
-        !self.ends.is_empty()
+    pub fn last_of_end(&self) -> Option<EntryId> {
+        self.ends.last().map(|end| end.last)
     }
 
     /// The place of the oldest entry that is surely kept.

@@ -90,7 +90,8 @@ impl<T: Table> Writer<'_, T> {
         loop {
             let now = self.table.now();
             let Some(last) = newest.filter(|newest| !newest.is_seal()) else { return Ok(()) };
-            let (id, previous) = (last.next_id(), last.end().map_or(last.last(), |end| end.last));
+            let previous = last.tail(self.retention, now).map_or(EntryId::BEGINNING, |tail| tail.last);
+            let id = last.next_id();
             let clock = EntryId::new(now.0).unwrap_or(EntryId::BEGINNING);
             let (run, time) = (clock.max(id.next()), last.time.max(now));
             let entries = vec![Entry::end_at(id, time, &EndReason::DELETED)];
