@@ -49,7 +49,7 @@ enum Command {
     ///
     /// It is signed with AUTH_SECRET: that of the environment, else that of .dev.vars, which `cargo xtask dev` reads.
     /// Where neither has one, a random one is added to .dev.vars. What the token says comes on standard error, so
-    /// that TOKEN=$(cargo xtask token …) is the token alone. Its holder may do what --subscribe and --publish say and
+    /// that TOKEN=$(cargo xtask token …) is the token alone. Its holder may do what --subscribe, --publish and --close say and
     /// nothing else: what ANONYMOUS grants is for those without a token.
     Token(token::Token),
     /// Publish quotes to a deployment whose STOCK_SOURCE is `published`

@@ -57,6 +57,10 @@ struct Grants {
     #[arg(long, value_name = "PATTERN", value_delimiter = ',', value_parser = pattern)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     publish: Vec<String>,
+    /// Which channels of one's own it may close, and nothing else, in the same way
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',', value_parser = pattern)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    close: Vec<String>,
 }
 
 /// What is signed.

@@ -21,6 +21,7 @@ pub(super) const CASES: &[Case] = cases! {
     "Channels of your own", "too many entries, too long ones and too much of them are 413, and nothing is stored" => too_large;
     "Channels of your own", "a bad line is told by its number, and nothing of its request is stored" => bad_line;
     "Channels of your own", "names of the stream itself are refused" => reserved;
+    "Channels of your own", "no text ends a line, an event or a stream" => hostile;
     "Channels of your own", "a parameter that is against its rule is 400, with its name" => bad_parameters;
     "Channels of your own", "what is no media type of an entry is 415, and other methods are 405" => not_taken;
     "Channels of your own", "they are private, unless they are under public/" => granted;
@@ -399,6 +400,38 @@ async fn reserved(c: Context) {
     assert!(kept(&client, &path).await.is_empty());
     // The type of an event without a name is none.
     append(&client, &format!("{path}?event=message"), "1").await;
+}
+
+async fn hostile(c: Context) {
+    let (client, path) = own(&c);
+    let mut stream = client.open(&path, &[]).await;
+    first_block(&mut stream).await;
+    let texts = [
+        "\r\n\r\nid: 9\nevent: end\ndata: {}\n\n",
+        "a\rdata: b\r\r:c",
+        "id: 9",
+        "\u{feff}retry: 1\u{2028}event: gap\u{2029}\u{85}x\0\u{b}\u{c}",
+        " one space is not lost, nor two:  ",
+        "\n",
+    ];
+    for text in texts {
+        let answer = client.post(&path, &[TEXT], text).await;
+        assert_eq!(answer.status, 201, "{text:?}: {answer:?}");
+        let heard = entries(&mut stream, 1).await.remove(0);
+        // The format has one kind of line break.
+        let expected = text.replace("\r\n", "\n").replace('\r', "\n");
+        assert_eq!(heard, ("message".to_owned(), last(&answer), expected));
+        let json = serde_json::Value::from(text).to_string();
+        assert_eq!(client.post_json(&path, &json).await.status, 201);
+        let (event, _, data) = entries(&mut stream, 1).await.remove(0);
+        assert!(
+            event == "message" && !data.contains(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}']),
+            "{data:?}"
+        );
+        assert_eq!(serde_json::from_str::<String>(&data).expect("JSON"), text);
+    }
+    let stored: Vec<_> = kept(&client, &path).await.into_iter().step_by(2).collect();
+    assert_eq!(stored, texts, "a snapshot has the text as it was published");
 }
 
 async fn bad_parameters(c: Context) {
