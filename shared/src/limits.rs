@@ -66,9 +66,9 @@ pub const ID_MAX: u64 = (1 << 53) - 1;
 pub const PAGE_BYTES: usize = 64 * 1024;
 /// Entries in one snapshot after a cursor; what is left is told by `"more":true`.
 pub const SNAPSHOT_ENTRIES: u32 = 200;
-/// The same of a channel of one's own, whose entries are mostly short, such as the words of an answer.
-pub const SNAPSHOT_DATA_ENTRIES: u32 = 500;
-/// And bytes of data: a page that is loaded anew gets a long answer at once.
+/// The same of a channel of one's own, whose entries are shorter.
+pub const SNAPSHOT_DATA: usize = 500;
+/// Bytes of the entries of one such snapshot: what an isolate holds for each of many readers.
 pub const SNAPSHOT_BYTES: usize = 256 * 1024;
 
 /// Longest time that a channel may take to answer a request.

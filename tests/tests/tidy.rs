@@ -719,7 +719,7 @@ fn the_readme_lists_every_limit() {
         ),
         (
             "entries of a snapshot, of a channel of your own",
-            format!("{SNAPSHOT_ENTRIES}, {SNAPSHOT_DATA_ENTRIES} and {SNAPSHOT_BYTES} bytes"),
+            format!("{SNAPSHOT_ENTRIES}, {SNAPSHOT_DATA} and {SNAPSHOT_BYTES} bytes"),
         ),
         ("bytes held for a slow reader", BACKLOG_BYTES.to_string()),
         ("page of replay", format!("{PAGE_BYTES} bytes")),

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{Batch, Entry, EntryId, Kind, Page, Snapshot, Start, Subscribe};
-use crate::limits::{PAGE_BYTES, SNAPSHOT_BYTES, SNAPSHOT_DATA_ENTRIES, SNAPSHOT_ENTRIES};
+use crate::limits::{PAGE_BYTES, SNAPSHOT_BYTES, SNAPSHOT_DATA, SNAPSHOT_ENTRIES};
 
 /// Takes the kept entries after a reader's start, oldest first, until it has as much as one answer may hold. It is the
 /// same for every log, so the same reader gets the same answer from each.
@@ -26,17 +26,14 @@ impl<'a> Selection<'a> {
         Self::of(start, subscribe, PAGE_BYTES, Entry::bytes)
     }
 
-    /// For a snapshot: at most [`SNAPSHOT_ENTRIES`]; of what publishers sent at most [`SNAPSHOT_DATA_ENTRIES`] and
+    /// For a snapshot: at most [`SNAPSHOT_ENTRIES`], or [`SNAPSHOT_DATA`] of what publishers sent as it is, and at most
     /// [`SNAPSHOT_BYTES`].
     #[must_use]
     pub const fn snapshot(start: Start, subscribe: &'a Subscribe) -> Self {
-        // Each entry takes its share of the bytes, however short it is.
-        const fn share(entries: u32) -> usize {
-            SNAPSHOT_BYTES / entries as usize
-        }
+        // Each takes at least its part of all bytes, so that their number is bounded, too.
         Self::of(start, subscribe, SNAPSHOT_BYTES, |entry| match entry.kind {
-            Kind::Object => share(SNAPSHOT_ENTRIES),
-            Kind::Data => entry.bytes().max(share(SNAPSHOT_DATA_ENTRIES)),
+            Kind::Object => SNAPSHOT_BYTES / SNAPSHOT_ENTRIES as usize,
+            Kind::Data => entry.bytes().max(SNAPSHOT_BYTES / SNAPSHOT_DATA),
             Kind::End => 0,
         })
     }
@@ -229,7 +226,7 @@ mod tests {
                 Selection::snapshot(Start::at(EntryId::BEGINNING), &subscribe).fill(entries).unwrap();
             (snapshot.is_full(), snapshot.into_snapshot().bodies.len())
         };
-        let most = SNAPSHOT_DATA_ENTRIES as usize;
+        let most = SNAPSHOT_DATA;
         assert_eq!(take(&vec![("a", 2); most]), (false, most));
         assert_eq!(take(&vec![("a", 2); most + 1]), (true, most));
         assert_eq!(take(&[("a", SNAPSHOT_BYTES / 16); 16]), (false, 16));

@@ -6,7 +6,7 @@ use ssedge::feeds::channels::{
 };
 use ssedge::feeds::{Feeds, Query};
 use ssedge::limits::{
-    END_REASON_CHARS, ENTRY_BYTES, POST_BYTES, POST_ENTRIES, SNAPSHOT_BYTES, SNAPSHOT_DATA_ENTRIES,
+    END_REASON_CHARS, ENTRY_BYTES, POST_BYTES, POST_ENTRIES, SNAPSHOT_BYTES, SNAPSHOT_DATA,
 };
 use ssedge::log::EndReason;
 use ssedge::settings::Variables;
@@ -32,7 +32,7 @@ fn the_documents_have_the_bounds_of_the_code() {
     let schemas = &document["components"]["schemas"];
     assert_eq!(document["components"]["parameters"]["keys"]["schema"]["maxItems"], KEYS);
     assert_eq!(schemas["Appended"]["properties"]["count"]["maximum"], POST_ENTRIES);
-    assert_eq!(schemas["ChannelSnapshot"]["properties"]["entries"]["maxItems"], SNAPSHOT_DATA_ENTRIES);
+    assert_eq!(schemas["ChannelSnapshot"]["properties"]["entries"]["maxItems"], SNAPSHOT_DATA);
     let of_entry = format!("at most {ENTRY_BYTES} bytes");
     for what in
         [&schemas["AnyJson"]["description"], &schemas["PostedEvent"]["properties"]["data"]["description"]]
@@ -52,7 +52,7 @@ fn the_documents_have_the_bounds_of_the_code() {
         format!("`keys` (at most {KEYS}, by default all)"),
         format!("`lease` ({} to {} seconds)", LEASE_SECS.start(), LEASE_SECS.end()),
         format!("`keep` ({KEEP_SECS} seconds to HISTORY_SECS)"),
-        format!("{SNAPSHOT_DATA_ENTRIES} entries and {SNAPSHOT_BYTES} bytes of data"),
+        format!("{SNAPSHOT_DATA} entries and {SNAPSHOT_BYTES} bytes of data"),
         format!("`reason` (1 to {END_REASON_CHARS} of"),
     ]);
 }
