@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { load } from "../../packages/client/test/simulated.mjs";
-import { skip } from "./channels.mjs";
 import { follow, openClient, reader, state, told } from "./client.mjs";
 import { openStreams, suite } from "./suite.mjs";
 import { token } from "./token.mjs";
@@ -14,7 +13,7 @@ const path = (name) => `/api/channels/public/${name}`;
 const run = (name) => channel(`${the.host.base}${path(name)}`, { token: token() });
 const data = async (page) => (await told(page)).entries.map(({ data }) => data);
 
-test("two tabs are told of the end behind the last entry, and hold no stream then", { skip }, async () => {
+test("two tabs are told of the end behind the last entry, and hold no stream then", async () => {
   await run("ends").append("before");
   const visitor = await the.visitor();
   const pages = [await openClient(visitor), await openClient(visitor)];
@@ -32,7 +31,7 @@ test("two tabs are told of the end behind the last entry, and hold no stream the
   }
 });
 
-test("who comes back to a channel that was closed is told by which reason, and has its last entries before", { skip }, async () => {
+test("who comes back to a channel that was closed is told by which reason, and has its last entries before", async () => {
   const { first, last } = await run("back").append(["one", "two"], { close: true, reason: "stopped" });
   the.letLoadsFail();
   for (const [cursor, expected] of [[first, ["two"]], [last, []], [undefined, []]]) {
@@ -45,7 +44,7 @@ test("who comes back to a channel that was closed is told by which reason, and h
   }
 });
 
-test("a channel that is deleted ends, too", { skip }, async () => {
+test("a channel that is deleted ends, too", async () => {
   await run("deleted").append("a");
   const page = await openClient(await the.visitor());
   await follow(page, `${path("deleted")}?history=all`);

@@ -286,8 +286,11 @@ mod tests {
 
     #[test]
     fn a_token_that_no_host_would_read_is_not_made() {
-        let grants =
-            Grants { subscribe: vec!["chat/a-room-of-its-own".to_owned(); 300], publish: Vec::new() };
+        let grants = Grants {
+            subscribe: vec!["chat/a-room-of-its-own".to_owned(); 300],
+            publish: Vec::new(),
+            close: Vec::new(),
+        };
         let error =
             sign(&Claims { sub: None, exp: 1, grants: &grants }, &[b'k'; 32]).unwrap_err().to_string();
         assert!(error.contains(&limits::TOKEN_BYTES.to_string()), "{error}");
