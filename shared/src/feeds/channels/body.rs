@@ -142,7 +142,8 @@ impl Pieces for Body {
         match std::mem::replace(&mut self.format, Format::Events(Box::default())) {
             Format::One { bytes, .. } if bytes.is_empty() => Ok(()),
             Format::One { bytes, is_json: true } => {
-                let data = json::any(&bytes).map_err(|rule| Problem::Malformed(format!("the body {rule}")))?;
+                let data =
+                    json::any(&bytes).map_err(|rule| Problem::Malformed(format!("the body {rule}")))?;
                 self.add(None, data)
             }
             Format::One { bytes, is_json: false } => {
@@ -284,7 +285,10 @@ mod tests {
         check_refused(TEXT, text(POST_BYTES + 1).as_bytes(), too_much);
         check_refused(NDJSON[0], text(POST_BYTES + 1).as_bytes(), too_much);
         let lines = |count| "1\n".repeat(count);
-        assert_eq!(each_way(NDJSON[0], "", lines(POST_ENTRIES).as_bytes()).map(|all| all.len()), Ok(POST_ENTRIES));
+        assert_eq!(
+            each_way(NDJSON[0], "", lines(POST_ENTRIES).as_bytes()).map(|all| all.len()),
+            Ok(POST_ENTRIES)
+        );
         let too_many = "the body: a post must have at most 500 entries";
         check_refused(NDJSON[0], lines(POST_ENTRIES + 1).as_bytes(), too_many);
         check_refused(EVENTS, "data: 1\n\n".repeat(POST_ENTRIES + 1).as_bytes(), too_many);

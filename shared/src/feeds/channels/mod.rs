@@ -98,7 +98,9 @@ impl Feed for Channels {
             );
             return Err(Problem::Invalid { field: "name", rule });
         }
-        ChannelName::new(&format!("{}/{name}", self.name())).map(Target::Channel).map_err(Problem::invalid("name"))
+        ChannelName::new(&format!("{}/{name}", self.name()))
+            .map(Target::Channel)
+            .map_err(Problem::invalid("name"))
     }
 
     fn lists(&self) -> &'static [&'static str] {
@@ -109,7 +111,7 @@ impl Feed for Channels {
         let keys = query.list("keys", KEYS, key)?;
         let history = match query.get("history") {
             Some("all") => u32::MAX,
-            _ => query.number("history", &HISTORY, 0)?,
+            _ => query.number("history", &HISTORY, 0).map_err(or_all)?,
         };
         let dialect = query.word("events", &[("named", Dialect::Named), ("bare", Dialect::Bare)])?;
         let newest = query.flag("newest")?;
@@ -167,6 +169,14 @@ impl Feed for Channels {
     }
 }
 
+/// The rule of a number that may be the word, too.
+fn or_all(problem: Problem) -> Problem {
+    match problem {
+        Problem::Invalid { field, rule } => Problem::Invalid { field, rule: format!("{rule}, or all") },
+        other => other,
+    }
+}
+
 /// The key of an entry: `[A-Za-z0-9_.-]{1,64}`.
 fn key(name: &str) -> Result<String, String> {
     let allowed = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b));
@@ -195,7 +205,8 @@ fn terms(posted: &Posted<'_>) -> Result<Terms, Problem> {
 /// The precondition, by RFC 9110 § 13.1. An empty header is none: workerd does not pass it on.
 fn only_if(headers: &HeaderMap) -> Result<Option<OnlyIf>, Problem> {
     let text = |name| {
-        let value = headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_owned());
+        let value =
+            headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_owned());
         value.filter(|text| !text.is_empty())
     };
     let last = |tag: String| {

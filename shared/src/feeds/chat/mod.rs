@@ -253,7 +253,8 @@ mod tests {
     use crate::time::UnixMillis;
 
     fn draft(body: &str) -> Result<Draft, Problem> {
-        let drafts = Drafts::of_json(&Chat, &channel(&Room::default()).unwrap(), body.as_bytes(), None)?.drafts;
+        let drafts =
+            Drafts::of_json(&Chat, &channel(&Room::default()).unwrap(), body.as_bytes(), None)?.drafts;
         Ok(drafts.into_iter().next().unwrap())
     }
 

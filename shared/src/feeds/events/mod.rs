@@ -175,7 +175,8 @@ mod tests {
     use crate::log::EntryId;
 
     fn draft(body: &str) -> Result<Draft, Problem> {
-        let drafts = Drafts::of_json(&Events, &ChannelName::new("events").unwrap(), body.as_bytes(), None)?.drafts;
+        let drafts =
+            Drafts::of_json(&Events, &ChannelName::new("events").unwrap(), body.as_bytes(), None)?.drafts;
         Ok(drafts.into_iter().next().unwrap())
     }
 
