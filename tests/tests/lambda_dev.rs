@@ -14,10 +14,13 @@ async fn the_lines_that_it_prints_work_and_history_outlives_it() {
     let first = dev.client().say("lobby", "hi").await;
     let lines: Vec<_> =
         dev.greeting.iter().map(|line| line.trim()).filter(|line| line.starts_with("curl ")).collect();
-    assert_eq!(lines.len(), 3, "{:?}", dev.greeting);
-    for (line, expected) in
-        lines.iter().zip(["\"type\":\"tick\"", "\"symbol\":\"ACME\"", "\"user\":\"ada\",\"text\":\"hi\""])
-    {
+    assert_eq!(lines.len(), 4, "{:?}", dev.greeting);
+    for (line, expected) in lines.iter().zip([
+        "\"type\":\"tick\"",
+        "\"symbol\":\"ACME\"",
+        "\"user\":\"ada\",\"text\":\"hi\"",
+        "\"cursor\":\"0\"",
+    ]) {
         let output = run_line(line, |output| output.contains(expected));
         assert!(output.starts_with("retry: "), "{line}: {output}");
     }

@@ -22,11 +22,12 @@ async fn the_lines_that_it_prints_work() {
 
     let lines: Vec<_> =
         dev.greeting.iter().map(|line| line.trim()).filter(|line| line.starts_with("curl ")).collect();
-    assert_eq!(lines.len(), 3, "{:?}", dev.greeting);
+    assert_eq!(lines.len(), 4, "{:?}", dev.greeting);
     for (line, (path, expected)) in lines.iter().zip([
         ("/api/events", "\n\ndata: {\"type\":\"tick\",\"time\":\""),
         ("/api/stock", "\ndata: {\"symbol\":\"ACME\",\"price\":"),
         ("/api/chat", "\"room\":\"lobby\",\"user\":\"ada\",\"text\":\"hi\",\"time\":\""),
+        ("/api/channels/public/hello", "\"cursor\":\"0\""),
     ]) {
         assert!(line.contains(&format!("http://127.0.0.1:{port}{path}")), "{line}");
         let output = run_line(line, |output| output.contains(expected));

@@ -375,7 +375,12 @@ fn greeting(port: u16, host: Host) -> String {
     };
     let feeds = Deployment::read(settings::Host::Worker, |_| None).map(|deployment| deployment.feeds);
     let paths = feeds.iter().flat_map(Feeds::iter).filter_map(|feed| feed.endpoints().first());
-    let streams: Vec<_> = paths.map(|(_, path, _)| format!("  curl -N {url}{path}\n")).collect();
+    // A name that anybody may read.
+    let named = |path: &str| {
+        let parts = path.split('/').map(|part| if part.starts_with('{') { "public/hello" } else { part });
+        parts.collect::<Vec<_>>().join("/")
+    };
+    let streams: Vec<_> = paths.map(|(_, path, _)| format!("  curl -N {url}{}\n", named(path))).collect();
     format!(
         "\nssedge serves {url}: open it in a browser, or try\n\n{}\
          \n{hint}A change of the source, the page or .dev.vars is built and served by itself. Ctrl-C ends it.",

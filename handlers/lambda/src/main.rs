@@ -132,7 +132,10 @@ impl Function {
                 read.response(logs.reader(&read.channel).entry(&read.channel, read.id).await?)
             }
             Plan::Append(append) => {
-                if let Some(streamed) = append.streamed()? {
+                // The platform has collected the body, and does not always tell its length: what is short is stored whole.
+                if body.len() > append.body_bytes()
+                    && let Some(streamed) = append.streamed()?
+                {
                     return logs.append_all(&append, streamed, body).await;
                 }
                 let post = append.post(body)?;

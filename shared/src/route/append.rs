@@ -54,6 +54,9 @@ impl Append<'_> {
         if body.len() > self.body_bytes() {
             return Err(Problem::too_large(self.body_bytes()));
         }
+        if self.media_type.is_none() && !body.is_empty() {
+            return Err(Problem::UnsupportedMediaType(self.feed.media_types()));
+        }
         let Drafts { drafts, terms } = self.feed.post(&self.channel, &self.posted(body))?;
         self.of(drafts, terms)
     }
