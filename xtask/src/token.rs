@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn a_token_that_grants_nothing_is_not_made() {
         for (line, says) in [
-            ("--sub ada", "<--subscribe <PATTERN>|--publish <PATTERN>>"),
+            ("--sub ada", "<--subscribe <PATTERN>|--publish <PATTERN>|--close <PATTERN>>"),
             ("--publish chat*", "a pattern is a channel"),
             ("--subscribe *,", "a pattern is a channel"),
             ("--subscribe * --for 1w", "from 1s to 365d"),
