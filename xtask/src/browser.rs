@@ -22,10 +22,10 @@ const AT_ONCE: u32 = 2;
 /// Milliseconds that a file of tests may take, which is a minute where all is well: a browser that hangs is a failure.
 const TIMEOUT: u32 = 900_000;
 
-/// Tests of what is the page's alone, which is the same on every host.
-const OF_THE_PAGE: [&str; 2] = ["access.test.mjs", "keyboard.test.mjs"];
+/// Tests of what is the page's alone, which is the same on every host, and of an example.
+const OF_THE_PAGE: [&str; 3] = ["access.test.mjs", "ai-chat.test.mjs", "keyboard.test.mjs"];
 
-/// Runs the browser tests against this host; those of the page alone against the Worker.
+/// Runs the browser tests against this host; [`OF_THE_PAGE`] against the Worker alone.
 ///
 /// # Errors
 /// When there is no browser, or a test fails.

@@ -51,7 +51,7 @@ pub trait Feed: fmt::Debug + Send + Sync {
     /// Its lines of the endpoint table.
     fn endpoints(&self) -> &'static [Endpoint];
 
-    /// Its variables, beside those of [`Settings`](crate::settings::Settings).
+    /// Its variables, beside those of [`Settings`].
     fn variables(&self) -> &'static [&'static str] {
         &[]
     }

@@ -1,4 +1,4 @@
-//! Runs programs that depend on each other, one more at once than the machine has cores.
+//! Runs programs that depend on each other, as many at once as the machine has cores.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -14,10 +14,10 @@ use crate::process::Group;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How often a run without news says what it is at.
 const SAY_EVERY: Duration = Duration::from_secs(30);
-/// Programs at once beyond one for each core: those that wait leave half of one idle.
-const AT_ONCE_MORE: usize = 1;
+/// Programs at once on a machine of one core: one computes while the other waits.
+const AT_ONCE_MIN: usize = 2;
 /// Programs at once on a machine of many cores: each host test has a crowd of processes of its own.
-const AT_ONCE_MAX: usize = 5;
+const AT_ONCE_MAX: usize = 4;
 
 /// What a program mostly does. One that computes and one that waits disturb each other least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +60,7 @@ struct Running {
 
 /// How many programs run at once on this machine.
 pub fn at_once() -> usize {
-    (thread::available_parallelism().map_or(1, usize::from) + AT_ONCE_MORE).min(AT_ONCE_MAX)
+    thread::available_parallelism().map_or(AT_ONCE_MIN, usize::from).clamp(AT_ONCE_MIN, AT_ONCE_MAX)
 }
 
 /// Runs all tasks and tells `ended` of each when it ends. A task whose predecessor failed is not run, and its failure
