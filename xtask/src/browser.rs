@@ -22,16 +22,19 @@ const AT_ONCE: u32 = 2;
 /// Milliseconds that a file of tests may take, which is a minute where all is well: a browser that hangs is a failure.
 const TIMEOUT: u32 = 900_000;
 
-/// Tests of what is the page's alone, which is the same on every host, and of an example.
-const OF_THE_PAGE: [&str; 3] = ["access.test.mjs", "ai-chat.test.mjs", "keyboard.test.mjs"];
+/// Tests of what is the page's alone, which is the same on every host.
+const OF_THE_PAGE: [&str; 2] = ["access.test.mjs", "keyboard.test.mjs"];
+/// Tests that take minutes: those of a longer run.
+const LONG: [&str; 1] = ["ai-chat.test.mjs"];
 
 /// Runs the browser tests against this host; [`OF_THE_PAGE`] against the Worker alone.
 ///
 /// # Errors
 /// When there is no browser, or a test fails.
-pub fn test(repo: &Repo, host: Host) -> Result<()> {
+pub fn test(repo: &Repo, host: Host, is_long: bool) -> Result<()> {
     let chromium = chromium(repo)?;
     let mut files = files(repo)?;
+    files.retain(|file| is_long || !LONG.iter().any(|long| file.ends_with(long)));
     files.retain(|file| matches!(host, Host::Worker) || !OF_THE_PAGE.iter().any(|of| file.ends_with(of)));
     run(repo
         .command("node")?

@@ -28,7 +28,7 @@ const NPM_TEST: &str = "eventsource_parser_reads_what_we_read";
 const FAST: &str = "-p ssedge -p ssedge-tests";
 /// What a longer run does beyond the default one.
 const LONG: &str = "--long adds: every case of schemathesis (here: a quarter of them), ten times as many simulated \
-                    worlds, and the load that is only measured";
+                    worlds, the example of a chat, and the load that is only measured";
 /// The worlds that are simulated in a longer run.
 const LONG_WORLDS: (&str, &str) = ("SSEDGE_WORLDS", "3000");
 
@@ -107,12 +107,14 @@ const CHECKS: &[Check] = &[
         hosted(repo, test, HOST_PREFIXES[0])
     })
     .locking(DEV),
-    waits("page of Lambda", &["build the tests", "Chromium"], |repo, _| browser::test(repo, Host::Lambda)),
+    waits("page of Lambda", &["build the tests", "Chromium"], |repo, test| {
+        browser::test(repo, Host::Lambda, test.long)
+    }),
     // One of its tests is about `cargo xtask dev`.
     waits(
         "page of the Worker",
         &["build the Worker", "build the Worker of dev", "build the tests", "Chromium"],
-        |repo, _| browser::test(repo, Host::Worker),
+        |repo, test| browser::test(repo, Host::Worker, test.long),
     )
     .locking(DEV),
     waits("document of the Worker", &["build the Worker", "Python packages"], |repo, test| {
