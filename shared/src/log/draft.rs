@@ -134,12 +134,6 @@ impl Draft {
         self.data.as_ref().map_or(0, String::len)
     }
 
-    /// The same with this key, if there is one.
-    #[must_use]
-    pub fn with_key_if(self, key: Option<&str>) -> Self {
-        Self { key: key.map(str::to_owned), ..self }
-    }
-
     /// The same with this key.
     #[must_use]
     pub fn with_key(self, key: &str) -> Self {

@@ -42,24 +42,32 @@ pub fn health(host: Host) -> Response<Bytes> {
 /// The answer to OPTIONS.
 #[must_use]
 pub fn preflight(allow: &'static str, host: Host) -> Response<Bytes> {
-    let mut response = deleted(host);
-    if host == Host::Lambda {
-        *response.status_mut() = StatusCode::OK;
-    }
+    let mut response = empty(
+        match host {
+            Host::Worker => StatusCode::NO_CONTENT,
+            Host::Lambda => StatusCode::OK,
+        },
+        host,
+    );
     cors::preflight(allow, response.headers_mut());
     response
 }
 
-/// The answer to a DELETE. Lambda streams every body, and an empty streamed one can hang there, so it gets a byte, which the
-/// front leaves out of an answer of this status.
+/// The answer to a DELETE.
 #[must_use]
 pub fn deleted(host: Host) -> Response<Bytes> {
+    empty(StatusCode::NO_CONTENT, host)
+}
+
+/// An answer that is its head. Lambda streams every body, and an empty streamed one can hang there, so it gets a byte, which the
+/// front leaves out of an answer that may have none.
+fn empty(status: StatusCode, host: Host) -> Response<Bytes> {
     let body = match host {
         Host::Worker => "",
         Host::Lambda => "\n",
     };
     let mut response = Response::new(Bytes::from_static(body.as_bytes()));
-    *response.status_mut() = StatusCode::NO_CONTENT;
+    *response.status_mut() = status;
     response
 }
 
@@ -91,11 +99,7 @@ pub(super) fn etag(last: EntryId) -> HeaderValue {
 /// The [`Problem`] to answer with.
 pub fn refused(refusal: &Refusal, host: Host) -> Result<Response<Bytes>, Problem> {
     match (refusal, host) {
-        (Refusal::Over, Host::Worker) => {
-            let mut response = Response::new(Bytes::new());
-            *response.status_mut() = StatusCode::NO_CONTENT;
-            Ok(response)
-        }
+        (Refusal::Over, Host::Worker) => Ok(empty(StatusCode::NO_CONTENT, host)),
         (Refusal::Over, Host::Lambda) => Err(Problem::Over),
         (Refusal::Gap(gap, resumes_after), _) => {
             Err(Problem::Gap { gap: gap.clone(), resumes_after: *resumes_after })

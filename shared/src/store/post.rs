@@ -67,6 +67,21 @@ impl Post {
         self.key.as_ref().map(|key| (self.sender.keyed(key), self.digest()))
     }
 
+    /// Whether it brings nothing, neither entries nor the end: at most it renews a lease.
+    pub(super) const fn brings_nothing(&self) -> bool {
+        self.drafts.is_empty() && self.terms.close.is_none()
+    }
+
+    /// Why a channel does not take it whose last kept entry this is, and which has ended by this reason if it has.
+    pub(super) fn refusal(&self, last: EntryId, ended: Option<EndReason>) -> Option<Receipt> {
+        if self.terms.only_if.is_some_and(|only_if| !only_if.holds(last, ended.is_some())) {
+            return Some(Receipt::Unmet { last });
+        }
+        let reason = ended?;
+        let is_same = self.drafts.is_empty() && self.terms.close.as_ref() == Some(&reason);
+        Some(if is_same { Receipt::Same(Stored::of(&[], last)) } else { Receipt::Ended { reason, last } })
+    }
+
     fn digest(&self) -> Digest {
         let drafts = self.drafts.iter().map(json::line);
         let terms = (self.terms != Terms::default()).then(|| json::line(&self.terms));

@@ -128,7 +128,9 @@ impl Body {
             return Err(Problem::TooLarge(format!("an entry must be at most {ENTRY_BYTES} bytes")));
         }
         let event = self.event.clone().or(name);
-        self.drafts.push(Draft::data(data).with_event(event).with_key_if(self.key.as_deref()));
+        let mut draft = Draft::data(data).with_event(event);
+        draft.key.clone_from(&self.key);
+        self.drafts.push(draft);
         Ok(())
     }
 }

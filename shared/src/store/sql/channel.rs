@@ -101,27 +101,12 @@ impl<S: Sql> Channel<S> {
                 Ok(full_at) => full_at,
                 Err(wait) => return self.refuse(known, post, Receipt::TooFast(wait), now),
             };
-            match self.refusal(known, post, now)? {
+            let ended = known.terms.ended(self.retention, now).cloned();
+            match post.refusal(self.log(known).last_kept(known, now), ended) {
                 Some(receipt) => self.refuse(known, post, receipt, now),
                 None => self.store(known, post, full_at, is_new, now),
             }
         })
-    }
-
-    /// Why the channel does not take the post, as it stands.
-    fn refusal(&self, known: &Known, post: &Post, now: UnixMillis) -> Result<Option<Receipt>, S::Failure> {
-        let log = self.log(known);
-        let ended = known.terms.ended(self.retention, now);
-        if ended.is_none() && post.terms.only_if.is_none() {
-            return Ok(None);
-        }
-        let last = log.last_kept(known, now);
-        if post.terms.only_if.is_some_and(|only_if| !only_if.holds(last, ended.is_some())) {
-            return Ok(Some(Receipt::Unmet { last }));
-        }
-        let Some(reason) = ended.cloned() else { return Ok(None) };
-        let is_same = post.drafts.is_empty() && post.terms.close.as_ref() == Some(&reason);
-        Ok(Some(if is_same { Receipt::Same(Stored::of(&[], last)) } else { Receipt::Ended { reason, last } }))
     }
 
     /// Nothing is stored. Still a key that was used is answered by what it has stored.
@@ -146,7 +131,7 @@ impl<S: Sql> Channel<S> {
     ) -> Result<Appended, S::Failure> {
         let log = self.log(known);
         let (place, mut entries) = log.next(known, &post.drafts, now)?;
-        if place.begins() && post.drafts.is_empty() && post.terms.close.is_none() {
+        if place.begins() && post.brings_nothing() {
             // There is nothing whose lease could be renewed.
             let receipt = Receipt::Same(Stored::of(&[], log.last_kept(known, now)));
             return Ok(Appended { receipt, new: None, due_at: None });

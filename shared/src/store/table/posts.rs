@@ -56,7 +56,7 @@ impl<'a, T: Table> Posts<'a, T> {
         // Posts that meet in a new channel count each.
         if wait.is_none()
             && newest.is_none()
-            && !(post.drafts.is_empty() && post.terms.close.is_none())
+            && !post.brings_nothing()
             && let Some(wait) = buckets.begin(&post.sender, beginning).await?
         {
             return Ok(Receipt::TooMany(wait));
@@ -79,7 +79,7 @@ impl<'a, T: Table> Posts<'a, T> {
             return Ok(receipt);
         }
         match buckets.take(bucket).await? {
-            None => writer.write(channel, post, newest, memory).await,
+            None => writer.write(channel, post, mark, newest, memory).await,
             Some(wait) => Ok(Receipt::TooFast(wait)),
         }
     }

@@ -5,6 +5,7 @@ use futures::future::try_join;
 use super::memory::Memory;
 use super::reader::all_after;
 use super::{Append, Item, Lasting, Put, Remember, Table};
+use crate::access::Digest;
 use crate::backoff::Backoff;
 use crate::chance::Chance;
 use crate::limits::{APPEND_RETRY_MS, TABLE_GRACE};
@@ -20,16 +21,17 @@ pub(super) struct Writer<'a, T> {
 }
 
 impl<T: Table> Writer<'_, T> {
-    /// Writes a post behind `newest`, or behind whatever others write meanwhile, unless one of those has its key. Whether the
-    /// channel takes it is looked at anew each time.
+    /// Writes a post with its mark behind `newest`, or behind whatever others write meanwhile, unless one of those has it, too.
+    /// Whether the channel takes it is looked at anew each time.
     pub(super) async fn write(
         &self,
         channel: &ChannelName,
         post: &Post,
+        mark: Option<(Digest, Digest)>,
         mut newest: Option<Item>,
         mut memory: Option<Memory>,
     ) -> Result<Receipt, T::Failure> {
-        let (writer, mark) = (self.table.draw(), post.mark());
+        let writer = self.table.draw();
         let (mut chance, mut backoff) = (Chance::seeded(writer), Backoff::new(APPEND_RETRY_MS));
         loop {
             let now = self.table.now();
@@ -40,7 +42,7 @@ impl<T: Table> Writer<'_, T> {
             if let Some(receipt) = self.refusal(newest.as_ref(), post, now) {
                 return Ok(receipt);
             }
-            if post.drafts.is_empty() && post.terms.close.is_none() {
+            if post.brings_nothing() {
                 return self.renew(channel, newest.as_ref(), post).await;
             }
             let mut item = place(self.retention, newest.as_ref(), now, writer);
@@ -133,16 +135,7 @@ impl<T: Table> Writer<'_, T> {
     pub(super) fn refusal(&self, newest: Option<&Item>, post: &Post, now: UnixMillis) -> Option<Receipt> {
         let ended = newest.and_then(|newest| newest.ended(self.retention, now));
         let last = newest.map_or(EntryId::BEGINNING, |newest| newest.last_kept(self.retention, now));
-        if post.terms.only_if.is_some_and(|only_if| !only_if.holds(last, ended.is_some())) {
-            return Some(Receipt::Unmet { last });
-        }
-        let end = ended?;
-        let is_same = post.drafts.is_empty() && post.terms.close.as_ref() == Some(&end.reason);
-        Some(if is_same {
-            Receipt::Same(Stored::of(&[], last))
-        } else {
-            Receipt::Ended { reason: end.reason, last }
-        })
+        post.refusal(last, ended.map(|end| end.reason))
     }
 
     async fn renew(
